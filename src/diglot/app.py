@@ -14,6 +14,7 @@ from diglot.api.dialect import Dialect, Surface
 from diglot.api.pipeline import build_route
 from diglot.background.scheduler import Scheduler
 from diglot.background.worker import work_in_background
+from diglot.caches import MEBIBYTE
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.membership.count import CountCache
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
     Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
     """
     engine = create_engine(settings.database)
+    engine.process_cache.resize(settings.cache_megabytes * MEBIBYTE)
     uses = KeyUsage(engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
     app = Litestar(

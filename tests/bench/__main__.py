@@ -1,13 +1,17 @@
-"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start`."""
+"""Run a benchmark and print its tables: `python -m bench http`, with one of the names below."""
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from bench import estimates, forwarding, http_cost, start
 from bench.membership import run
+from bench.neighbours import measurement
+from bench.neighbours.attacks import ATTACKS
+from bench.neighbours.report import report as report_neighbours
 from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
 
@@ -23,19 +27,31 @@ def main() -> None:
     if given.benchmark == "start":
         print(start.report(given.rounds, given.python, given.others, given.before))
         return
+    databases = [each for each in DATABASES if given.database is None or each.name in given.database]
+    if given.benchmark == "neighbours":
+        for database in databases:
+            _measure_neighbours(database, given)
+        return
     count = given.contacts or SIZES[given.benchmark]
-    for database in DATABASES:
-        if given.database is None or database.name in given.database:
-            print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
-            if given.benchmark == "membership":
-                asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
-            else:
-                _in_turn(database, given.benchmark, count)
+    for database in databases:
+        print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
+        if given.benchmark == "membership":
+            asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
+        else:
+            _in_turn(database, given.benchmark, count)
+
+
+def _measure_neighbours(database: Database, given: argparse.Namespace) -> None:
+    for workers in given.workers or (1,):
+        outcomes = asyncio.run(measurement.measure(database, workers, given.seconds, given.attack or ()))
+        load = os.getloadavg()[0]
+        print(f"\nneighbours: {database.name}, {workers} workers, load average at the end {load:.0f}\n")
+        print(report_neighbours(outcomes), flush=True)
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "forward", "start"])
+    parser.add_argument("benchmark", choices=[*SIZES, "forward", "neighbours", "start"])
     parser.add_argument(
         "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
     )
@@ -61,7 +77,18 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--before", metavar="SRC", type=Path, help="start: another source folder, to compare its start"
     )
+    _add_neighbours(parser.add_argument_group("neighbours"))
     return parser
+
+
+def _add_neighbours(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--seconds", type=float, default=measurement.SECONDS, help="how long the victim calls, alone and with"
+    )
+    group.add_argument("--attack", choices=list(ATTACKS), action="append", help="only this attack")
+    group.add_argument(
+        "--workers", type=int, choices=(1, 2, 4), action="append", help="workers of the server (1)"
+    )
 
 
 def _in_turn(database: Database, benchmark: str, count: int) -> None:

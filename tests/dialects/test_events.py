@@ -141,11 +141,11 @@ async def _counted(server: Server, key: str, monkeypatch: pytest.MonkeyPatch) ->
     engine: Any = server.app._app.state["services"].events.engine
     write = engine.write
 
-    async def counting(work: Any) -> Any:
+    async def counting(work: Any, *, workspace: int | None = None) -> Any:
         async def counted(transaction: Any) -> Any:
             return await work(_Counting(transaction, ran))
 
-        return await write(counted)
+        return await write(counted, workspace=workspace)
 
     monkeypatch.setattr(engine, "write", counting)
     path, body = PURCHASES[dialect.name]

@@ -10,7 +10,6 @@ import pytest
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, InvalidInput
-from diglot.membership import active_segments as live_segments
 from diglot.membership import evaluate, store, writer
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
@@ -35,6 +34,7 @@ from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEng
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from support import canonical
+from support.membership.member_ids import collect_ids
 from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
 
@@ -114,12 +114,12 @@ async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytes
     segment = (await segments.create(caller, new)).id
     past = MembershipHistory(world.engine, world.clock)
     with pytest.raises(InvalidInput, match="still being evaluated"):
-        await past.list_member_ids(caller, segment, None, AtInstant(world.now))
+        await past.list_all_member_ids(caller, segment, AtInstant(world.now))
     await segments.refresh(caller, segment)
     for as_of in (AtEntry(1), AtInstant(world.clock())):
-        assert (await past.list_member_ids(caller, segment, None, as_of))[1].items == world.ids
+        assert await collect_ids(await past.list_all_member_ids(caller, segment, as_of)) == world.ids
     with pytest.raises(InvalidInput, match="begins after the change 1"):
-        await past.list_member_ids(caller, segment, None, AtEntry(0))
+        await past.list_all_member_ids(caller, segment, AtEntry(0))
 
 
 async def test_a_rolled_back_write_changes_nothing(world: World) -> None:
@@ -327,12 +327,9 @@ async def test_parallel_writes_and_reads(world: World) -> None:
     await world.check()
 
 
-async def test_the_cache_does_not_hold_all_workspaces(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_does_not_hold_all_workspaces(engine: Engine) -> None:
     """A process that serves many workspaces caches the most recent ones and reads the others again."""
-    monkeypatch.setattr(live_segments, "MAX_CACHED_SEGMENTS", 6)
-    monkeypatch.setattr(store, "MAX_CACHED_NET_CHANGES", 6)
+    engine.process_cache.resize(16_000)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
     condition = Condition(canonical.read(vip, "UTC"), OriginalText("canonical", "{}"))
     created = []
@@ -354,7 +351,7 @@ async def test_the_cache_does_not_hold_all_workspaces(
             assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
             await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
-    memory: dict[str, Any] = engine.process_cache.by_name()  # type: ignore[attr-defined]
+    memory: dict[str, Any] = engine.process_cache.by_name()
     for name, kept in memory.items():
         assert len(kept) < len(created), name
     assert {"active segments", "log deltas of readers", "log deltas of writers"} <= memory.keys()

@@ -19,6 +19,8 @@ ALONE: Final = "alone"
 # Each worker collects all tests and starts a PostgreSQL, so more than a few workers are no faster.
 MOST_WORKERS: Final = 8
 _ALONE: Final = ("processes/test_crash", "processes/test_processes", "processes/test_forward")
+# Folders whose tests load a server until others wait, or do so with the disk.
+_ALONE_FOLDERS: Final = ("abuse/", "faults/")
 # From the longest on: the tests of these modules are divided or begin early.
 _DIVIDED: Final = (
     "docs/test_guide",
@@ -43,7 +45,7 @@ def unit_of(nodeid: str) -> str:
     """Return the name of the unit that a test belongs to."""
     path, _, _ = nodeid.partition("::")
     module = path.removeprefix("tests/").removesuffix(".py")
-    if module in _ALONE:
+    if module in _ALONE or module.startswith(_ALONE_FOLDERS):
         return ALONE
     if module in _DIVIDED:
         return _DATABASE.sub("", nodeid)  # the expected values for all databases are computed once
@@ -54,7 +56,7 @@ def unit_of(nodeid: str) -> str:
 def turn_of(nodeid: str) -> int:
     """Return the rank of a test: those with a lower number start first."""
     module = nodeid.removeprefix("tests/")
-    order = (*_ALONE, *_DIVIDED, *_EARLY)
+    order = (*_ALONE, *_ALONE_FOLDERS, *_DIVIDED, *_EARLY)
     return next((turn for turn, beginning in enumerate(order) if module.startswith(beginning)), len(order))
 
 

@@ -15,12 +15,15 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
+from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 SERVICES: Final = "services"
+# Reading or hashing a shorter body takes less than a millisecond.
+SHORT_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,21 @@ class Call:
     caller: Caller
     services: Services
     preread_body: bytes | None = None
+    # Where a write in parts keeps its progress; None without an idempotency key.
+    checkpoint: Checkpoint | None = None
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
         return replace(self, services=self.services.in_transaction(transaction), preread_body=body)
 
-    async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Run slow work in a separate thread, unless a unit of work on SQLite already runs in one."""
+    def with_checkpoint(self, checkpoint: Checkpoint, body: bytes) -> "Call":
+        """Return the call of a write in parts that may be a retry, with the body that was read before."""
+        return replace(self, checkpoint=checkpoint, preread_body=body)
+
+    async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
+        """Run work on `size` bytes in a separate thread, unless it is short or on the thread of a unit."""
+        if size < SHORT_BYTES:
+            return work()
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -7,9 +7,9 @@ import msgspec
 
 from diglot.api.call import Call
 from diglot.api.operation import Operation
-from diglot.api.responses import JsonResponse, encode_json
+from diglot.api.responses import JsonResponse, StreamedList, StreamedResponse, encode_json
 
-Handler = Callable[[Call], Awaitable[msgspec.Struct]]
+Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,16 @@ def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
     return lambda handler: Endpoint(operation, handler)
 
 
-async def respond(call: Call, handler: Handler) -> JsonResponse:
-    """Run the handler of a call and encode its response."""
-    return JsonResponse(call.operation.status, encode_json(await handler(call)))
+async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedResponse:
+    """Run the handler of a call; return its response, encoded now or, for a long list, while it is sent."""
+    result = await handler(call)
+    if isinstance(result, StreamedList):
+        return StreamedResponse(call.operation.status, result)
+    return JsonResponse(call.operation.status, encode_json(result))
+
+
+async def respond_whole(call: Call, handler: Handler) -> JsonResponse:
+    """Run the handler of a write and encode its response."""
+    response = await respond(call, handler)
+    assert isinstance(response, JsonResponse)
+    return response

@@ -2,18 +2,20 @@
 
 import hashlib
 import re
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from diglot.api.call import Call
-from diglot.api.endpoint import Handler, respond
+from diglot.api.endpoint import Handler, respond_whole
 from diglot.api.input import request_body
 from diglot.api.input.headers import find_header
 from diglot.api.responses import JsonResponse
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.ids import parse_id
 from diglot.service.access.idempotency import Completed, IdempotentRequest
+from diglot.service.parts import Checkpoint
 from diglot.storage.sql.engine import Transaction
 
 _HEADER: Final = "Idempotency-Key"
@@ -47,19 +49,36 @@ async def respond_once(call: Call, handler: Handler) -> JsonResponse:
             call.check_headers()
         except (UnsupportedMediaType, ContentTooLarge):
             # The handler reports the invalid body, or the 404 that takes precedence.
-            return await respond(call, handler)
+            return await respond_whole(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.max_bytes)
-    request = IdempotentRequest(call.caller, name, _compute_fingerprint(call, body))
+    fingerprint = await call.run_in_thread(partial(_compute_fingerprint, call, body), len(body))
+    request = IdempotentRequest(call.caller, name, fingerprint)
+    run = _run_in_parts if call.operation.in_parts else _run_in_transaction
+    done = await run(call, handler, request, body)
+    return JsonResponse(done.status, done.body, _REPLAYED_HEADERS if done.is_replay else ())
 
+
+async def _run_in_transaction(
+    call: Call, handler: Handler, request: IdempotentRequest, body: bytes
+) -> Completed:
     async def perform(transaction: Transaction) -> Completed:
-        first = await respond(call.in_transaction(transaction, body), handler)
+        first = await respond_whole(call.in_transaction(transaction, body), handler)
         made = (
-            parse_id(msgspec.json.decode(first.body, type=_CreatedResponse).data.id) if name is None else None
+            parse_id(msgspec.json.decode(first.body, type=_CreatedResponse).data.id)
+            if request.idempotency_key is None
+            else None
         )
         return Completed(first.status, first.body, made)
 
-    done = await call.services.idempotency.run_once(request, perform)
-    return JsonResponse(done.status, done.body, _REPLAYED_HEADERS if done.is_replay else ())
+    return await call.services.idempotency.run_once(request, perform)
+
+
+async def _run_in_parts(call: Call, handler: Handler, request: IdempotentRequest, body: bytes) -> Completed:
+    async def perform(checkpoint: Checkpoint) -> Completed:
+        response = await respond_whole(call.with_checkpoint(checkpoint, body), handler)
+        return Completed(response.status, response.body)
+
+    return await call.services.idempotency.run_in_parts(request, perform)
 
 
 def _compute_fingerprint(call: Call, body: bytes) -> str:

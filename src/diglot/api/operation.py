@@ -34,6 +34,8 @@ class Operation:
     body_references: bool = False
     # Clients retry the call without an idempotency key, so equal requests within seconds are executed once.
     deduplicated: bool = False
+    # Writes many contacts, each part in a transaction of its own, and stores its progress for a retry.
+    in_parts: bool = False
     # Writes nothing although it is not a GET, so it needs no idempotency key and no stored response.
     read_only: bool = False
     # The response contains a secret, so it is never stored.

@@ -88,7 +88,7 @@ class Evaluators:
         self.nodes = nodes
         self.zone = zone
         self.all_numbers = frozenset(nodes)
-        self._selections = SharedCache[frozenset[int], _Selection](
+        self.selections = SharedCache[frozenset[int], _Selection](
             MAX_SELECTION_BYTES, lambda _, selection: selection.weight
         )
         self._lock = Lock()
@@ -107,7 +107,7 @@ class Evaluators:
     def compiled(self) -> _Compiled:
         """Return what is compiled now."""
         # A thread that compiles meanwhile adds to the dictionaries, which are copied in one step each.
-        return _Compiled(self.starts, self._rules.copy(), self._parts.copy(), self._selections.copy())
+        return _Compiled(self.starts, self._rules.copy(), self._parts.copy(), self.selections.copy())
 
     def _take_over(self, earlier: _Compiled, same: set[int]) -> None:
         """Reuse what was compiled of the same condition objects."""
@@ -116,12 +116,12 @@ class Evaluators:
         self._parts = {group: part for group, part in earlier.parts.items() if same.issuperset(group)}
         for numbers, selection in earlier.selections.items():
             if selection.is_apart and same.issuperset(numbers):
-                self._selections.put(numbers, selection)
+                self.selections.put(numbers, selection)
                 self._compiled_apart += len(numbers)
 
     def find(self, numbers: frozenset[int], times: int = 1) -> MatchFunction | None:
         """Return the function of conditions if it is compiled, else None; it is called `times` times now."""
-        selection = self._selections.get(numbers)
+        selection = self.selections.get(numbers)
         return selection.evaluate if selection is not None and selection.is_ready(times) else None
 
     @property
@@ -139,7 +139,7 @@ class Evaluators:
     def _compile(self, numbers: frozenset[int], times: int) -> MatchFunction:
         groups = [group for group in self._divide() if not numbers.isdisjoint(group)]
         covered = sum(map(len, groups))
-        known = self._selections.get(numbers)
+        known = self.selections.get(numbers)
         calls = times if known is None else known.expected_calls
         worth = self._calls_worth_compiling(numbers, covered)
         if covered > len(numbers) and calls >= worth:
@@ -151,7 +151,7 @@ class Evaluators:
             weight = 1_000 + BYTES_OF_A_NUMBER * len(numbers)
             selection = _Selection(exact, worth, weight, is_apart=False)
             selection.expected_calls = calls
-        self._selections.put(numbers, selection)
+        self.selections.put(numbers, selection)
         return selection.evaluate
 
     def _divide(self) -> Sequence[Group]:

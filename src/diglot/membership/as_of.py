@@ -6,6 +6,7 @@ contact is read.
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
@@ -13,7 +14,8 @@ from pyroaring import BitMap
 from diglot.caches import CacheSlot, SharedCache
 from diglot.membership import store
 from diglot.model.membership_changes import ChangeOrigin
-from diglot.storage.membership import chunks, log, log_sums
+from diglot.model.segments import Segment
+from diglot.storage.membership import chunks, deleted_contacts, log, log_sums
 from diglot.storage.membership.chunks import weigh_keys
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
@@ -23,6 +25,28 @@ _CacheKey = tuple[int, int, int]
 _CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]](
     "members as of", 0.0625, lambda size: SharedCache(size, lambda _, members: weigh_keys(members))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PastMembers:
+    """The keys of a segment's members at an entry of the log, and of those that are deleted now."""
+
+    segment: Segment
+    entry: int
+    members: BitMap
+    deleted: BitMap
+
+
+async def load_past_members(
+    tenant: Tenant, segment: Segment, entry: int, state: WorkspaceState
+) -> PastMembers:
+    """Return the members of a segment at an entry within the history."""
+    members = await load_members(tenant, segment.number, entry, state)
+    current_members = await store.load_members(tenant, segment.number, state)
+    # The stored members of a pending segment may include deleted contacts.
+    missing = members if segment.members is None else members - current_members
+    deleted = await deleted_contacts.find_among(tenant, missing)
+    return PastMembers(segment, entry, members, deleted)
 
 
 async def load_members(tenant: Tenant, segment: int, entry: int, state: WorkspaceState) -> BitMap:

@@ -5,16 +5,24 @@ write; the difference is appended to the log. So stored memberships never lag be
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import starmap
 
 from pyroaring import BitMap
 
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
-from diglot.membership.active_segments import LISTS_FIELD, changed_fields, get_next_changes
+from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
+from diglot.membership.moves import (
+    ContactWrite,
+    ListsByKey,
+    MembershipMoves,
+    match_list_moves,
+    match_writes,
+    newest_version,
+)
 from diglot.membership.writer import MembershipWriter, append_changes, replace_membership
-from diglot.model.contact_views import views_before_and_after
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import MemberAction, Segment
@@ -23,40 +31,10 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.instant_index import IndexedInstant
-
-# A contact before and after a write; None before it is created and after it is deleted.
-ContactWrite = tuple[Contact | None, Contact | None]
-# The ids of static lists, by contact key.
-_ListsByKey = Mapping[int, Sequence[str]]
+from diglot.storage.slices import compute_in_slices
 
 
-@dataclass(slots=True)
-class _MembershipMoves:
-    """The keys of contacts that enter and leave each segment by a write."""
-
-    entered: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    left: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    def record_contact(self, pk: int, old: Sequence[int], new: Sequence[int]) -> None:
-        """Record the segments of a contact before and after a write."""
-        if old == new:
-            return
-        before, after = set(old), set(new)
-        for number in after - before if before else new:
-            self.entered[number].append(pk)
-        for number in before - after if after else old:
-            self.left[number].append(pk)
-
-    def to_changes(self) -> list[SegmentChange]:
-        """Return the moves as one change for each segment."""
-        numbers = sorted(self.entered.keys() | self.left.keys())
-        return [
-            SegmentChange(number, sorted(self.entered.get(number, ())), sorted(self.left.get(number, ())))
-            for number in numbers
-        ]
-
-
-async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> _ListsByKey:
+async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> ListsByKey:
     """Return the static lists of contacts, or nothing if no segment mentions lists."""
     if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
         return {}
@@ -64,7 +42,7 @@ async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> _L
 
 
 async def follow_writes(
-    writer: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: _ListsByKey
+    writer: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: ListsByKey
 ) -> None:
     """Update memberships after writes of contacts.
 
@@ -76,17 +54,8 @@ async def follow_writes(
         await deleted_contacts.add(writer.unit, identities, writer.effective_now)
     if not writer.has_segments:
         return
-    moves = _MembershipMoves()
-    active_segments, at = writer.active_segments, writer.effective_now
-    for before, after in writes:
-        numbers = active_segments.all_dynamic
-        if before is not None and after is not None:
-            numbers = active_segments.affected_by(changed_fields(before, after))
-        if numbers:
-            pk = _contact_key(before, after)
-            old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
-            evaluate = await active_segments.evaluator(writer.unit.transaction, numbers, 2)
-            moves.record_contact(pk, evaluate(old, at), evaluate(new, at))
+    at = writer.effective_now
+    moves = await match_writes(writer.unit, writer.active_segments, writes, on_lists, at)
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)
     await _update_indexes(writer, writes)
@@ -95,28 +64,17 @@ async def follow_writes(
     )
 
 
-def _newest_version(before: Contact | None, after: Contact | None) -> Contact:
-    """Return a contact after a write, or before it if the write deletes the contact."""
-    contact = after or before
-    assert contact is not None
-    return contact
-
-
-def _contact_key(before: Contact | None, after: Contact | None) -> int:
-    return _newest_version(before, after).pk
-
-
 def _contacts_for_webhooks(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> Mapping[int, Contact]:
     """Return the written contacts by key, or nothing if the workspace has no active webhook."""
     return (
-        {_contact_key(*write): _newest_version(*write) for write in writes}
+        {contact.pk: contact for contact in starmap(newest_version, writes)}
         if writer.unit.row.active_webhook_count
         else {}
     )
 
 
 async def _leave_static_segments(
-    writer: MembershipWriter, deleted: Sequence[Contact], moves: _MembershipMoves
+    writer: MembershipWriter, deleted: Sequence[Contact], moves: MembershipMoves
 ) -> None:
     """Record that deleted contacts leave their static segments."""
     pks = [contact.pk for contact in deleted]
@@ -130,34 +88,43 @@ async def _leave_static_segments(
 
 async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
     """Update the instant indexes, and lower the next changes of segments with relative dates."""
-    active_segments = writer.active_segments
+    flips: dict[RelativeDate, int] = {}
+    find = partial(_find_moved_instants, writer.active_segments)
+    async for removed, added in compute_in_slices(writer.unit, writes, find):
+        await instant_index.remove(writer.unit, removed)
+        await instant_index.add(writer.unit, added)
+        for relative_date, flip in _find_next_flips(writer, added):
+            flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
+    if flips:
+        await _lower_next_changes(writer, flips)
+
+
+def _find_moved_instants(
+    active_segments: ActiveSegments, writes: Sequence[ContactWrite]
+) -> tuple[list[IndexedInstant], list[IndexedInstant]]:
+    """Return the instants of indexed fields that writes remove and add."""
     removed: list[IndexedInstant] = []
     added: list[IndexedInstant] = []
     for before, after in writes:
         old, new = active_segments.instants_of(before), active_segments.instants_of(after)
         if old != new:
-            pk = _contact_key(before, after)
+            pk = newest_version(before, after).pk
             removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
             added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
-    await instant_index.remove(writer.unit, removed)
-    await instant_index.add(writer.unit, added)
-    if added:
-        await _lower_next_changes(writer, _find_next_flips(writer, added))
+    return removed, added
 
 
-def _find_next_flips(writer: MembershipWriter, added: Iterable[IndexedInstant]) -> Mapping[RelativeDate, int]:
-    """Return for each relative date of a field with new instants the first flip of these."""
-    instants: defaultdict[str, list[int]] = defaultdict(list)
+def _find_next_flips(
+    writer: MembershipWriter, added: Iterable[IndexedInstant]
+) -> Iterator[tuple[RelativeDate, int]]:
+    """Yield for each relative date of a field with new instants the first flip of these."""
+    zone, instants = writer.active_segments.zone, defaultdict[str, list[int]](list)
     for name, _, instant in added:
         instants[name].append(instant)
-    flips: dict[RelativeDate, int] = {}
     for name, of_field in instants.items():
         of_field.sort()
         for relative_date in writer.active_segments.dates_of_field[name]:
-            flips[relative_date] = next_flip(
-                relative_date, of_field, writer.effective_now, writer.active_segments.zone
-            )
-    return flips
+            yield relative_date, next_flip(relative_date, of_field, writer.effective_now, zone)
 
 
 async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:
@@ -180,18 +147,11 @@ async def follow_list_moves(
 
     `before` are the lists of each contact before the write.
     """
-    numbers = writer.active_segments.affected_by((LISTS_FIELD,))
-    if not numbers:
+    if not writer.active_segments.affected_by((LISTS_FIELD,)):
         return
-    after = await load_lists(writer, moved)
-    moves = _MembershipMoves()
-    evaluate = await writer.active_segments.evaluator(writer.unit.transaction, numbers, 2 * len(moved))
-    for contact in moved:
-        old = writer.active_segments.view_contact(contact, before.get(contact.pk, ()))
-        new = writer.active_segments.view_contact(contact, after.get(contact.pk, ()))
-        moves.record_contact(
-            contact.pk, evaluate(old, writer.effective_now), evaluate(new, writer.effective_now)
-        )
+    lists_of = before, await load_lists(writer, moved)
+    at = writer.effective_now
+    moves = await match_list_moves(writer.unit, writer.active_segments, moved, lists_of, at)
     known_contacts = {contact.pk: contact for contact in moved}
     await append_changes(
         writer, moves.to_changes(), ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED), known_contacts

@@ -16,6 +16,7 @@ from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.webhooks import AudienceRef, BulkMove, DomainEvent, EventPayload, Move, WebhookEventType
 from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
+from diglot.storage.slices import split_into_slices
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
@@ -126,7 +127,7 @@ async def _load_contacts(
     )
     missing = sorted(needed - row.known_contacts.keys())
     by_key = {pk: row.known_contacts[pk] for pk in needed & row.known_contacts.keys()}
-    for pks in queries.split_into_parts(missing):
+    for pks in split_into_slices(missing):
         loaded = await queries.load_contacts(tenant, pks)
         by_key |= {contact.pk: contact for contact in loaded}
     return by_key

@@ -8,15 +8,19 @@ cheaper than evaluating the segment in full.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from pyroaring import BitMap
 
 from diglot.membership.active_segments import ActiveSegments
+from diglot.membership.moves import Evaluate, ListsByKey
+from diglot.model.contacts import Contact
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import instant_index
 from diglot.storage.membership.changes import SegmentChange
+from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
 
 T = TypeVar("T")
@@ -65,19 +69,36 @@ async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop a
     span: tuple[int, int],
     moves: dict[int, tuple[BitMap, BitMap]],
 ) -> None:
-    since, until = span
     evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(pks))
     for part in _split_into_parts(pks):
         on_lists = (
             await lists.load_ids_of_contacts(tenant, part) if active_segments.mention_lists(numbers) else {}
         )
-        for contact in await queries.load_contacts(tenant, part):
-            subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-            old, new = (set(evaluate(subject, at)) for at in (since, until))
-            for number in new - old:
-                moves.setdefault(number, (BitMap(), BitMap()))[0].add(contact.pk)
-            for number in old - new:
-                moves.setdefault(number, (BitMap(), BitMap()))[1].add(contact.pk)
+        match = partial(_match_twice, active_segments, evaluate, span, on_lists)
+        contacts = await queries.load_contacts(tenant, part)
+        async for matches in compute_in_slices(tenant, contacts, match):
+            for pk, old, new in matches:
+                for number in new - old:
+                    moves.setdefault(number, (BitMap(), BitMap()))[0].add(pk)
+                for number in old - new:
+                    moves.setdefault(number, (BitMap(), BitMap()))[1].add(pk)
+
+
+def _match_twice(
+    active_segments: ActiveSegments,
+    evaluate: Evaluate,
+    span: tuple[int, int],
+    on_lists: ListsByKey,
+    contacts: Sequence[Contact],
+) -> list[tuple[int, set[int], set[int]]]:
+    """Return the keys of contacts with the segments that they match at two instants, if these differ."""
+    found = []
+    for contact in contacts:
+        subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+        old, new = (set(evaluate(subject, at)) for at in span)
+        if old != new:
+            found.append((contact.pk, old, new))
+    return found
 
 
 def _split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -22,6 +22,7 @@ from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
 from diglot.storage.membership.log_sums import NetChange
+from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
@@ -59,10 +60,15 @@ class _Sweep:
             pks = [contact.pk for contact in part]
             on_lists = await lists.load_ids_of_contacts(self.tenant, pks)
         evaluate = await self.active_segments.evaluator(self.tenant.transaction, self.numbers, len(part))
-        for contact in part:
-            subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-            for number in evaluate(subject, at):
-                matches[number].append(contact.pk)
+
+        def match(contacts: Sequence[Contact]) -> None:
+            for contact in contacts:
+                subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+                for number in evaluate(subject, at):
+                    matches[number].append(contact.pk)
+
+        async for _ in compute_in_slices(self.tenant, part, match):
+            pass
 
     def changes(self) -> list[SegmentChange]:
         """Return the segments that contacts entered or left."""

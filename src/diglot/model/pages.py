@@ -1,6 +1,6 @@
 """Windows and pages: the rows requested, and the rows returned with their total."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -59,3 +59,11 @@ class HistoricalPage(Page[T]):
 
     entry: int
     deleted_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllIds:
+    """The ids of all members: a page with the first of them, and the rest in windows, None if empty."""
+
+    page: MemberPage[str] | HistoricalPage[str]
+    rest: AsyncIterator[Sequence[str]] | None

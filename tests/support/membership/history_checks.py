@@ -19,6 +19,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant, bind_workspace
+from support.membership.member_ids import collect_ids
 from support.membership.membership_checks import ALL_ROWS, entries_after, stored_ids
 
 BEGINNING = 0
@@ -81,7 +82,7 @@ class Historian:
 
     async def _ids(self, id_: str, as_of: AsOf) -> Sequence[str]:
         past = MembershipHistory(self.engine, lambda: self.now)
-        return (await past.list_member_ids(self.caller, id_, None, as_of))[1].items
+        return await collect_ids(await past.list_all_member_ids(self.caller, id_, as_of))
 
     async def feed(self, after: int | None, segment: str | None = None) -> list[MembershipChange]:
         """Return all changes after an entry, in pages of random sizes without gaps."""

@@ -26,6 +26,7 @@ def test_tests_of_many_processes_are_one_unit() -> None:
         "tests/processes/test_processes.py::a",
     )
     assert unit_of(crash) == unit_of(rivals) == ALONE
+    assert unit_of("tests/abuse/test_a.py::a[sqlite]") == unit_of("tests/faults/test_b.py::b") == ALONE
     assert turn_of(crash) < turn_of("tests/docs/test_guide.py::test_a_page[README.md]")
     assert turn_of("tests/storage/test_truth.py::a") < turn_of("tests/unit/api/test_bodies.py::test_b")
 

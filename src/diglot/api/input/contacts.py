@@ -1,6 +1,6 @@
 """Reads contacts by the struct that documents them, from bodies and from the rows of imports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -118,7 +118,7 @@ class ContactReader:
                 faults.append(Fault((key,), f"Differs from {first.path[-1]}"))
         return found
 
-    def _require(self, names: Any, given: Mapping[str, Given], faults: list[Fault]) -> None:
+    def _require(self, names: Iterable[str], given: Mapping[str, Given], faults: list[Fault]) -> None:
         faults += [Fault((self._plans[name].keys[0],), "Required") for name in names if name not in given]
 
     def _read_values(self, given: Mapping[str, Given], faults: list[Fault]) -> ContactValues:

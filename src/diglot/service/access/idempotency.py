@@ -18,8 +18,9 @@ from diglot.errors import IdempotencyKeyReused
 from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
+from diglot.service.parts import Checkpoint
 from diglot.storage.access import idempotent_responses
-from diglot.storage.access.idempotent_responses import StoredResponse
+from diglot.storage.access.idempotent_responses import IN_PROGRESS, StoredResponse
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -49,6 +50,11 @@ class IdempotentRequest:
     def storage_key(self) -> str:
         """The key under which its response is stored."""
         return f"same:{self.fingerprint}" if self.idempotency_key is None else f"name:{self.idempotency_key}"
+
+    @property
+    def row_key(self) -> tuple[str, str]:
+        """The key of its row in the workspace: API key and storage key."""
+        return self.caller.key, self.storage_key
 
     @property
     def ttl_seconds(self) -> int:
@@ -85,6 +91,27 @@ class Idempotency:
         await compile_ahead(self.engine, request.caller.workspace)
         return await self.engine.write(lock_workspace(request.caller.workspace, self.clock, work))
 
+    async def run_in_parts(
+        self, request: IdempotentRequest, perform: Callable[[Checkpoint], Awaitable[Completed]]
+    ) -> Completed:
+        """Execute a request that writes in parts, or what is left of it, or return its stored response.
+
+        Raise `IdempotencyKeyReused` for a different request with the same key. The progress of a request that
+        raises is stored, so a retry executes the rest.
+        """
+        workspace = request.caller.workspace
+        find = partial(_find, request=request, now=self.clock())
+        stored = await self.engine.point_read(bind_workspace(workspace, find))
+        if stored is not None and not stored.is_in_progress:
+            return _replay(stored)
+        try:
+            completed = await perform(_StoredProgress(request))
+        except _CompletedMeanwhile as other:
+            return _replay(other.response)
+
+        work = partial(_complete, request=request, completed=completed)
+        return await self.engine.write(lock_workspace(workspace, self.clock, work), workspace=workspace)
+
     async def delete_expired(self) -> None:
         """Delete responses older than a day in every workspace, because they contain contacts."""
         before = self.clock() - KEY_TTL_SECONDS * _SECOND
@@ -113,23 +140,73 @@ class Idempotency:
             await asyncio.sleep(CLEANUP_SECONDS)
 
 
+class _CompletedMeanwhile(Exception):
+    """Another request with the same idempotency key has written the last part and stored its response."""
+
+    def __init__(self, response: StoredResponse) -> None:
+        self.response = response
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredProgress:
+    """A checkpoint that keeps the progress of a request in place of its response."""
+
+    request: IdempotentRequest
+
+    async def load(self, unit: WriteUnit) -> bytes | None:
+        stored = await _find(unit, self.request, unit.now)
+        if stored is not None and not stored.is_in_progress:
+            raise _CompletedMeanwhile(stored)
+        return None if stored is None else stored.body
+
+    async def save(self, unit: WriteUnit, progress: bytes) -> None:
+        await _store(unit, self.request, Completed(IN_PROGRESS, progress))
+
+
 async def _run_once(
     unit: WriteUnit, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
 ) -> Completed:
-    now = unit.now
-    row_key = (request.caller.key, request.storage_key)
-    stored = await idempotent_responses.find(unit, *row_key)
-    if stored is not None and await _can_replay(unit, request, stored, now):
-        if stored.fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
-        return Completed(stored.status, stored.body, stored.created_id, is_replay=True)
-    completed = await perform(unit.transaction)
-    response = StoredResponse(
-        request.fingerprint, completed.status, completed.body, completed.created_id, now
-    )
-    await idempotent_responses.delete_old(unit, now - KEY_TTL_SECONDS * _SECOND)
-    await idempotent_responses.store(unit, *row_key, response)
+    stored = await _find(unit, request, unit.now)
+    if stored is not None:
+        return _replay(stored)
+    return await _complete_new(unit, request, await perform(unit.transaction))
+
+
+async def _complete(unit: WriteUnit, request: IdempotentRequest, completed: Completed) -> Completed:
+    """Store the response of a write in parts, or return the one that another request has stored."""
+    stored = await _find(unit, request, unit.now)
+    if stored is not None and not stored.is_in_progress:
+        return _replay(stored)
+    return await _complete_new(unit, request, completed)
+
+
+async def _complete_new(unit: WriteUnit, request: IdempotentRequest, completed: Completed) -> Completed:
+    before = unit.now - KEY_TTL_SECONDS * _SECOND
+    await idempotent_responses.delete_old(unit, before)
+    await _store(unit, request, completed)
     return completed
+
+
+def _replay(stored: StoredResponse) -> Completed:
+    return Completed(stored.status, stored.body, stored.created_id, is_replay=True)
+
+
+async def _store(unit: WriteUnit, request: IdempotentRequest, completed: Completed) -> None:
+    response = StoredResponse(
+        request.fingerprint, completed.status, completed.body, completed.created_id, unit.now
+    )
+    await idempotent_responses.store(unit, *request.row_key, response)
+
+
+async def _find(tenant: Tenant, request: IdempotentRequest, now: int) -> StoredResponse | None:
+    """Return what is stored for a request; raise `IdempotencyKeyReused` for a different request."""
+    stored = await idempotent_responses.find(tenant, *request.row_key)
+    if stored is None or not await _can_replay(tenant, request, stored, now):
+        return None
+    if stored.fingerprint != request.fingerprint:
+        raise IdempotencyKeyReused
+    return stored
 
 
 async def _can_replay(tenant: Tenant, request: IdempotentRequest, stored: StoredResponse, now: int) -> bool:

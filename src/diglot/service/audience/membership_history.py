@@ -9,15 +9,17 @@ from diglot.conditions import dates
 from diglot.errors import InvalidInput
 from diglot.membership import as_of as stored
 from diglot.membership import store
+from diglot.membership.as_of import PastMembers
+from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import AsOf, AtInstant, ChangeOrigin
-from diglot.model.pages import HistoricalPage, Window
+from diglot.model.pages import AllIds, HistoricalPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
-from diglot.storage.membership import deleted_contacts, log
+from diglot.storage.membership import log
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
@@ -47,31 +49,38 @@ class MembershipHistory:
         return page
 
     async def list_member_ids(
-        self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf
+        self, caller: Caller, id_: str | None, window: Window, as_of: AsOf
     ) -> tuple[Segment, HistoricalPage[str]]:
-        """Return a segment and a window of the ids of its members, or all ids, as `list_members` does."""
+        """Return a segment and a window of the ids of its members, as `list_members` does."""
         return await self._read_page(caller, id_, window, as_of, queries.load_ids)
+
+    async def list_all_member_ids(self, caller: Caller, id_: str | None, as_of: AsOf) -> AllIds:
+        """Return the ids of all members, without those deleted since, as `list_members` does."""
+        page, keys = await self._read_first_ids(caller, id_, as_of)
+        return AllIds(page, iterate_other_ids(self.engine, caller.workspace, keys))
+
+    @reads
+    async def _read_first_ids(
+        self, tenant: Tenant, id_: str | None, as_of: AsOf
+    ) -> tuple[HistoricalPage[str], MemberKeys]:
+        past = await self._load_past(tenant, id_, as_of)
+        keys = MemberKeys(past.members - past.deleted)
+        ids = await load_first_ids(tenant, keys)
+        return HistoricalPage(ids, len(past.members), past.entry, len(past.deleted)), keys
 
     @reads
     async def _read_page(
-        self,
-        tenant: Tenant,
-        id_: str | None,
-        window: Window | None,
-        as_of: AsOf,
-        load: _LoadByKeys[T],
+        self, tenant: Tenant, id_: str | None, window: Window, as_of: AsOf, load: _LoadByKeys[T]
     ) -> tuple[Segment, HistoricalPage[T]]:
+        past = await self._load_past(tenant, id_, as_of)
+        keys = store.newest_keys(past.members, window.offset, window.limit)
+        items = await load(tenant, keys)
+        return past.segment, HistoricalPage(items, len(past.members), past.entry, len(past.deleted))
+
+    async def _load_past(self, tenant: Tenant, id_: str | None, as_of: AsOf) -> PastMembers:
         segment, state = with_state = await require_segment_with_state(tenant, id_)
         entry = await _resolve_entry(tenant, with_state, as_of, self.clock())
-        members = await stored.load_members(tenant, segment.number, entry, state)
-        current_members = await store.load_members(tenant, segment.number, state)
-        # The stored members of a pending segment may include deleted contacts.
-        missing = members if segment.members is None else members - current_members
-        deleted = await deleted_contacts.count_among(tenant, missing)
-        resolved = window or Window(0, len(members))
-        keys = store.newest_keys(members, resolved.offset, resolved.limit)
-        items = await load(tenant, keys)
-        return segment, HistoricalPage(items, len(members), entry, deleted)
+        return await stored.load_past_members(tenant, segment, entry, state)
 
 
 async def _resolve_entry(tenant: Tenant, with_state: _SegmentWithState, as_of: AsOf, now: int) -> int:

@@ -10,11 +10,12 @@ from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
+from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
 from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
-from diglot.model.pages import MemberPage, Page, Sort, Window
+from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
     ManualMemberChange,
@@ -127,13 +128,26 @@ class Segments:
 
     @reads
     async def list_member_ids(
-        self, tenant: Tenant, id_: str | None, window: Window | None
+        self, tenant: Tenant, id_: str | None, window: Window
     ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
+        """Return a segment and a window of the ids of its members, newest first; raise `NotFound`."""
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state)
-        page = await read.load_ids(tenant, query, window or Window(0, total))
+        page = await read.load_ids(tenant, query, window)
         return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
+
+    async def list_all_member_ids(self, caller: Caller, id_: str | None) -> AllIds:
+        """Return the ids of all members in one snapshot, newest first; raise `NotFound`."""
+        page, keys = await self._read_first_ids(caller, id_)
+        return AllIds(page, iterate_other_ids(self.engine, caller.workspace, keys))
+
+    @reads
+    async def _read_first_ids(self, tenant: Tenant, id_: str | None) -> tuple[MemberPage[str], MemberKeys]:
+        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
+        query = MembershipQuery.for_segment(segment, self.clock(), state)
+        keys = MemberKeys(await read.load_members(tenant, query))
+        ids = await load_first_ids(tenant, keys)
+        return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict, InvalidInput, LimitReached, NotFound
+from diglot.errors import Conflict, NotFound
 from diglot.membership import read
 from diglot.membership.count import CountCache
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
 from diglot.model.ids import parse_id
 from diglot.model.pages import CountedPage, Sort, Window
-from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.contacts import contact_writes, list_members
+from diglot.service.contacts.bulk_writes import BulkDeletion, BulkUpdate, Import
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
 from diglot.service.limits import require_room
+from diglot.service.parts import Checkpoint, Memory, PartwiseWrite, Progress
 from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
@@ -25,13 +27,14 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, Reservation, WriteUnit
 
+P = TypeVar("P", bound=Progress)
 # Matches all contacts, because every contact has a status.
 _ANY_CONTACT: Final = tree.Predicate("status", tree.Op.IS_SET)
 
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """The use cases of contacts; every call is one transaction within the caller's workspace."""
+    """The use cases of contacts; every call within the caller's workspace, in one transaction or in parts."""
 
     engine: Engine
     clock: Clock = system_clock
@@ -104,51 +107,41 @@ class Contacts:
         contact = await _require_contact(unit, id_)
         await contact_writes.delete_contacts(unit, [contact])
 
-    @writes_with(MOVES_MEMBERS)
-    async def update_many(self, unit: WriteUnit, ids: Sequence[str], change: ContactChange) -> frozenset[str]:
-        """Update contacts by their UUIDs in one transaction; return which of them exist."""
-        existing_ids: set[str] = set()
-        for part in queries.split_into_parts(ids):
-            stored = await _load_contacts(unit, part)
-            pairs = [(contact, changed_contact(contact, change, unit.now)) for contact in stored]
-            if changed := [(before, after) for before, after in pairs if after is not before]:
-                await contact_writes.update_contacts(unit, changed)
-            existing_ids.update(contact.id for contact in stored)
-        return frozenset(existing_ids)
+    async def update_many(
+        self, caller: Caller, ids: Sequence[str], change: ContactChange, checkpoint: Checkpoint | None = None
+    ) -> frozenset[str]:
+        """Update contacts by their UUIDs, in parts; return which of them exist."""
+        progress = await self._write_in_parts(caller, BulkUpdate(ids, change).in_parts(), checkpoint)
+        return progress.existing_among(ids)
 
-    @writes_with(MOVES_MEMBERS)
-    async def delete_many(self, unit: WriteUnit, ids: Sequence[str]) -> frozenset[str]:
-        """Delete contacts by their UUIDs in one transaction; return which of them existed."""
-        if contacts := await _load_contacts(unit, ids):
-            await contact_writes.delete_contacts(unit, contacts)
-        return frozenset(contact.id for contact in contacts)
+    async def delete_many(
+        self, caller: Caller, ids: Sequence[str], checkpoint: Checkpoint | None = None
+    ) -> frozenset[str]:
+        """Delete contacts by their UUIDs, in parts; return which of them existed."""
+        progress = await self._write_in_parts(caller, BulkDeletion(ids).in_parts(), checkpoint)
+        return progress.existing_among(ids)
 
-    @writes_with(MOVES_MEMBERS)
     async def import_all(
         self,
-        unit: WriteUnit,
+        caller: Caller,
         changes: Sequence[ContactChange],
         *,
         update_existing: bool = True,
+        checkpoint: Checkpoint | None = None,
     ) -> ImportResult:
-        """Create or update contacts by address, in order, in one transaction.
+        """Create or update contacts by address, in order, in parts.
 
         A row without a status keeps the status of an existing contact, so unsubscribed contacts stay
         unsubscribed. A repeated address updates the contact of its first row. A row that would exceed the
         maximum number of tags, or of the workspace's contacts, is rejected; the others are imported.
         """
-        batch = _ImportBatch(unit, self.limits.contacts, update_existing=update_existing)
-        emails = list(dict.fromkeys(change.email for change in changes))
-        batch.existing = await queries.find_contacts_by_email(unit, emails)
-        for change in changes:
-            try:
-                batch.apply_change(change)
-            except InvalidInput as invalid:
-                batch.rejected.append(f"{change.email}: {invalid.faults[0].message}")
-            except LimitReached as reached:
-                batch.rejected.append(f"{change.email}: {reached}")
-        await batch.write_contacts()
-        return ImportResult(len(batch.created), batch.updated_count, batch.skipped_count, batch.rejected)
+        work = Import(changes, update_existing, self.limits.contacts).in_parts()
+        return (await self._write_in_parts(caller, work, checkpoint)).to_result(changes)
+
+    async def _write_in_parts(
+        self, caller: Caller, work: PartwiseWrite[P], checkpoint: Checkpoint | None
+    ) -> P:
+        return await work.run(self.engine, caller.workspace, self.clock, checkpoint or Memory())
 
 
 async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChange) -> Contact:
@@ -162,43 +155,6 @@ async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChang
     return changed
 
 
-class _ImportBatch:
-    """An import in progress: existing, new and updated contacts."""
-
-    def __init__(self, unit: WriteUnit, max_contacts: int, *, update_existing: bool) -> None:
-        self.unit = unit
-        self.max_contacts = max_contacts
-        self.update_existing = update_existing
-        self.existing: dict[str, Contact] = {}
-        self.created: dict[str, Contact] = {}
-        self.updated: dict[str, Contact] = {}
-        self.updated_count = 0
-        self.skipped_count = 0
-        self.rejected: list[str] = []
-
-    def apply_change(self, change: ContactChange) -> None:
-        """Apply one row of the import; every row is counted, even with a repeated address."""
-        email = change.email
-        contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
-        if contact is None:
-            count = self.unit.row.contact_count + len(self.created)
-            require_room("contacts", self.max_contacts, count)
-            self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
-        elif not self.update_existing:
-            self.skipped_count += 1
-        else:
-            changed = self.created if email in self.created else self.updated
-            changed[email] = changed_contact(contact, change, self.unit.now)
-            self.updated_count += 1
-
-    async def write_contacts(self) -> None:
-        """Insert the new contacts, then update the changed ones."""
-        await contact_writes.insert_contacts(self.unit, list(self.created.values()))
-        pairs = [(self.existing[email], contact) for email, contact in self.updated.items()]
-        if changed := [(before, after) for before, after in pairs if after is not before]:
-            await contact_writes.update_contacts(self.unit, changed)
-
-
 async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
     uuid = parse_id(list_id)
     list_with_count = None if uuid is None else await lists.find_by_id(unit, uuid)
@@ -206,11 +162,6 @@ async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
         raise NotFound("list")
     list_members.require_static_list(list_with_count[0], ("list_id",))
     await list_members.add_contacts(unit, list_with_count[0], [contact])
-
-
-async def _load_contacts(tenant: Tenant, ids: Sequence[str]) -> list[Contact]:
-    contacts = await queries.find_contacts_by_id(tenant, ids)
-    return sorted(contacts.values(), key=lambda contact: contact.pk)
 
 
 async def _require_contact(tenant: Tenant, id_: str | None) -> Contact:

@@ -1,6 +1,7 @@
 """Rows of responses that are replayed if a client retries a request with its idempotency key."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select
 
@@ -25,15 +26,27 @@ _WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.stored_at < bindp
 _INSERT = Statement(insert(idempotent_responses))
 
 
+# The status of a write in parts that has no response yet; the body is its progress.
+IN_PROGRESS: Final = 0
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response as it was sent. `created_id` is the id of the created resource, if a retry needs it."""
+    """A response as it was sent, or the progress of a write in parts that has no response yet.
+
+    `created_id` is the id of the created resource, if a retry needs it.
+    """
 
     fingerprint: str
     status: int
     body: bytes
     created_id: str | None
     stored_at: int
+
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether the write has no response yet, so that a retry continues it."""
+        return self.status == IN_PROGRESS
 
 
 async def find(tenant: Tenant, key: str, name: str) -> StoredResponse | None:

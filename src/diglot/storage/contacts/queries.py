@@ -1,10 +1,26 @@
 """Queries and writes of contact rows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Table, Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.model.contacts import Contact, ListName
@@ -12,36 +28,44 @@ from diglot.model.pages import Window
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, derive_attribute_columns, row_of
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, events, list_members, lists
+from diglot.storage.slices import compute_in_slices
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 
-T = TypeVar("T")
 _c = contacts.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
 _BY_ID = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")))
 _BY_EMAIL = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.email == bindparam("email")))
 
 
-def _select_by_emails(backend: Backend) -> ClauseElement:
-    wanted = backend.one_of(_c.email, [], Text(), lambda _, kind: bindparam("emails", type_=kind))
-    return pin_to_index(select(*CONTACT_COLUMNS), "email").where(_IN_WORKSPACE, wanted)
+def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
+    """Return the select of contacts by one of the bound values of a unique column.
 
+    PostgreSQL looks up each value by itself: in a table that it has not analyzed yet, it would rather read
+    the whole workspace for every part of an import.
+    """
 
-SELECT_BY_EMAILS = BackendStatement(_select_by_emails)
-
-
-def _select_by_ids(backend: Backend) -> ClauseElement:
-    wanted = backend.one_of(_c.id, [], Text(), lambda _, kind: bindparam("ids", type_=kind))
-    return pin_to_index(select(*CONTACT_COLUMNS), "id").where(_IN_WORKSPACE, wanted)
-
-
-SELECT_BY_IDS = BackendStatement(_select_by_ids)
-
-
-def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], ClauseElement]:
     def build(backend: Backend) -> ClauseElement:
+        name = f"row_{column.name}"
+        if backend.rows_from_arrays is None:
+            wanted = backend.one_of(column, [], Text(), lambda _, kind: bindparam(name, type_=kind))
+            return pin_to_index(select(*CONTACT_COLUMNS), column.name).where(_IN_WORKSPACE, wanted)
+        sent = backend.rows_from_arrays([column])
+        found = select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, column == sent.c[column.name]).limit(1)
+        contact = found.lateral("contact")
+        return select(*contact.c).select_from(sent.join(contact, true()))
+
+    return build
+
+
+SELECT_BY_EMAILS = BackendStatement(_look_up(_c.email))
+SELECT_BY_IDS = BackendStatement(_look_up(_c.id))
+
+
+def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], Select[Any]]:
+    def build(backend: Backend) -> Select[Any]:
         wanted = backend.one_of(_c.pk, [], BigInteger(), lambda _, kind: bindparam("keys", type_=kind))
         return pin_to_index(select(*columns)).where(_IN_WORKSPACE, wanted).order_by(_c.pk.desc())
 
@@ -51,6 +75,15 @@ def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], ClauseE
 _BY_KEYS = BackendStatement(_select_by_keys(*CONTACT_COLUMNS))
 _IDS_OF_KEYS = BackendStatement(_select_by_keys(_c.id))
 _KEYS_AND_IDS = BackendStatement(_select_by_keys(_c.pk, _c.id))
+
+
+def _select_joined_ids(backend: Backend) -> ClauseElement:
+    # The limit keeps the order of the subquery.
+    found = _select_by_keys(_c.pk, _c.id)(backend).limit(bindparam("limit")).subquery()
+    return select(func.count(), backend.join_texts(found.c.id))
+
+
+_JOINED_IDS = BackendStatement(_select_joined_ids)
 _PAGE = Statement(
     pin_to_index(select(*CONTACT_COLUMNS))
     .where(_IN_WORKSPACE)
@@ -105,14 +138,6 @@ _UPDATE_DERIVED = Statement(
     .values({name: bindparam(f"new_{name}") for name in _DERIVED_COLUMNS})
 )
 _SLICE_LENGTH = 1_000
-# A unit on PostgreSQL shares its thread with all requests, so other requests run between two parts.
-_PART_LENGTH = 250
-
-
-def split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield a long sequence in parts that are short enough to be processed without a pause."""
-    for start in range(0, len(items), _PART_LENGTH):
-        yield items[start : start + _PART_LENGTH]
 
 
 async def find_contact_by_id(tenant: Tenant, id_: str) -> Contact | None:
@@ -129,13 +154,13 @@ async def find_contact_by_email(tenant: Tenant, email: str) -> Contact | None:
 
 async def find_contacts_by_email(tenant: Tenant, emails: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts with one of the addresses, by address."""
-    rows = await tenant.fetch_all(SELECT_BY_EMAILS, emails=tenant.backend.encode_list(emails))
+    rows = await tenant.fetch_all(SELECT_BY_EMAILS, row_email=tenant.backend.encode_list(emails))
     return {contact.email: contact for contact in map(contact_of, rows)}
 
 
 async def find_contacts_by_id(tenant: Tenant, ids: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts with one of the UUIDs, by UUID."""
-    rows = await tenant.fetch_all(SELECT_BY_IDS, ids=tenant.backend.encode_list(ids))
+    rows = await tenant.fetch_all(SELECT_BY_IDS, row_id=tenant.backend.encode_list(ids))
     return {contact.id: contact for contact in map(contact_of, rows)}
 
 
@@ -152,6 +177,16 @@ async def load_ids(tenant: Tenant, keys: Sequence[int]) -> list[str]:
 async def load_ids_by_key(tenant: Tenant, keys: Sequence[int]) -> dict[int, str]:
     """Return the ids of the existing contacts with one of the dense keys, by key."""
     return {row[0]: row[1] for row in await _load_rows(tenant, _KEYS_AND_IDS, keys)}
+
+
+async def load_all_ids(tenant: Tenant, keys: Sequence[int]) -> list[str] | None:
+    """Return the ids of the contacts with the dense keys, newest first; None if one does not exist.
+
+    They come as one text, because SQLite's driver gives up the interpreter lock for each row, and every busy
+    thread would then take it for 5 ms.
+    """
+    row = await tenant.fetch_one(_JOINED_IDS, keys=tenant.backend.encode_list(keys), limit=len(keys))
+    return row[1].split(",") if row is not None and row[0] == len(keys) > 0 else None
 
 
 async def _load_rows(tenant: Tenant, statement: BackendStatement, keys: Sequence[int]) -> Sequence[Row]:
@@ -173,19 +208,25 @@ async def load_key_range(tenant: Tenant, after: int, end: int, limit: int) -> li
 
 async def insert_contacts(tenant: Tenant, new: Sequence[Contact], zone: ZoneInfo) -> None:
     """Insert new contacts."""
-    for part in split_into_parts(new):
-        await tenant.execute_many(_INSERT, (row_of(contact, zone) for contact in part))
+    async for rows in compute_in_slices(tenant, new, partial(_build_rows, zone)):
+        await tenant.execute_many(_INSERT, rows)
 
 
 async def update_contacts(tenant: Tenant, changed: Sequence[Contact], zone: ZoneInfo) -> None:
     """Update every column of existing contacts except their keys."""
-    for part in split_into_parts(changed):
-        values = []
-        for contact in part:
-            row = row_of(contact, zone)
-            new = {f"new_{name}": row[name] for name in _UPDATED_COLUMNS}
-            values.append(new | {"at_pk": contact.pk})
+    async for values in compute_in_slices(tenant, changed, partial(_build_updates, zone)):
         await tenant.execute_many(_UPDATE, values)
+
+
+def _build_rows(zone: ZoneInfo, new: Sequence[Contact]) -> list[dict[str, Any]]:
+    return [row_of(contact, zone) for contact in new]
+
+
+def _build_updates(zone: ZoneInfo, changed: Sequence[Contact]) -> list[dict[str, Any]]:
+    return [
+        {f"new_{name}": row[name] for name in _UPDATED_COLUMNS} | {"at_pk": pk}
+        for pk, row in ((contact.pk, row_of(contact, zone)) for contact in changed)
+    ]
 
 
 async def delete_contacts(tenant: Tenant, pks: Sequence[int]) -> None:
@@ -205,10 +246,14 @@ async def rederive_attributes(tenant: Tenant, zone: ZoneInfo) -> None:
     """Recompute the columns that depend on the time zone, for every contact of a workspace."""
     after = 0
     while rows := await tenant.fetch_all(_SELECT_ATTRIBUTES, after=after, limit=_SLICE_LENGTH):
-        values = []
-        for pk, attributes in rows:
-            derived = derive_attribute_columns(attributes, zone)
-            new = {f"new_{name}": value for name, value in derived.items()}
-            values.append(new | {"at_pk": pk})
-        await tenant.execute_many(_UPDATE_DERIVED, values)
+        async for values in compute_in_slices(tenant, rows, partial(_derive_again, zone)):
+            await tenant.execute_many(_UPDATE_DERIVED, values)
         after = rows[-1][0]
+
+
+def _derive_again(zone: ZoneInfo, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [
+        {f"new_{name}": value for name, value in derive_attribute_columns(attributes, zone).items()}
+        | {"at_pk": pk}
+        for pk, attributes in rows
+    ]

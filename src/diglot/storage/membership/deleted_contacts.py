@@ -46,11 +46,11 @@ async def load_ids(tenant: Tenant, pks: Iterable[int]) -> dict[int, str]:
     return {row[0]: row[1] for row in rows}
 
 
-async def count_among(tenant: Tenant, pks: BitMap) -> int:
-    """Return how many of the contacts are deleted."""
+async def find_among(tenant: Tenant, pks: BitMap) -> BitMap:
+    """Return the keys of those contacts that are deleted."""
     if not pks:
-        return 0
+        return BitMap()
     if len(pks) <= _FEW_KEYS:
-        return len(await load_ids(tenant, pks))
+        return BitMap(await load_ids(tenant, pks))
     rows = await tenant.fetch_all(_SELECT_KEY_RANGE, first=pks.min(), last=pks.max())
-    return tenant.backend.decode_keys(rows).intersection_cardinality(pks)
+    return tenant.backend.decode_keys(rows) & pks

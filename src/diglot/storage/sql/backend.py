@@ -67,6 +67,8 @@ class Backend:
     """Changes a select of keys to return them as cheaply as possible, in any order."""
     decode_keys: Callable[[Sequence[Sequence[Any]]], BitMap]
     """Decodes the keys that such a select returned."""
+    join_texts: Callable[[Expression], Expression]
+    """All values of a column as one text with commas between them, in the order of the rows."""
     insert: Callable[[Table], Upsert]
     """An INSERT into a table, with `on_conflict_do_update` and the `excluded` row."""
     rows_from_arrays: Callable[[Sequence[Column[Any]]], FromClause] | None

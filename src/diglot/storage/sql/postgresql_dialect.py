@@ -84,6 +84,10 @@ def _decode_byte_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
     return BitMap(keys)
 
 
+def _string_agg(text: Expression) -> Expression:
+    return func.string_agg(text, literal_column("','"))
+
+
 def _rows_from_arrays(columns: Sequence[Column[Any]]) -> FromClause:
     arrays = [bindparam(f"row_{one.name}", type_=ARRAY(one.type)) for one in columns]
     names = [one.name for one in columns]
@@ -123,6 +127,7 @@ POSTGRESQL: Final = Database(
     encode_list=list,
     select_keys=_select_keys_as_bytes,
     decode_keys=_decode_byte_keys,
+    join_texts=_string_agg,
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
     # Compares by code point, as SQLite does, whatever the collation of the database.

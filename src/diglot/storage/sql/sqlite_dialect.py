@@ -125,6 +125,10 @@ def _decode_json_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
     return BitMap(_decode_integers(rows[0][0]))
 
 
+def _group_concat(text: Expression) -> Expression:
+    return func.group_concat(text)
+
+
 def _index_hint(table: Table, index: str | int) -> str:
     # SQLite names the indexes of a table's unique keys by their order.
     return f"INDEXED BY {index if isinstance(index, str) else f'sqlite_autoindex_{table.name}_{index}'}"
@@ -163,6 +167,7 @@ SQLITE: Final = Database(
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
     decode_keys=_decode_json_keys,
+    join_texts=_group_concat,
     insert=insert,
     rows_from_arrays=None,
     index_hint=_index_hint,

@@ -6,7 +6,7 @@ from typing import Final
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.input.headers import find_header
-from diglot.api.input.request_body import media_type
+from diglot.api.input.request_body import media_type, parse_object
 from diglot.api.operation import MEBIBYTE, Operation
 from diglot.dialects.misar.contacts import bulk_input, bulk_wire, import_request
 
@@ -20,15 +20,20 @@ _BULK_PATH: Final = "/contacts/bulk"
         "PATCH",
         _BULK_PATH,
         _TAG,
-        "Apply the same update to up to 10,000 contacts, in one transaction",
+        "Apply the same update to up to 10,000 contacts, in parts",
         scope="write",
+        in_parts=True,
         body=bulk_wire.BulkUpdate,
         response=bulk_wire.BulkUpdateAnswer,
     )
 )
 async def update_contacts(call: Call) -> bulk_wire.BulkUpdateAnswer:
-    named, change = bulk_input.read_bulk_update(await call.read_object(), call.caller.zone)
-    updated = await call.services.contacts.update_many(call.caller, named.known_ids, change)
+    body = await call.read_body()
+    named, change = await call.run_in_thread(
+        lambda: bulk_input.read_bulk_update(parse_object(body), call.caller.zone), len(body)
+    )
+    contacts = call.services.contacts
+    updated = await contacts.update_many(call.caller, named.known_ids, change, call.checkpoint)
     return bulk_wire.BulkUpdateAnswer(
         success=True, updated=len(updated), not_found=named.missing_ids(updated)
     )
@@ -40,15 +45,17 @@ async def update_contacts(call: Call) -> bulk_wire.BulkUpdateAnswer:
         "DELETE",
         _BULK_PATH,
         _TAG,
-        "Delete up to 10,000 contacts, in one transaction",
+        "Delete up to 10,000 contacts, in parts",
         scope="write",
+        in_parts=True,
         body=bulk_wire.BulkDelete,
         response=bulk_wire.BulkDeleteAnswer,
     )
 )
 async def delete_contacts(call: Call) -> bulk_wire.BulkDeleteAnswer:
-    named = bulk_input.read_contact_ids(await call.read_object())
-    deleted = await call.services.contacts.delete_many(call.caller, named.known_ids)
+    body = await call.read_body()
+    named = await call.run_in_thread(lambda: bulk_input.read_contact_ids(parse_object(body)), len(body))
+    deleted = await call.services.contacts.delete_many(call.caller, named.known_ids, call.checkpoint)
     return bulk_wire.BulkDeleteAnswer(
         success=True, deleted=len(deleted), not_found=named.missing_ids(deleted)
     )
@@ -60,8 +67,9 @@ async def delete_contacts(call: Call) -> bulk_wire.BulkDeleteAnswer:
         "POST",
         "/contacts/import",
         _TAG,
-        "Create or update up to 10,000 contacts by email, in one transaction",
+        "Create or update up to 10,000 contacts by email, in parts",
         scope="write",
+        in_parts=True,
         query=bulk_wire.ImportQuery,
         body=bulk_wire.ImportBody,
         other_bodies={
@@ -79,7 +87,10 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     # Checking a full import takes a second, so it runs outside the event loop's thread.
     request = await call.run_in_thread(partial(import_request.read_import, sent, call.caller.zone))
     done = await call.services.contacts.import_all(
-        call.caller, request.changes, update_existing=request.update_existing
+        call.caller,
+        request.changes,
+        update_existing=request.update_existing,
+        checkpoint=call.checkpoint,
     )
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))

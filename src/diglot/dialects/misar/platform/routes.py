@@ -6,6 +6,7 @@ from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import PastQuery, count_metadata, history_metadata
 from diglot.api.operation import Operation
+from diglot.api.responses import StreamedList
 from diglot.dialects.misar import formatting
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.platform import wire
@@ -76,10 +77,11 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
         lists_members=True,
     )
 )
-async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswer:
-    members = await calls.list_all_member_ids(call)
-    known: tuple[Any, ...] = (*count_metadata(members, formatting.format_time), *history_metadata(members))
-    return wire.PlatformMembersAnswer(list(members.items), *known)
+async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswer | StreamedList:
+    ids = await calls.list_all_member_ids(call)
+    known: tuple[Any, ...] = (*count_metadata(ids.page, formatting.format_time), *history_metadata(ids.page))
+    response = wire.PlatformMembersAnswer(list(ids.page.items), *known)
+    return response if ids.rest is None else StreamedList(response, ids.rest)
 
 
 @handles(

@@ -17,7 +17,7 @@ from diglot.dialects.misar.words import WORDS
 from diglot.model.contacts import Contact
 from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
-from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page, Window
+from diglot.model.pages import AllIds, CountedPage, HistoricalPage, MemberPage, Page, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
@@ -160,17 +160,22 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
     )
 
 
-async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[str]:
+async def list_all_member_ids(call: Call) -> AllIds:
     """Return the ids of all members of the segment in the path."""
-    async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
+    id_ = read_segment_id(call)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         query = call.read_query(PastQuery)
     as_of = to_as_of(query.as_of, call.caller.zone)
-    _, member_page = await _load_member_ids(call, None, as_of)
-    return member_page
+    if as_of is None:
+        ids = await call.services.segments.list_all_member_ids(call.caller, id_)
+    else:
+        ids = await call.services.membership_history.list_all_member_ids(call.caller, id_, as_of)
+    add_as_of_header(call, ids.page)
+    return ids
 
 
 async def _load_member_ids(
-    call: Call, window: Window | None, as_of: AsOf | None
+    call: Call, window: Window, as_of: AsOf | None
 ) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
     member_page: MemberPage[str] | HistoricalPage[str]

@@ -1,0 +1,1 @@
+"""What a small workspace notices while another one takes all that it can get."""

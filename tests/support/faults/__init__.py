@@ -1,0 +1,1 @@
+"""Faults of disks and libraries, made on purpose."""

@@ -1,0 +1,76 @@
+"""Contacts in bodies and imports: all faults of one input, in its order."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from diglot.api.input import request_body
+from diglot.api.input.contacts import contact_reader
+from diglot.api.input.query_string import QueryReader
+from diglot.dialects.misar.contacts.import_request import RawImport, read_import
+from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, ContactCreate
+from diglot.errors import InvalidInput, MalformedRequest
+from diglot.model.contacts import ContactChange
+
+UTC = ZoneInfo("UTC")
+
+
+def read(body: bytes) -> ContactChange:
+    """Read a body that creates a contact."""
+    return contact_reader(ContactCreate, ATTRIBUTES_KEY).read_body(request_body.parse_object(body), UTC)
+
+
+def faults_of(body: bytes) -> list[tuple[str, str]]:
+    """Return the path and the message of each fault."""
+    with pytest.raises(InvalidInput) as refused:
+        read(body)
+    return [(".".join(map(str, fault.path)), fault.message) for fault in refused.value.faults]
+
+
+def test_faults_of_every_kind_are_collected() -> None:
+    """What cannot be decoded comes first, then spellings, missing members, values and attributes."""
+    body = (
+        b'{"custom_fields": {"big": 9223372036854775808}, "phone": 1, "source": 1e999, "jobTitle": "a",'
+        b' "job_title": "b", "tags": [""], "total_opens": 0.5}'
+    )
+    assert faults_of(body) == [
+        ("source", "Number is out of range"),
+        ("job_title", "Differs from jobTitle"),
+        ("email", "Required"),
+        ("phone", "Expected string, received number"),
+        ("tags", "A tag has 1 to 100 characters, is not blank and holds no U+0000"),
+        ("total_opens", "Expected integer, received float"),
+        ("custom_fields.big", "Number is out of range"),
+    ]
+
+
+def test_an_address_that_cannot_be_decoded_is_not_missing() -> None:
+    """It was sent."""
+    assert faults_of(b'{"email": 1e999}') == [("email", "Number is out of range")]
+
+
+def test_a_value_that_is_no_json_stands_alone() -> None:
+    """Nothing else is said of such a body."""
+    with pytest.raises(MalformedRequest, match="not valid JSON"):
+        read(b'{"phone": 1, "source": "\\ud800"}')
+
+
+def test_dates_follow_the_zone() -> None:
+    """A date begins where the workspace is; other values stay, and an address is normalized."""
+    body: dict[str, Any] = {"email": "Ada@Example.com", "lastOpenedAt": "1970-01-02", "lead_score": None}
+    reader = contact_reader(ContactCreate, ATTRIBUTES_KEY)
+    members = request_body.parse_object(msgspec.json.encode(body))
+    change = reader.read_body(members, ZoneInfo("Etc/GMT-1"))
+    values = {"email": "ada@example.com", "last_opened_at": 23 * 3_600 * 1_000_000, "lead_score": None}
+    assert change.values == values
+
+
+def test_the_tags_of_all_places_together_have_a_limit() -> None:
+    """Thirty in the query and thirty in the body are sixty."""
+    tags = [[f"{place}{number}" for number in range(30)] for place in "ab"]
+    query = QueryReader({"tags": ";".join(tags[0])})
+    body = msgspec.json.encode({"contacts": [], "tags": tags[1]})
+    with pytest.raises(InvalidInput, match="tags: Array must contain at most 50 element"):
+        read_import(RawImport(body, "application/json", "application/json", query), UTC)
