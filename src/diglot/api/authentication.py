@@ -36,12 +36,17 @@ async def authenticate_request(
 
 def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
     """Return the secret of the session; None if there is none, or if two cookies differ."""
+    return read_cookie(request, SESSION_COOKIE)
+
+
+def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
+    """Return the value of a cookie; None if there is none, or if two cookies of this name differ."""
     found = set()
     for key, value in request.scope["headers"]:
         if key == b"cookie":
             for pair in value.decode("latin-1").split(";"):
                 name, _, secret = pair.strip().partition("=")
-                if name == SESSION_COOKIE:
+                if name == wanted:
                     found.add(secret)
     return found.pop() if len(found) == 1 else None
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 Headers = list[tuple[bytes, bytes]]
 
 # The session cookie, in its plain form and in the form that browsers bind to a host.
+DEVICE_COOKIE_PREFIX: Final = b"diglot_device_"
 SESSION_COOKIES: Final = (b"diglot_session", b"__Host-diglot_session")
 _REQUEST_ID: Final = b"x-request-id"
 _HOP_BY_HOP: Final = frozenset(
@@ -84,4 +85,5 @@ def _join_cookies(values: Iterable[bytes]) -> bytes:
 
 
 def _is_session_cookie(pair: bytes) -> bool:
-    return pair.partition(b"=")[0].strip() in SESSION_COOKIES
+    name = pair.partition(b"=")[0].strip()
+    return name in SESSION_COOKIES or name.startswith(DEVICE_COOKIE_PREFIX)
