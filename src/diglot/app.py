@@ -1,7 +1,6 @@
 """Assembles the ASGI app from settings, engine, services and dialects; no other module does."""
 
 import gc
-import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,15 +13,19 @@ from diglot.api.dialect import Dialect, Surface
 from diglot.api.pipeline import build_route
 from diglot.background.scheduler import Scheduler
 from diglot.background.worker import work_in_background
-from diglot.caches import MEBIBYTE
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
-from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, respond_with_error
-from diglot.server.operator_pages import Page, build_pages
+from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
+from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.families import SIZE
+from diglot.server.observability.instruments import Instruments, create_instruments
+from diglot.server.observability.log_format import configure_logging
+from diglot.server.observability.readiness import Readiness, list_parts
+from diglot.server.operator_pages import OperatorPages, Page
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
 from diglot.service.access.client_keys import ClientKeys
@@ -44,64 +47,93 @@ from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
-from diglot.storage.connect import create_engine
-from diglot.storage.schema import revisions
+from diglot.storage.connect import open_for_serving
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
+from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.worker import deliver_in_background
 
 if TYPE_CHECKING:
     from diglot.server.proxy.upstream import UpstreamProxy
 
-log = logging.getLogger("diglot")
 _PROXY: Final = "proxy"
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, run_background: bool = True) -> asgi.App:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    run_background: bool = True,
+    cells: SharedCells | None = None,
+) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
     Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
+    `cells` is what it shares with the other processes of the server, None if it is the only one.
     """
-    engine = create_engine(settings.database)
-    engine.process_cache.resize(settings.cache_megabytes * MEBIBYTE)
-    uses = KeyUsage(engine)
+    instruments = create_instruments(settings, cells or SharedCells(SIZE))
+    uses = KeyUsage(instruments.engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
-    app = Litestar(
+    lifespans = [
+        *_server_lifespans(instruments, uses),
+        *([_proxy_lifespan] if forwarded else []),
+        *(_background_lifespans(clock, instruments) if run_background else []),
+    ]
+    app = _build_litestar(settings, lifespans)
+    app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
+    app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
+    app.state[FORWARDED_DIALECTS] = forwarded
+    app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
+    return _wrap(app, _build_pages(clock, instruments), instruments)
+
+
+def _build_litestar(settings: Settings, lifespans: list[Lifespan]) -> Litestar:
+    return Litestar(
         route_handlers=_build_routes(settings),
         exception_handlers={Exception: respond_with_error},
-        lifespan=[
-            _database_lifespan(engine, settings, uses),
-            *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(engine, clock, settings) if run_background else []),
-        ],
+        lifespan=lifespans,
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
-    app.state[SERVICES] = _build_services(engine, clock, settings, uses)
-    app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
-    app.state[FORWARDED_DIALECTS] = forwarded
-    app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
-    return _wrap(app, build_pages(engine, clock), settings)
 
 
-def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App:
+def _build_pages(clock: Clock, instruments: Instruments) -> dict[str, Page]:
+    settings, cells = instruments.settings, instruments.cells
+    parts = list_parts(settings.database, instruments.engine.ping, settings.min_free_mib)
+    readiness = Readiness(parts, lambda: cells.is_draining)
+    pages = OperatorPages(instruments.engine_figures, clock, settings.database, cells, readiness)
+    return pages.by_path()
+
+
+def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> asgi.App:
     proxy = app.state[_PROXY]
     return asgi.ServerApp(
         app,  # type: ignore[arg-type]
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=asgi.Options(settings.access_log, settings.body_timeout),
+        options=_build_options(instruments),
     )
 
 
-def load_app(settings: Settings) -> asgi.App:
+def _build_options(instruments: Instruments) -> asgi.Options:
+    settings = instruments.settings
+    return asgi.Options(
+        body_seconds=settings.body_timeout,
+        send_seconds=settings.send_timeout,
+        trusted_proxies=settings.trusted_proxies,
+        secure_cookies=settings.secure_cookies,
+        renderer_for=find_renderer,
+        watch=instruments.watch_requests(),
+    )
+
+
+def load_app(settings: Settings, cells: SharedCells | None = None) -> asgi.App:
     """Return the app of a server process, and configure logging."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    log.setLevel(logging.INFO)
-    return create_app(settings)
+    configure_logging(settings)
+    return create_app(settings, cells=cells)
 
 
 def from_environment() -> asgi.App:
@@ -136,7 +168,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
@@ -147,12 +179,16 @@ def _build_router(dialect: Dialect, surface: Surface) -> Router:
     )
 
 
+def _server_lifespans(instruments: Instruments, uses: KeyUsage) -> list[Lifespan]:
+    database = _database_lifespan(instruments.engine, instruments.settings, uses)
+    return [database, lambda _: instruments.watching()]
+
+
 def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
-        await revisions.require_latest(settings.database)
-        await engine.open()
+        await open_for_serving(engine, settings.database)
         _begin_collecting()
         try:
             async with uses.flush_periodically(), services.idempotency.clean_up_periodically():
@@ -171,12 +207,20 @@ def _begin_collecting() -> None:
     gc.enable()
 
 
-def _background_lifespans(engine: Engine, clock: Clock, settings: Settings) -> list[Lifespan]:
+def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifespan]:
+    engine, settings, figures = instruments.engine.in_background(), instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
-    hours, days = settings.verify_every_hours, settings.history_days
+    scheduler = Scheduler(
+        engine,
+        clock,
+        verify_every_hours=settings.verify_every_hours,
+        history_days=settings.history_days,
+        on_evaluation=figures.count_evaluation,
+    )
+    deliveries = Deliveries(engine, clock)
     return [
-        lambda _: deliver_in_background(engine, clock, targets, _render_message),
-        lambda _: work_in_background(Scheduler(engine, clock, verify_every_hours=hours, history_days=days)),
+        lambda _: deliver_in_background(deliveries, targets, _render_message, figures.count_attempt),
+        lambda _: work_in_background(scheduler),
     ]
 
 
@@ -185,12 +229,17 @@ def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMe
 
 
 def _build_proxy(app: Litestar, settings: Settings) -> "UpstreamProxy":
-    from diglot.server.proxy.upstream import UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
+    from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
 
     # Never proxy the vendor's OpenAPI document: it describes calls that this server answers itself.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(path_shape, app.routes), *documents])
-    return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)
+    options = ProxyOptions(
+        silence_seconds=settings.upstream_timeout,
+        exchange_seconds=settings.exchange_timeout,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return UpstreamProxy(settings.upstreams, owned, options)
 
 
 def _proxy_lifespan(app: Litestar) -> AbstractAsyncContextManager[None]:

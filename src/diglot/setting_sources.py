@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from diglot.errors import Misconfigured
 from diglot.settings import NO_LIMITS, SETTINGS, UPSTREAMS, VENDOR_LIMITS, Setting, Settings
+from diglot.storage.database_urls import require_readable
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 
 ENVIRONMENT_PREFIX: Final = "DIGLOT_"
@@ -57,6 +58,10 @@ def _check_settings(settings: Settings) -> None:
     for setting in SETTINGS.values():
         if setting.kind is int:
             _check_range(setting, getattr(settings, setting.name))
+        elif setting.choices and (value := getattr(settings, setting.name)) not in setting.choices:
+            raise Misconfigured(
+                f"{setting.name.replace('_', ' ')} {value!r} is not one of {', '.join(setting.choices)}"
+            )
     limit = settings.rate_limits
     number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_REQUESTS))
     if limit not in (VENDOR_LIMITS, NO_LIMITS) and not (number and 1 <= int(limit) <= MAX_REQUESTS):
@@ -66,6 +71,7 @@ def _check_settings(settings: Settings) -> None:
         )
     for dialect, url in settings.upstreams.items():
         _check_upstream(dialect, url)
+    require_readable(settings.database)
     parse_allowed_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")

@@ -23,6 +23,10 @@ def _limit(description: str) -> Meta:
     return Meta(ge=0, le=_MAX_COUNT, description=f"{description} 0 for no limit.")
 
 
+def _one_of(*choices: str) -> dict[str, Any]:
+    return {"unit": "|".join(choices), "choices": choices}
+
+
 _SECONDS: Final = _unit("seconds")
 
 
@@ -49,6 +53,52 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool, Meta(description="Reject extensions that the vendor would reject, such as nested groups.")
     ] = False
     access_log: Annotated[bool, Meta(description="Log a line for each request.")] = False
+    log_format: Annotated[
+        str,
+        Meta(
+            description="The form of log lines: text for people, json for programs.",
+            extra=_one_of("text", "json"),
+        ),
+    ] = "text"
+    log_level: Annotated[
+        str,
+        Meta(
+            description="The least severe lines to log; libraries log warnings and errors only.",
+            extra=_one_of("debug", "info", "warning", "error"),
+        ),
+    ] = "info"
+    slow_statement_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MAX_TIMEOUT_SECONDS * 1_000,
+            description="Log and count a statement of SQL that takes at least this long; 0 turns it off.",
+            extra=_unit("milliseconds"),
+        ),
+    ] = 1_000
+    traces: Annotated[
+        bool,
+        Meta(description="Export OpenTelemetry traces, as the OTEL_... variables say; needs diglot[otel]."),
+    ] = False
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that /ready answers 503 after SIGTERM before the server stops accepting "
+            "connections.",
+            extra=_SECONDS,
+        ),
+    ] = 0
+    min_free_mib: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description="Free space in MiB on the disk of a SQLite file below which /ready answers 503.",
+            extra=_unit("MiB"),
+        ),
+    ] = 64
     rate_limits: Annotated[
         str,
         Meta(
@@ -87,6 +137,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 60
+    exchange_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Seconds that a call to an upstream may take, plus one for each 32 KiB that passes.",
+            extra=_SECONDS,
+        ),
+    ] = 300
     idle_timeout: Annotated[
         int,
         Meta(
@@ -105,6 +164,60 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 30
+    database_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Connections of each server process to PostgreSQL, or its readers of a SQLite file; "
+            "0 stands for 8 or 4.",
+        ),
+    ] = 0
+    database_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="Seconds that a request waits for the database to connect, and for a lock.",
+            extra=_SECONDS,
+        ),
+    ] = 4
+    queue_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a request waits for its turn behind others of its workspace.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    read_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a read of the database may take.",
+            extra=_SECONDS,
+        ),
+    ] = 15
+    send_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a client may take to read an answer, plus one for each 32 KiB.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4_096,
+            description="Connections that a client's address may have to each worker; 0 turns the limit off, "
+            "and so does --trusted-proxies.",
+        ),
+    ] = 512
     webhook_targets: Annotated[
         str,
         Meta(
@@ -184,13 +297,23 @@ class Setting(msgspec.Struct, frozen=True):
     unit: str | None = None
     minimum: int | None = None
     maximum: int | None = None
+    choices: tuple[str, ...] = ()
 
 
 def _read_row(field: msgspec.structs.FieldInfo) -> Setting:
     kind: Any = field.type.__origin__
     [meta] = field.type.__metadata__
-    unit = (meta.extra or {}).get("unit")
-    return Setting(field.name, kind, field.default, meta.description, unit, meta.ge, meta.le)
+    extra = meta.extra or {}
+    return Setting(
+        field.name,
+        kind,
+        field.default,
+        meta.description,
+        extra.get("unit"),
+        meta.ge,
+        meta.le,
+        extra.get("choices", ()),
+    )
 
 
 SETTINGS: Final = {

@@ -128,6 +128,7 @@ async def _raising(asked: FaultCase, error: Exception) -> httpx.Response:
     with pytest.MonkeyPatch.context() as patched:
         for service, name in (
             (Segments, "list_member_ids"),
+            (Segments, "list_all_member_ids"),
             (Segments, "list_members"),
             (Contacts, "list_page"),
         ):

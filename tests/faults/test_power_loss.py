@@ -19,8 +19,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.clock import system_clock
-from diglot.storage.sql.sqlite_ephemeral import EPHEMERAL_SUFFIX
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
+from diglot.storage.sql.sqlite_file import EPHEMERAL_SUFFIX, parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import SQLITE
 from support.faults.power_images import CHOICES, Disk, Files, lay

@@ -25,8 +25,8 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.membership import instant_index
-from diglot.storage.sql import postgresql
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
 from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
 from diglot.storage.tenant import bind_workspace
 from support import canonical
@@ -275,7 +275,7 @@ class Failing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
-        for transaction in (SQLiteTransaction, postgresql.PostgreSQLTransaction):
+        for transaction in (SQLiteTransaction, PostgreSQLTransaction):
             for method in METHODS:
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,7 @@ def list_keys(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
 COMMANDS = [
     (),
     *(("serve",), ("demo",), ("migrate",), ("openapi",), ("health",)),
+    *(("backup",), ("restore",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
     *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
 ]
@@ -149,8 +150,8 @@ BAD = {
     "config": (("serve", "--config", "no.toml"), "settings file 'no.toml'"),
     "scheme": (("serve", "--port", "0", "--database", "mysql://a/b"), "neither a file, sqlite:///FILE nor"),
     "folder": (("serve", "--port", "0", "--database", "/no/such/folder/a.db"), "unable to open database"),
-    "url": (("serve", "--port", "0", "--database", "postgresql://u@h:x/d"), "its URL cannot be read"),
-    "server": (("serve", "--port", "0", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be opened"),
+    "url": (("serve", "--port", "0", "--database", "postgresql://u@h:x/d"), "the database cannot be read"),
+    "server": (("keys", "list", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be opened"),
     "migrate": (("migrate", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be migrated"),
     "demo": (("demo", "--database", "postgresql://u@h/d"), "the demo keeps its examples in a file"),
     "no-dialect": (("keys", "create", "--workspace", "A"), "Missing option '--dialect'"),
@@ -168,6 +169,39 @@ def test_a_mistake_is_reported_in_one_line(diglot: Diglot, command: tuple[str, .
     assert refused.err.startswith("diglot: ")
     assert refused.err.count("\n") == 1
     assert message in refused.err
+
+
+# Passwords in URLs that are misspelt, or not percent-encoded.
+MISSPELT = (
+    *("postgres+asyncpg://u:%s@h/d", "postgresq://u:%s@h/d", "postgresql:/u:%s@h/d", "postgresql//u:%s@h/d"),
+    *("mysql://u:/%s@h/d", "mysql://u:@%s@h/d", "mysql://h/d?password=%s", "host=h password=%s", "u:%s@h/d"),
+    *("//u:%s@h/d", " postgresql://u:%s@h/d", "POSTGRESQL://u:%s@h/d", "postgresql://u:%s@h:99999/d"),
+    *(
+        "postgresql://u:%s@h:x/d",
+        "postgresql://u:%s/a@h/d",
+        "postgresql://u:%s#a@h/d",
+        "postgresql://u:a/%s@h/d",
+    ),
+    *(
+        "postgresql://u:a?%s@h/d",
+        "postgresql://u:a#%s@h/d",
+        "postgresql://u:[%s@h/d",
+        "postgresql://u:a@%s@h/d",
+    ),
+    *("postgresql://u:%s@127.0.0.1:1/d", "postgresql://127.0.0.1:1/d?password=%s"),
+)
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("keys", "list")], ids=lambda command: command[0])
+def test_no_error_has_a_password(diglot: Diglot, command: tuple[str, ...]) -> None:
+    """A database that cannot be used is one line, without any part of a password."""
+    for url in MISSPELT:
+        refused = diglot(*command, "--database", url % "SECRET")
+        assert (refused.code, refused.out) == (2, ""), url
+        assert refused.err.startswith("diglot: "), url
+        assert refused.err.count("\n") == 1, url
+        assert "SECRET" not in refused.err, url
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -551,13 +585,13 @@ async def fail(database):
     raise {error}
 app.revisions.require_latest = fail
 """
-SERVE = "from diglot.cli import main; main(['serve', '--port', '0'])"
+SERVE = "from diglot.cli import main; main(['serve', '--port', '0', *sys.argv[1:]])"
 
 
 @contextmanager
-def patched(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
+def patched(folder: Path, code: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Serve in a process of its own in which some code runs first."""
-    command = (sys.executable, "-c", f"{code}{SERVE}")
+    command = (sys.executable, "-c", f"import sys\n{code}{SERVE}", *options)
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True) as started:
         try:
@@ -593,7 +627,65 @@ def test_a_request_that_does_not_end_delays_a_stop_for_a_while(tmp_path: Path) -
             started.terminate()
             _, told = started.communicate(timeout=STOP_SECONDS)
     assert started.returncode == 0
-    assert told == "WARNING diglot: requests or tasks did not end within 1 seconds\n"
+    assert told in ("", "WARNING diglot: requests or tasks did not end within 1 seconds\n")
+
+
+HALF_SENT = (
+    b"GET /health HTTP/1.1\r\nHost",
+    (
+        b"POST /session HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    ),
+    b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n",
+)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended; one that only waits for its parent has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(("workers", "orders"), [(1, "T"), (2, "T"), (2, "K"), (2, "TK"), (2, "TTT")])
+def test_a_stop_has_a_limit(tmp_path: Path, workers: int, orders: str) -> None:
+    """Half-sent requests and a silent upstream cannot keep it, nor can the death of the first process."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as clients:
+        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        arguments = ("serve", "--port", "0", "--workers", str(workers), "--misar-upstream", upstream)
+        with served(tmp_path, *arguments) as server:
+            pid = server.process.pid
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            where = httpx.URL(server.url)
+            for request in HALF_SENT * 4:
+                client = clients.enter_context(socket.create_connection((where.host, where.port or 0)))
+                client.sendall(request)
+            time.sleep(0.3)
+            began = time.monotonic()
+            for order in orders:
+                server.process.send_signal(signal.SIGKILL if order == "K" else signal.SIGTERM)
+                time.sleep(0.5)
+            while any(map(is_running, (pid, *map(int, children)))):
+                assert time.monotonic() - began < STOP_SECONDS
+                time.sleep(0.05)
+
+
+TAKEN = """
+import socket
+from diglot.server import addresses, process
+taken = socket.create_server(('127.0.0.1', 0))
+process.find_free_address = lambda host, port: addresses.ListenAddress('127.0.0.1', taken.getsockname()[1])
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_meanwhile_is_one_line(tmp_path: Path, workers: str) -> None:
+    """Another process may take the port between the probe and the start."""
+    with patched(tmp_path, TAKEN, "--workers", workers) as started:
+        out, told = started.communicate(timeout=START_SECONDS)
+    assert (started.returncode, out, told.count("\n")) == (2, "", 1)
+    assert re.match(r"diglot: port \d+ on 127.0.0.1 is in use", told)
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
@@ -641,11 +733,20 @@ def test_the_access_log(tmp_path: Path) -> None:
         httpx.get(
             f"{server.url}/mail/v1/segments", headers={"X-Request-Id": "r1", "Authorization": "Bearer s"}
         )
+        secret = "msk_" + "5" * 64
+        httpx.get(f"{server.url}/mail/v1/segments/{secret}?{secret}", headers={"X-Request-Id": secret})
         assert server.stop()[0] == 0
         assert server.process.stderr is not None
         log = server.process.stderr.read()
-    assert re.search(r"diglot\.access: GET /mail/v1/segments 401 [0-9.]+ ms r1\n", log)
+    assert re.search(
+        r"^2[0-9]{3}-[0-9-]{5}T[0-9:]{8}\.[0-9]{3}Z INFO diglot\.access request method=GET "
+        r"path=/mail/v1/segments status=401 ms=[0-9.]+ bytes=[0-9]+ client=127\.0\.0\.1 .*request=r1$",
+        log,
+        re.MULTILINE,
+    )
     assert "Bearer" not in log
+    assert "GET /mail/v1/segments/msk_55555555... 401 " in log
+    assert secret not in log
 
 
 @pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])

@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from diglot.server import granian_options, worker_processes
 from diglot.server.addresses import ListenAddress
+from diglot.server.guards.stop import ParentPipe
 from support.engines import SQLITE
 from support.servers.in_process import bearer
 from support.servers.process import ServerProcess, running
@@ -195,6 +196,7 @@ class _Stubborn:
 
     idx = 0
     exitcode = None
+    interrupt_by_parent = False
 
     def __init__(self) -> None:
         self.inner = self
@@ -217,11 +219,12 @@ class _Stubborn:
 async def test_a_stop_waits_once_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker held by a half-sent request is killed after one shutdown timeout, not after two."""
     monkeypatch.setattr(worker_processes, "STOP_SECONDS", 0.05)
+    parent = ParentPipe()
     stopping = worker_processes.Announcing(
-        ListenAddress("127.0.0.1", 1), lambda: None, workers_kill_timeout=15
+        ListenAddress("127.0.0.1", 1), lambda: None, parent, workers_kill_timeout=15
     )
     worker: Any = _Stubborn()
     stopping.wrks = [worker]
     stopping._stop_workers()
-    assert worker.orders == ["terminate", "terminate", "kill"]
+    assert worker.orders == ["terminate", "kill"]
     assert max(wait for wait in worker.waits if wait is not None) <= 1

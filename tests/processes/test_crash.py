@@ -1,4 +1,4 @@
-"""Servers killed at random moments: answered writes are stored, others are whole or absent, nothing is stuck.
+"""Servers killed at random moments: answered writes are stored, others finished by a retry, nothing is stuck.
 
 The whole proof is `pytest tests/processes/test_crash.py --kills 200`; the suite kills a few times.
 """
@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -28,10 +28,12 @@ from support.load_workers.pool import SECONDS, Crew, crew
 from support.load_workers.worker import EVENT, Action, Actor
 from support.outboxes import Outbox, deliver
 from support.reporting import SEED, Tally
-from support.servers.process import running, transactions_over
+from support.servers.in_process import bearer
+from support.servers.process import ServerProcess, running, transactions_over
 from support.servers.webhook_receiver import Receiver, receiving
 
 PEOPLE = 1_500
+ROWS = 9_900
 # Requests are counted too, because the tables that a crash may empty must not block later requests.
 OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
 # The write in progress when the server is killed, after the writes it depends on; or a random one.
@@ -148,7 +150,45 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
     tally("kills", database.name, proof.kills)
     tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
     tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])
+    tally("unanswered writes that were done in part", database.name, proof.crew.cut["in part"])
     tally("events that webhooks received meanwhile", database.name, received)
+
+
+async def test_a_killed_import_is_finished_by_a_retry(database: Database) -> None:
+    """The retry reports all rows as the first run would have, and nobody is there twice."""
+    rows = [{"email": f"{number % ROWS}@example.com"} for number in range(ROWS + 100)]
+
+    def send(client: httpx.AsyncClient, key: str) -> Awaitable[httpx.Response]:
+        headers = {**bearer(key), "Idempotency-Key": "import"}
+        return client.post("/mail/v1/contacts/import", headers=headers, json={"contacts": rows})
+
+    async def total(client: httpx.AsyncClient, key: str) -> int:
+        answer = await client.get("/mail/v1/contacts", params={"limit": 1}, headers=bearer(key))
+        number: int = answer.json()["pagination"]["total"]
+        return number
+
+    async with database.fresh() as url:
+        key = await ServerProcess("", url).key("misar")
+        async with running(url, leaves=-signal.SIGKILL) as live, _client(live.base) as client:
+            first = asyncio.ensure_future(send(client, key))
+            async with asyncio.timeout(SECONDS):
+                while not (there := await total(client, key)):  # noqa: ASYNC110 - a commit has no event
+                    await asyncio.sleep(0.001)
+            live.kill()
+            await asyncio.gather(first, return_exceptions=True)
+        assert there < ROWS, "the kill comes in the middle of the import"
+        await transactions_over(url)
+        async with running(url) as live, _client(live.base) as client:
+            there = await total(client, key)
+            assert 0 < there < ROWS
+            summaries = [(await send(client, key)).json()["summary"] for _ in range(2)]
+            expected = {"imported": ROWS, "updated": 100, "skipped": 0, "errors": 0}
+            assert summaries == [expected, expected]
+            assert await total(client, key) == ROWS
+
+
+def _client(base: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=base, timeout=SECONDS)
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:

@@ -380,6 +380,41 @@ async def test_a_client_that_stalls_does_not_block_the_upstream(pair: Pair) -> N
             await answer.aread()
 
 
+async def test_a_malformed_body_is_rejected_in_the_dialect(pair: Pair) -> None:
+    """Chunks that are no HTTP are a 400, on paths of Diglot and on those that it forwards."""
+    head = (
+        b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    for path in (b"/mail/v1/emails", b"/api/v1/email/send"):
+        pair.up.requests.clear()
+        got, closed = await raw(pair.live, head % path + b'4\r\n{"a"\r\nzz\r\n\r\n')
+        assert got.startswith(b"HTTP/1.1 400 ")
+        assert b"The body ends before its end" in got
+        assert closed
+        assert not any(taken.whole for taken in pair.up.requests)
+
+
+async def test_an_exchange_has_a_deadline() -> None:
+    """An answer that trickles is cut off, however short the pauses are; one that has not begun is a 504."""
+
+    async def trickle(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED)
+        while not taken.left.is_set():
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(0.05)
+
+    async with upstream() as up, DATABASES[0].fresh() as url:
+        flags = ("--misar-upstream", up.base, "--exchange-timeout", "1")
+        async with running(url, *flags) as live, httpx.AsyncClient(base_url=live.base) as client:
+            up.reply = no_reply
+            answer = await client.get("/mail/v1/emails", timeout=SECONDS)
+            assert (answer.status_code, answer.json()) == (504, ANSWERS["misar"][504])
+            up.reply = trickle
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.get("/mail/v1/emails", timeout=SECONDS)
+            assert up.requests[-1].left.is_set()
+
+
 async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None:
     """An early error response reaches a client that is still sending, and its connection stays open."""
 

@@ -17,10 +17,12 @@ from diglot.app import create_app
 from diglot.setting_sources import load_settings
 create_app(load_settings({"database": "a.db"}, {}))
 """
-# What only another database, a change of the schema, a delivery, an upstream, a password or a document needs.
+# What only another database, a change of the schema, a delivery, an upstream, a password, a document, a page
+# of metrics or a trace needs.
 SELDOM_NEEDED = {
     *("alembic", "sqlalchemy.ext.asyncio", "asyncpg"),
     *("httpx", "pygments", "rich.console", "argon2", "diglot.api.openapi.document"),
+    *("prometheus_client", "opentelemetry.sdk", "diglot.server.observability.open_telemetry"),
 }
 OF_A_SERVER = {"asyncio", "granian", "litestar", "msgspec", "sqlalchemy"}
 

@@ -29,6 +29,7 @@ from diglot.errors import (
     NotFound,
     RequestTimeout,
     ScopeNotGranted,
+    ServerBusy,
     StorageFull,
     TooManyRequests,
     Unauthenticated,
@@ -206,6 +207,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _BOTH,
         "The disk of the database is full; reads are answered",
         "Free space on the disk; the server recovers by itself",
+    ),
+    (
+        ServerBusy(),
+        _BOTH,
+        "Clients do not read their long answers, or too many calls to an upstream are open",
+        "Wait as long as `Retry-After` says, then retry; read answers, and open fewer calls at once",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Render the settings and the metrics with their help texts."""
+"""Render the settings with their help texts."""
 
 import re
 from typing import Final
@@ -7,8 +7,6 @@ import click
 import msgspec
 
 from diglot.cli.serve import serve
-from diglot.model.metrics import Metrics
-from diglot.server.metrics import METRIC_NAMES, to_prometheus
 from diglot.setting_sources import ENVIRONMENT_PREFIX
 from diglot.settings import Settings
 from render.markdown import code, table
@@ -35,13 +33,3 @@ def _row(option: click.Parameter, variable: str) -> tuple[str, ...]:
     assert found is not None, variable
     flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
     return (flags, code(f"{ENVIRONMENT_PREFIX}{variable.upper()}"), _DEFAULT.sub("", text), found[1])
-
-
-def metrics() -> str:
-    """Return every metric with the help text that `/metrics` shows."""
-    nothing = Metrics(0, 0, 0, None, None, 0, 0, 0, now=0)
-    help_ = dict(re.findall(r"^# HELP (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))
-    kinds = dict(re.findall(r"^# TYPE (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))
-    return table(
-        ("metric", "kind", "what it is"), ((code(name), kinds[name], help_[name]) for name in METRIC_NAMES)
-    )

@@ -6,12 +6,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-from render import errors, examples, operator, sdks, truth, words
+from render import dashboard, errors, examples, observability, operator, sdks, truth, words
 from sdks.generators import HERE, SDKS
 from support.guide.blocks import pages
 from support.paths import ROOT
 
 TRUTH: Final = ROOT / "docs" / "truth"
+DASHBOARD: Final = ROOT / "docs" / "monitoring" / "grafana.json"
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "operators": words.operators,
     "kinds": words.kinds,
@@ -20,7 +21,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "errors of Misar": errors.misar,
     "errors of Topmail": errors.topmail,
     "settings": operator.settings,
-    "metrics": operator.metrics,
+    "metrics": observability.metrics,
+    "fields of requests": observability.access_fields,
+    "fields of slow statements": observability.slow_fields,
     "SDKs": sdks.lines,
     "all SDKs": sdks.overview,
     "checks of SDKs": sdks.checks,
@@ -37,7 +40,8 @@ def rendered() -> dict[Path, str]:
     every = [*pages(), HERE / "README.md"]
     by_hand = {page: page.read_text(encoding="utf-8") for page in every if page.parent != TRUTH}
     match = {page: _MARKED.sub(_part, text) for page, text in by_hand.items() if _MARKED.search(text)}
-    return match | {TRUTH / f"{name}.md": text for name, text in truth.pages().items()}
+    whole = {TRUTH / f"{name}.md": text for name, text in truth.pages().items()}
+    return match | whole | {DASHBOARD: dashboard.render()}
 
 
 def _part(match: re.Match[str]) -> str:

@@ -9,15 +9,11 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from diglot.api.dialect import Dialect, Surface
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Forbidden
 from diglot.service.audience.segments import Segments
-from diglot.storage.connect import create_engine
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.sql.statement import Statement
 from support.engines import Database
 from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, bearer, idle_scope, serving
@@ -114,29 +110,6 @@ async def test_an_invalid_host_header_is_rejected(server: Server, dialect: Diale
     )
     assert answer.status == 400
     assert b"host" in answer.body.lower()
-
-
-async def test_health_says_whether_the_database_answers(own_server: Server) -> None:
-    """200 while the database answers, 503 if it does not; no key is needed."""
-    server = own_server
-    whole = await server.client.get("/health")
-    assert (whole.status_code, whole.json()) == (200, {"status": "ok"})
-    head = await server.client.head("/health")
-    assert (head.status_code, head.content) == (200, b"")
-    assert "x-request-id" in whole.headers
-    await _run(server.url, "ALTER TABLE workspaces RENAME TO gone")
-    broken = await server.client.get("/health")
-    assert (broken.status_code, broken.json()) == (503, {"status": "database"})
-
-
-async def _run(url: str, statement: str) -> None:
-    async def work(transaction: Transaction) -> None:
-        await transaction.execute(Statement(text(statement)))
-
-    engine = create_engine(url)
-    await engine.open()
-    await engine.write(work)
-    await engine.close()
 
 
 CRASHES = {

@@ -134,9 +134,34 @@ async def test_the_cookie(url: str) -> None:
             server.client.base_url = f"{scheme}://diglot"
             browser = Browser(server)
             written = (await browser.sign_in(headers=headers)).headers.get_list("set-cookie")[0]
-            assert re.fullmatch(rf"diglot_session=[A-Za-z0-9_-]{{43}}{attributes}", written)
+            name = "__Host-diglot_session" if "Secure" in attributes else "diglot_session"
+            assert re.fullmatch(rf"{name}=[A-Za-z0-9_-]{{43}}{attributes}", written)
+            assert (await browser.request("GET", "/session", headers=headers)).status_code == 200
             gone = (await browser.request("DELETE", "/session", headers=headers)).headers["set-cookie"]
-            assert gone == "diglot_session=" + attributes.replace("43200", "0")
+            assert gone == f"{name}=" + attributes.replace("43200", "0")
+
+
+async def test_a_sibling_cannot_plant_a_session(server: Server, browser: Browser) -> None:
+    """Under https a cookie that another host of the domain can set opens nothing."""
+    await browser.sign_in()
+    assert browser.cookie is not None
+    server.client.base_url = "https://diglot"
+    assert (await browser.request("GET", "/session")).status_code == 401
+    browser.cookie = f"__Host-{browser.cookie}"
+    assert (await browser.request("GET", "/session")).status_code == 200
+
+
+async def test_answers_in_a_session_are_not_stored(server: Server, browser: Browser) -> None:
+    """A read with a session is not kept by caches; one with a key, and a static file, may be."""
+    await browser.sign_in()
+    with_session = await browser.request("GET", CONTACTS)
+    with_key = await server.client.get(CONTACTS, headers=bearer(await server.key("misar", "one")))
+    page = await browser.request("GET", "/docs")
+    answers = (with_session, with_key, page)
+    assert [answer.headers.get("cache-control") for answer in answers] == ["no-store", None, "no-cache"]
+    for answer in (*answers, await server.client.get("/nothing"), await server.client.get("/health")):
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+        assert answer.headers.get_list("server") == ["diglot"]
 
 
 async def test_no_secret_is_stored(url: str, browser: Browser) -> None:

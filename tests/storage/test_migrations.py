@@ -44,8 +44,10 @@ async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     """The first upgrade creates the latest revision; the second changes nothing."""
     async with database.empty() as url:
         assert await revisions.read_revision(url) is None
-        assert await migrate.upgrade_schema(url) == (None, LATEST)
-        assert await migrate.upgrade_schema(url) == (LATEST, LATEST)
+        applied: list[str] = []
+        assert await migrate.upgrade_schema(url, applied.append) == (None, LATEST)
+        assert await migrate.upgrade_schema(url, applied.append) == (LATEST, LATEST)
+        assert applied == list(REVISIONS), "each is reported once"
         await revisions.require_latest(url)
 
 
@@ -53,7 +55,9 @@ async def test_an_upgrade_waits_for_another(database: Database) -> None:
     """Of several processes that start in parallel one creates the tables, and the others use them."""
     async with database.empty() as url:
         async with find_database(url).load_migrator().begin(url) as transaction:
-            assert await transaction.run_sync(partial(migrate._run_upgrade, find_database(url))) is None
+            assert (
+                await transaction.run_sync(partial(migrate._run_upgrade, find_database(url), print)) is None
+            )
             other = asyncio.create_task(migrate.upgrade_schema(url))
             await asyncio.sleep(0.2)
             assert not other.done()

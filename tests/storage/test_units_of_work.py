@@ -1,9 +1,9 @@
 """Transactions on SQLite: one hop to a thread each, none for a point read, all or nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-import aiosqlite
 import pytest
 import pytest_asyncio
 from sqlalchemy import literal_column, select
@@ -12,6 +12,7 @@ from diglot.errors import NotFound
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.pool.sqlite_thread import ConnectionThread
 from diglot.storage.sql.pool.sqlite_transaction import run_without_suspending
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
@@ -36,13 +37,13 @@ def hops(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record every hop of an open connection to its thread."""
     del engine
     noted: list[str] = []
-    hop = aiosqlite.Connection._execute
+    submit = ConnectionThread.submit
 
-    async def note(self: aiosqlite.Connection, function: object, *args: object, **named: object) -> object:
+    def note(self: ConnectionThread, function: Callable[[ConnectionThread], Any]) -> Any:
         noted.append("hop")
-        return await hop(self, function, *args, **named)  # type: ignore[no-untyped-call]
+        return submit(self, function)
 
-    monkeypatch.setattr(aiosqlite.Connection, "_execute", note)
+    monkeypatch.setattr(ConnectionThread, "submit", note)
     return noted
 
 

@@ -71,9 +71,11 @@ class Newcomer:
         return [each for each in self.answers if not each.is_good or each.seconds > self.within]
 
     def go_round(self) -> None:
-        """Make each call once."""
+        """Make each call once, up to one that is not answered."""
         for call in self._calls():
             self.answers.append(self.call(*call))
+            if not self.answers[-1].status:
+                return
 
     def call(self, method: str, path: str, key: str = "", body: Any = None) -> Answer:
         """Make one call on a new connection."""
@@ -103,7 +105,8 @@ class Newcomer:
         """Go round until told to stop, and once more after that."""
         while not self.stopping.wait(_PAUSE):
             self.go_round()
-        self.go_round()
+        if not self.answers or self.answers[-1].status:
+            self.go_round()
 
     def _calls(self) -> Iterator[tuple[Any, ...]]:
         contact = f"/mail/v1/contacts/{self.contact}"

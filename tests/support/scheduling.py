@@ -28,7 +28,7 @@ _DIVIDED: Final = (
     "storage/test_random",
     "membership/test_million",
 )
-_EARLY: Final = ("processes/", "clients/", "membership/", "storage/", "server/")
+_EARLY: Final = ("processes/", "faults/", "clients/", "membership/", "storage/", "server/")
 # Folders and modules without processes; their tests on SQLite are fast.
 _FAST: Final = (
     "unit/",

@@ -14,6 +14,7 @@ STATEMENT_CALLS = ("fetch_all", "fetch_one", "execute", "execute_many", "execute
 BINDS_WORKSPACES = {
     "storage/tenant.py:_bind": "every other statement of a workspace is bound here",
     "storage/workspaces.py:create": "the workspace begins to exist with this row",
+    "request_record.py:describe_caller": "a log line names the workspace",
 }
 # Functions that choose the workspace of a tenant.
 MAKES_TENANTS = {

@@ -17,6 +17,11 @@ from diglot.service.access import sessions
 from diglot.service.services import Services
 
 SESSION_COOKIE: Final = "diglot_session"
+# Under https. Browsers take a cookie with this prefix from the host itself only, and not from its siblings.
+SECURE_SESSION_COOKIE: Final = "__Host-diglot_session"
+SESSION_COOKIES: Final = (SESSION_COOKIE, SECURE_SESSION_COOKIE)
+# The key in a request's scope for whether the client uses https.
+SECURE: Final = "diglot.secure"
 CSRF_HEADER: Final = "X-CSRF-Token"
 _SAME_SITE_VALUES: Final = ("same-origin", "none")
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -35,8 +40,11 @@ async def authenticate_request(
 
 
 def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
-    """Return the secret of the session; None if there is none, or if two cookies differ."""
-    return read_cookie(request, SESSION_COOKIE)
+    """Return the secret of the session; None if there is none, or if two cookies differ.
+
+    Under https only the cookie that is bound to the host counts, because a sibling domain can set the other.
+    """
+    return read_cookie(request, session_cookie_name(request))
 
 
 def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
@@ -49,6 +57,11 @@ def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
                 if name == wanted:
                     found.add(secret)
     return found.pop() if len(found) == 1 else None
+
+
+def session_cookie_name(request: Request[Any, Any, Any]) -> str:
+    """Return the name of the session's cookie, which depends on whether the client uses https."""
+    return SECURE_SESSION_COOKIE if request.scope.get(SECURE) else SESSION_COOKIE
 
 
 def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:

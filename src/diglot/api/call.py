@@ -15,6 +15,7 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
+from diglot.request_record import RECORD, RequestRecord
 from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
@@ -47,14 +48,8 @@ class Call:
         return replace(self, checkpoint=checkpoint, preread_body=body)
 
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
-        """Run work on `size` bytes in a separate thread, unless it is short or on the thread of a unit."""
-        if size < SHORT_BYTES:
-            return work()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return work()
-        return await asyncio.to_thread(work)
+        """Run work on `size` bytes in a separate thread, unless it is short."""
+        return work() if size < SHORT_BYTES else await asyncio.to_thread(work)
 
     @property
     def path_parameters(self) -> dict[str, str]:
@@ -84,6 +79,11 @@ class Call:
     def add_header(self, name: bytes, value: bytes) -> None:
         """Add a header to the response."""
         self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
+
+    def note_rows(self, created: int, updated: int, skipped: int, rejected: int) -> None:
+        """Note what became of the rows of an import, for metrics and for the log."""
+        record: RequestRecord = self.request.scope[RECORD]  # type: ignore[typeddict-item]
+        record.rows = {"created": created, "updated": updated, "skipped": skipped, "rejected": rejected}
 
     async def read_body(self) -> bytes:
         """Return the body within the call's limit; raise `UnsupportedMediaType` or `ContentTooLarge`."""

@@ -18,14 +18,18 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import Forbidden, TooManyRequests
 from diglot.model.workspaces import Caller
+from diglot.request_record import RECORD, RequestRecord
 from diglot.service.services import Services
 
 
 def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
     """Return the Litestar route of an endpoint."""
     operation, handler = endpoint.operation, endpoint.handler
+    name = f"{dialect.name}.{operation.id}"
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
+        record: RequestRecord = request.scope[RECORD]  # type: ignore[typeddict-item]
+        record.operation = name
         call = await _admit_call(dialect, operation, request)
         if idempotency.applies_to(call):
             return await idempotency.respond_once(call, handler)
@@ -36,7 +40,7 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         http_method=operation.method,
         status_code=operation.status,
         operation_id=operation.id,
-        name=f"{dialect.name}.{operation.id}",
+        name=name,
     )
     return decorator(answer)
 
@@ -44,6 +48,8 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 async def _admit_call(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
     services: Services = request.app.state[SERVICES]
     caller = await authentication.authenticate_request(dialect, request, services)
+    record: RequestRecord = request.scope[RECORD]  # type: ignore[typeddict-item]
+    record.workspace, record.key = caller.workspace, caller.key
     await _count_request(dialect, operation, request, services, caller)
     if not dialect.scopes_allow(caller.scopes, operation.scope):
         raise Forbidden(operation.scope)

@@ -5,6 +5,7 @@ Every process ticks overdue clocks. The other tasks run in the one process that 
 
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
 from diglot.clock import Clock, system_clock
+from diglot.errors import Unavailable
 from diglot.membership.writer import tick
 from diglot.storage.background import due_work, leases
 from diglot.storage.background.due_work import SegmentKey
@@ -72,7 +74,11 @@ class _TaskQueue:
 
 
 class Scheduler:
-    """The background work of a process; `verify_every_hours` of 0 disables verification."""
+    """The background work of a process; `verify_every_hours` of 0 disables verification.
+
+    `on_evaluation` gets the outcome of each first evaluation (`stored`, `superseded` by an update meanwhile,
+    or `failed`) and its seconds.
+    """
 
     def __init__(
         self,
@@ -81,12 +87,14 @@ class Scheduler:
         *,
         verify_every_hours: int = 24,
         history_days: int = 30,
+        on_evaluation: Callable[[str, float], None] = lambda outcome, seconds: None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._verify_interval = verify_every_hours * HOUR
         self._lease_holder = secrets.token_hex(8)
         self._first_evaluation = FirstEvaluation(engine, clock)
+        self._on_evaluation = on_evaluation
         self._verification = Verification(engine, clock)
         self._retention = Retention(engine, history_days, clock)
         self._postponed_until: dict[TaskName, int] = {}
@@ -107,6 +115,8 @@ class Scheduler:
             try:
                 step = partial(tick, now=self._clock(), min_interval=TICK_INTERVAL)
                 await self._engine.write(bind_workspace(workspace, step))
+            except Unavailable:
+                return
             except Exception:
                 log.exception("cannot advance the clock of workspace %d", workspace)
 
@@ -142,6 +152,9 @@ class Scheduler:
     async def _run_task(self, task: Task) -> bool:
         try:
             return await task.step()
+        except Unavailable:
+            self._postponed_until[task.name] = self._clock() + REEVALUATION_DELAY
+            return False
         except Exception:
             log.exception("cannot %s %s", task.name[0], task.name[1:])
             self._postponed_until[task.name] = self._clock() + RETRY_DELAY
@@ -149,12 +162,26 @@ class Scheduler:
 
     async def _find_evaluations(self) -> Sequence[Task]:
         async def step(place: SegmentKey) -> bool:
-            if not await self._first_evaluation.run(place):
+            if not await self._evaluate(place):
                 self._postponed_until[_task_name("evaluate", place)] = self._clock() + REEVALUATION_DELAY
             return False
 
         segment_keys = await self._engine.read(due_work.list_pending_segments)
         return [_segment_task("evaluate", segment_key, step, _NO_PAUSE) for segment_key in segment_keys]
+
+    async def _evaluate(self, place: SegmentKey) -> bool:
+        """Evaluate a segment for the first time, and report it; return whether its members were stored."""
+        log.info("segment %d of workspace %d: first evaluation begins", place.segment, place.workspace)
+        started, outcome = time.monotonic(), "failed"
+        try:
+            is_stored = await self._first_evaluation.run(place)
+            outcome = "stored" if is_stored else "superseded"
+        finally:
+            seconds = time.monotonic() - started
+            self._on_evaluation(outcome, seconds)
+            name = (place.segment, place.workspace)
+            log.info("segment %d of workspace %d: first evaluation %s, %.1f s", *name, outcome, seconds)
+        return is_stored
 
     async def _find_verifications(self) -> Sequence[Task]:
         async def step(place: SegmentKey) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.background.scheduler import Scheduler
+from diglot.errors import Unavailable
 
 log = logging.getLogger("diglot.background")
 # The interval between looks at the clocks and for pending segments.
@@ -34,6 +35,8 @@ class BackgroundWorker:
         while not self._stopping.is_set():
             try:
                 await self._poll()
+            except Unavailable:
+                pass  # the engine has logged it
             except Exception:
                 log.exception("cannot poll for background tasks")
             await self._pause(self.poll_seconds)
@@ -49,6 +52,8 @@ class BackgroundWorker:
             await asyncio.wait(late)
         try:
             await self.scheduler.release_lease()
+        except Unavailable:
+            pass  # the engine has logged it
         except Exception:
             log.exception("cannot release the background lease; it will expire")
 
@@ -65,6 +70,8 @@ class BackgroundWorker:
             began = time.monotonic()
             try:
                 pause_ratio = await self.scheduler.run_next_step()
+            except Unavailable:
+                return
             except Exception:
                 log.exception("cannot fetch the next background task")
                 return

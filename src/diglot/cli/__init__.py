@@ -10,15 +10,17 @@ from typing import Final
 import click
 
 from diglot import __version__
-from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
+from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound, Unavailable
 
 # The lines of `diglot --help`. They are listed here because importing a command's module loads its needs.
 SUMMARIES: Final = {
+    "backup": "Copy a SQLite database into a file, while it is in use.",
     "demo": "Start a server with example contacts and segments.",
     "health": "Tell whether the server responds.",
     "keys": "Create, list, revoke and adopt API keys.",
     "migrate": "Migrate a database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
+    "restore": "Put a backup in place of a SQLite database.",
     "serve": "Start the server.",
     "workspaces": "List workspaces, set their time zones and their passwords.",
 }
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
-    except (click.ClickException, Conflict, InvalidInput, Misconfigured, NotFound) as error:
+    except (click.ClickException, Conflict, InvalidInput, Misconfigured, NotFound, Unavailable) as error:
         click.echo(f"diglot: {_error_line(error)}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

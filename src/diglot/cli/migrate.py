@@ -19,8 +19,12 @@ def migrate(database: str | None, config: str | None) -> None:
 
     url = resolve_database(database, config)
     warn_of_risk(url)
-    before, after = asyncio.run(upgrade_schema(url))
+    before, after = asyncio.run(upgrade_schema(url, _show_progress))
     if before == after:
         click.echo(f"The database is at revision {after} already.")
     else:
         click.echo(f"The database is at revision {after} now; it was {before or 'empty'}.")
+
+
+def _show_progress(revision: str) -> None:
+    click.echo(f"Revision {revision} is applied.", err=True)

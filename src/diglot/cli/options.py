@@ -1,8 +1,9 @@
 """Options and helpers that the commands share: the database URL, and an engine for it."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
@@ -38,6 +39,34 @@ def setting_option(setting: Setting) -> Callable[[F], F]:
         else setting.unit,
         help=f"{setting.description} [default: {setting.default}]",
     )
+
+
+class Progress:
+    """Shows on standard error how far a long command is, on one line of a terminal.
+
+    Outside of a terminal it writes a line for each tenth of the work, so that a log stays short.
+    """
+
+    def __init__(self, done: str) -> None:
+        self._done = done
+        self._shown = -1
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and self._shown >= 0:
+            click.echo(err=True)
+
+    def show(self, count: int, total: int) -> None:
+        """Show that so many of all items are done, such as bytes or rows."""
+        percent = 100 * count // total if total else 100
+        step = percent if self._terminal else percent // 10
+        if step > self._shown:
+            self._shown = step
+            line = f"{percent} % {self._done}"
+            click.echo(f"\r{line}" if self._terminal else line, err=True, nl=not self._terminal)
 
 
 def database_options(command: F) -> F:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pyroaring import BitMap
 
 from diglot.conditions import tree
-from diglot.conditions.relative_dates import relative_dates_of
+from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.membership import passage_of_time, store
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
@@ -23,7 +23,7 @@ from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.contacts import queries, scans
 from diglot.storage.contacts.rows import contact_of
-from diglot.storage.membership import chunks
+from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow
 from diglot.storage.predicates.sql_compiler import compile_condition
 from diglot.storage.sql.statement import ShapedStatement
@@ -87,6 +87,20 @@ class MembershipQuery:
     def stored_answer(self) -> StoredMembership | None:
         """The stored membership, unless a restriction narrows it."""
         return self.stored if self.restriction is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKeys:
+    """The keys of the members in one snapshot: at most two bits for each contact."""
+
+    bitmap: BitMap
+
+    def __len__(self) -> int:
+        return len(self.bitmap)
+
+    def newest(self, offset: int, limit: int) -> list[int]:
+        """Return a window of the keys, newest first."""
+        return store.newest_keys(self.bitmap, offset, limit)
 
 
 def clock_went_back(evaluated_at: int, now: int) -> bool:
@@ -245,3 +259,35 @@ def cached_count(tenant: Tenant, query: MembershipQuery) -> int | None:
         return None
     changes = store.cached_delta_of_state(tenant, stored.state)
     return None if changes is None else changes.count_members(stored.segment, stored.members)
+
+
+def next_change_is_known(segment: Segment, state: WorkspaceState, now: int) -> bool:
+    """Tell whether the stored instant is the next one at which time can change a segment.
+
+    A pending segment has no valid instant stored.
+    """
+    is_tracked = segment.members is not None and not clock_went_back(state.evaluated_at, now)
+    if is_tracked and segment.next_change_at > effective_now(state, now):
+        return True
+    return segment.next_change_at == NEVER and not _relative_dates(segment)
+
+
+def _relative_dates(segment: Segment) -> frozenset[RelativeDate]:
+    """Return the relative dates in the condition of a segment; a static segment has none."""
+    return frozenset() if segment.type is SegmentType.STATIC else relative_dates_of(segment.condition.tree)
+
+
+async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceState, now: int) -> Segment:
+    """Return a segment with the next instant at which time can change its members."""
+    if next_change_is_known(segment, state, now):
+        return segment
+    at, relative_dates = effective_now(state, now), _relative_dates(segment)
+    # Fields that are not indexed yet give no instant, so time may change the segment at any moment.
+    next_change = at + 1
+    indexed = await instant_index.load_indexed_fields(tenant)
+    if {relative_date.field for relative_date in relative_dates} <= indexed:
+        next_change = NEVER
+        for relative_date in relative_dates:
+            flip = await instant_index.find_next_flip(tenant, relative_date, at, state.zone)
+            next_change = min(next_change, flip)
+    return replace(segment, next_change_at=next_change)

@@ -157,6 +157,15 @@ class Attempt:
         """Whether the receiver did not answer at all."""
         return self.status is None and not self.internal_error
 
+    @property
+    def outcome(self) -> str:
+        """The outcome in one word, for metrics."""
+        if self.internal_error:
+            return "failed"
+        if self.unreachable:
+            return "unreachable"
+        return "accepted" if self.was_accepted else "rejected"
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +57,15 @@ def find_free_address(host: str, port: int) -> ListenAddress:
         except OSError as error:
             raise Misconfigured(_describe_bind_error(error, host, port)) from error
         return ListenAddress(str(where[0]), probe.getsockname()[1])
+
+
+def bind(address: ListenAddress, listen: Callable[[], None]) -> None:
+    """Have granian listen on an address; raise `Misconfigured` if another process took it since the probe."""
+    try:
+        listen()
+    except (OSError, RuntimeError) as error:
+        taken = OSError(errno.EADDRINUSE, "in use")
+        raise Misconfigured(_describe_bind_error(taken, address.ip, address.port)) from error
 
 
 def _describe_bind_error(error: OSError, host: str, port: int) -> str:

@@ -26,7 +26,7 @@ def respond_with_error(request: Request[Any, Any, Any], error: Exception) -> Res
     if not isinstance(domain_error, DiglotError):
         request_id = request.scope.get("diglot.request_id")
         log.error("request %s failed", request_id, exc_info=domain_error)
-    response = _choose_renderer(request.scope["path"])(domain_error)
+    response = find_renderer(request.scope["path"])(domain_error)
     return Response(
         _ENCODE(response.body),
         status_code=response.status,
@@ -50,6 +50,7 @@ def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Excep
     return error
 
 
-def _choose_renderer(path: str) -> Callable[[Exception], ErrorResponse]:
+def find_renderer(path: str) -> Callable[[Exception], ErrorResponse]:
+    """Return what renders the errors of a path: its dialect's, or the console's."""
     dialect_and_surface = find_surface(path)
     return render_error if dialect_and_surface is None else dialect_and_surface[1].render_error

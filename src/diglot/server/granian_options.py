@@ -10,7 +10,7 @@ from granian.log import LogLevels
 from diglot.settings import Settings
 
 # What has not stopped by then is killed, so that stopping always ends.
-STOP_SECONDS: Final = 15
+STOP_SECONDS: Final = 10
 # Connections that a worker accepts, and the backlog of the system beyond them.
 _CONNECTIONS: Final = 4_096
 _QUEUE: Final = 2_048
@@ -18,11 +18,13 @@ _QUEUE: Final = 2_048
 _OTHER_FILES: Final = 512
 # The buffer for an incomplete request head; a larger head is answered 431.
 _MOST_HEAD: Final = 65_536
+# granian's lines go to the handler of all others. Its own access log is never used.
 _LOGGING: Final = {
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"},
-        "access": {"class": "logging.NullHandler"},
-    }
+    "handlers": {},
+    "loggers": {
+        "_granian": {"handlers": [], "propagate": True},
+        "granian.access": {"handlers": [], "propagate": False},
+    },
 }
 
 

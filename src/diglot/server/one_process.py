@@ -7,13 +7,11 @@ process that died: the service manager has to restart it.
 import asyncio
 import gc
 import logging
-import os
 import signal
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from granian.constants import Interfaces
@@ -21,9 +19,12 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from diglot.errors import Misconfigured
-from diglot.server.addresses import POLL_SECONDS, ListenAddress, is_healthy
+from diglot.server.addresses import POLL_SECONDS, ListenAddress, bind, is_healthy
 from diglot.server.asgi import App, Message, Scope
 from diglot.server.granian_options import STOP_SECONDS, build_options
+from diglot.server.guarded_app import GuardedApp
+from diglot.server.guards.stop import StopDeadline
+from diglot.server.observability.cells import SharedCells
 from diglot.settings import Settings
 from diglot.storage.connect import is_embedded, prepare_database
 
@@ -32,58 +33,81 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(
-    settings: Settings, address: ListenAddress, announce: Callable[[], None], load_app: Callable[[], App]
+    settings: Settings,
+    address: ListenAddress,
+    announce: Callable[[], None],
+    load_app: Callable[[SharedCells], App],
+    cells: SharedCells,
 ) -> None:
     """Serve until a signal; raise `Misconfigured` if the app cannot start."""
     # The app's lifespan enables collection, because objects created during start-up are kept and no garbage.
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Serving(settings, address, announce, load_app).run())
+            deadline = StopDeadline(address.port, STOP_SECONDS)
+            runner.run(_Serving(settings, address, announce, load_app, cells, deadline).run())
     finally:
         gc.enable()
 
 
+class _Server(Server):
+    """A granian server that reports an address in use in one line."""
+
+    def __init__(self, app: App, address: ListenAddress, **options: Any) -> None:
+        super().__init__(app, address.ip, address.port, **options)
+        self._address = address
+
+    def _init_shared_socket(self) -> None:
+        bind(self._address, super()._init_shared_socket)
+
+
 @dataclass(frozen=True, slots=True)
 class _Serving:
-    """One run of the server. `stopping` is set by a stop signal, `ready` once the app has started."""
+    """One run of the server. `stopping` is set by a stop signal, `ready` once the app has started.
+
+    `interrupted` is set by Ctrl+C or by a second signal: the server stops without draining.
+    """
 
     settings: Settings
     address: ListenAddress
     announce: Callable[[], None]
-    load_app: Callable[[], App]
+    load_app: Callable[[SharedCells], App]
+    cells: SharedCells
+    deadline: StopDeadline
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Serve until a stop signal, which also ends a start that is still waiting for its database."""
-        _listen_for_signals(self.stopping)
+        _listen_for_signals(self.stopping, self.interrupted)
         serving = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self.stopping.wait())
         try:
             await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
             if not serving.done() and not self.ready.is_set():
                 serving.cancel()
+                self.deadline.start()
             with suppress(asyncio.CancelledError):
                 await serving
         finally:
             stopped.cancel()
+            self.deadline.cancel()
             _ignore_signals()
 
     async def _start(self) -> None:
         if is_embedded(self.settings.database):
             await prepare_database(self.settings.database)
-        app = self.load_app()
+        app = GuardedApp(self.load_app(self.cells), self.address.port, self.settings)
         # The lifespan runs here, because granian only logs its error and then serves without it.
         async with _running_lifespan(app):
             self.ready.set()
             await self._serve(app)
 
     async def _serve(self, app: App) -> None:
-        server = Server(
+        server = _Server(
             app,
-            self.address.ip,
-            self.address.port,
+            self.address,
             interface=Interfaces.ASGINL,
             # A warning would say at each start that granian's embedded server is experimental.
             **build_options(self.settings) | {"log_level": LogLevels.error},
@@ -96,23 +120,32 @@ class _Serving:
         if not self.stopping.is_set():
             await serving
             raise RuntimeError("the server ended without a signal")
+        await self._drain()
+        self.deadline.start()
         server.stop()  # type: ignore[no-untyped-call]
         await serving
 
+    async def _drain(self) -> None:
+        """Have `/ready` say that the server stops, and answer requests until load balancers know."""
+        self.cells.drain()
+        seconds = self.settings.drain_seconds
+        if seconds and not self.interrupted.is_set():
+            log.info("draining for %d seconds", seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.interrupted.wait(), seconds)
 
-def _listen_for_signals(stopping: asyncio.Event) -> None:
-    """Have a stop signal set an event; the signal also starts the deadline for stopping."""
-    deadline = threading.Timer(STOP_SECONDS, _exit_at_once)
-    deadline.daemon = True
 
-    def stop() -> None:
-        if not stopping.is_set():
-            stopping.set()
-            deadline.start()
+def _listen_for_signals(stopping: asyncio.Event, interrupted: asyncio.Event) -> None:
+    """Have a stop signal set an event; Ctrl+C and a repeated signal set the other one, too."""
+
+    def stop(number: signal.Signals) -> None:
+        if stopping.is_set() or number == signal.SIGINT:
+            interrupted.set()
+        stopping.set()
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     # The server has no files to open again, and the end of a terminal is no order to stop.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
 
@@ -123,12 +156,6 @@ def _ignore_signals() -> None:
     for number in (*_STOP_SIGNALS, signal.SIGHUP):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
-
-
-def _exit_at_once() -> None:
-    """Exit as a killed worker does; every acknowledged write is stored."""
-    log.warning("requests or tasks did not end within %d seconds", STOP_SECONDS)
-    os._exit(0)
 
 
 async def _announce_once_healthy(address: ListenAddress, announce: Callable[[], None]) -> None:

@@ -1,44 +1,103 @@
-"""Pages for the operator: health and metrics."""
+"""Pages for the operator: `/health`, `/ready` and `/metrics`. None needs a key."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from diglot.clock import Clock
-from diglot.server.asgi import HEALTH_PATH, METRICS_PATH, PlainResponse
-from diglot.server.metrics import CONTENT_TYPE, to_prometheus
-from diglot.storage import workspaces
+from diglot.model.metrics import Metrics
+from diglot.server.asgi import HEALTH_PATH, METRICS_PATH, READY_PATH, PlainResponse
+from diglot.server.observability import process_metrics, stored_metrics
+from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.engine_figures import EngineFigures
+from diglot.server.observability.exposition import CONTENT_TYPE, Samples, labelled, single, to_prometheus
+from diglot.server.observability.readiness import OK, Readiness
 from diglot.storage.background import metrics as background_metrics
-from diglot.storage.sql.engine import Engine
+from diglot.storage.connect import measure_files, measure_free_bytes, name_database, name_library
 
 log: Final = logging.getLogger("diglot")
 Page = Callable[[], Awaitable[PlainResponse]]
+_JSON: Final = "application/json"
+_DEADLINE_SECONDS: Final = 2.0
 
 
-def build_pages(engine: Engine, clock: Clock) -> dict[str, Page]:
-    """Return the functions that render the pages, by path."""
-    return {HEALTH_PATH: _health_page(engine), METRICS_PATH: _metrics_page(engine, clock)}
+@dataclass(slots=True)
+class OperatorPages:
+    """What the pages show."""
 
+    engine_figures: EngineFigures
+    clock: Clock
+    url: str
+    cells: SharedCells
+    readiness: Readiness
+    _reading: asyncio.Task[Metrics | None] | None = field(default=None)
 
-def _health_page(engine: Engine) -> Page:
-    async def health() -> PlainResponse:
+    def by_path(self) -> dict[str, Page]:
+        """Return the functions that render the pages."""
+        return {
+            HEALTH_PATH: self.show_health,
+            READY_PATH: self.show_readiness,
+            METRICS_PATH: self.show_metrics,
+        }
+
+    async def show_health(self) -> PlainResponse:
+        """Say that the process is alive, which the answer itself proves."""
+        return PlainResponse(200, _JSON, b'{"status":"ok"}')
+
+    async def show_readiness(self) -> PlainResponse:
+        """Say whether the server should get requests, and the state of each part."""
+        states = await self.readiness.find_states()
+        is_ready = all(state == OK for state in states.values())
+        body = {"status": "ready" if is_ready else "not ready", **states}
+        return PlainResponse(200 if is_ready else 503, _JSON, msgspec.json.encode(body))
+
+    async def show_metrics(self) -> PlainResponse:
+        """Show all metrics; without those of the database if it does not answer."""
+        # Requests that arrive meanwhile share one read, because nobody needs a key for this page.
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_stored(), context=Context())
+        stored = await asyncio.shield(self._reading)
+        self.engine_figures.copy()
+        more = await asyncio.to_thread(self._measure)
+        is_up = single(process_metrics.DATABASE_UP, stored is not None)
+        from_database = [] if stored is None else stored_metrics.list_samples(stored)
+        samples = [*(single(family, value) for family, value in from_database), is_up, *more]
+        return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
+
+    async def _read_stored(self) -> Metrics | None:
         try:
-            await engine.read(workspaces.ping)
-        except Exception:
-            log.exception("health check: cannot read the database")
-            return PlainResponse(503, "application/json", b'{"status":"database"}')
-        return PlainResponse(200, "application/json", b'{"status":"ok"}')
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                return await self.engine_figures.engine.read(
+                    lambda tx: background_metrics.load(tx, self.clock())
+                )
+        except Exception as error:  # noqa: BLE001 - the page says so
+            log.warning("the database does not answer the metrics page: %s", error or type(error).__name__)
+            return None
+        finally:
+            self._reading = None
 
-    return health
+    def _measure(self) -> Sequence[Samples]:
+        """Measure the processes and the files."""
+        processes = self.cells.live_processes()
+        sums = process_metrics.measure_processes(processes)
+        labels = process_metrics.build_labels(name_library(self.url) or name_database(self.url))
+        free = _find_free_bytes(self.url)
+        return [
+            single(process_metrics.PROCESSES, len(processes)),
+            (process_metrics.BUILD_INFO, [(tuple(labels.values()), 1)]),
+            *(single(family, sums[family.name]) for family in process_metrics.PROCESS_FAMILIES if sums),
+            *([] if free is None else [single(process_metrics.DISK_FREE, free)]),
+            *([] if free is None else [labelled(process_metrics.FILE_SIZE, measure_files(self.url))]),
+        ]
 
 
-def _metrics_page(engine: Engine, clock: Clock) -> Page:
-    async def metrics() -> PlainResponse:
-        try:
-            figures = await engine.read(lambda tx: background_metrics.load(tx, clock()))
-        except Exception:
-            log.exception("cannot read the metrics")
-            return PlainResponse(503, CONTENT_TYPE, b"")
-        return PlainResponse(200, CONTENT_TYPE, to_prometheus(figures))
-
-    return metrics
+def _find_free_bytes(url: str) -> int | None:
+    try:
+        return measure_free_bytes(url)
+    except OSError:
+        return None

@@ -1,18 +1,25 @@
 """Opens databases: returns an engine for a URL, connected and at the latest schema revision."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from diglot.errors import Misconfigured
 from diglot.storage.schema import ephemeral_metadata, revisions
 from diglot.storage.sql.databases import find_database
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import DEFAULT_LIMITS, Engine, Limits
 
 
-def create_engine(url: str) -> Engine:
+def create_engine(url: str, limits: Limits = DEFAULT_LIMITS) -> Engine:
     """Return the engine for a database URL or a file name; raise `Misconfigured` for an invalid one."""
-    return find_database(url).create_engine(url, ephemeral_metadata)
+    return find_database(url).create_engine(url, ephemeral_metadata, limits)
+
+
+def name_database(url: str) -> str:
+    """Return the name of the kind of database that a URL names, such as `sqlite`."""
+    return find_database(url).name
 
 
 def is_embedded(url: str) -> bool:
@@ -31,6 +38,20 @@ def name_library(url: str) -> str | None:
     """Return the library that reads an embedded database and its version; None for a server."""
     embedded = find_database(url).embedded
     return None if embedded is None else embedded.library()
+
+
+def measure_free_bytes(url: str) -> int | None:
+    """Return the free space on the disk of an embedded database; None for a server. Raise OSError."""
+    if not is_embedded(url):
+        return None
+    disk = os.statvfs(find_file(url).absolute().parent)
+    return disk.f_bavail * disk.f_frsize
+
+
+def measure_files(url: str) -> Mapping[str, int]:
+    """Return the sizes of the files of an embedded database in bytes, by what they hold."""
+    embedded = find_database(url).embedded
+    return {} if embedded is None else embedded.measure_files(embedded.find_file(url))
 
 
 def require_shareable(url: str, workers: int) -> None:
@@ -80,7 +101,21 @@ async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
         yield engine
 
 
+async def open_for_serving(engine: Engine, url: str) -> None:
+    """Open an engine whose database may be away; it is checked as soon as it answers.
+
+    Raise `Misconfigured` if it answers and cannot be used.
+    """
+    await engine.open(partial(revisions.require_latest, url))
+
+
 async def check_database(url: str) -> None:
-    """Open a database once, so that start-up fails early, with one line, if it cannot be used."""
-    async with open_engine(url):
-        pass
+    """Open a database once, so that start-up fails early, with one line, if it cannot be used.
+
+    A database that is away is no reason to fail, because the workers wait for it.
+    """
+    if is_embedded(url):
+        await prepare_database(url)
+    engine = create_engine(url)
+    await open_for_serving(engine, url)
+    await engine.close()

@@ -12,9 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from diglot.clock import Clock
+from diglot.errors import Unavailable
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
-from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import AllowedTargets
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
 from diglot.webhooks.sender import Sender
@@ -41,13 +40,14 @@ RenderMessage = Callable[[Webhook, Delivery, int], WebhookMessage]
 class DeliveryWorker:
     """Sends the deliveries in the outbox.
 
-    `render_message` returns the message of a delivery at an instant.
+    `render_message` returns the message of a delivery at an instant; `on_attempt` gets each attempt.
     """
 
     deliveries: Deliveries
     sender: Sender
     render_message: RenderMessage
     poll_seconds: float = POLL_SECONDS
+    on_attempt: Callable[[Attempt], None] = lambda attempt: None
     _wake_event: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: dict[WebhookKey, asyncio.Task[None]] = field(default_factory=dict)
     _last_turns: dict[WebhookKey, float] = field(default_factory=dict)
@@ -64,6 +64,8 @@ class DeliveryWorker:
             self._wake_event.clear()
             try:
                 pause = await self._start_due_turns()
+            except Unavailable:
+                pause = self.poll_seconds
             except Exception:
                 log.exception("cannot read the pending deliveries")
                 pause = self.poll_seconds
@@ -122,6 +124,8 @@ class DeliveryWorker:
         """Serve one webhook; after a bug in Diglot wait before its next turn."""
         try:
             await self._serve_webhook(key)
+        except Unavailable:
+            await asyncio.sleep(self.poll_seconds)
         except Exception:
             log.exception("cannot deliver to webhook %d of workspace %d", key[1], key[0])
             await asyncio.sleep(self.poll_seconds)
@@ -140,6 +144,8 @@ class DeliveryWorker:
     async def _release_lease(self, batch: LeasedDeliveries) -> None:
         try:
             await self.deliveries.release_lease(batch)
+        except Unavailable:
+            pass  # the engine has logged it, and the lease will expire
         except Exception:
             log.exception("cannot release the webhook lease; it will expire")
 
@@ -150,6 +156,7 @@ class DeliveryWorker:
                 if self._stopping:
                     return False
                 attempt = await self._send_delivery(connection, batch.webhook, delivery)
+                self.on_attempt(attempt)
                 continues = await self.deliveries.record_attempt(batch, delivery, attempt)
                 if not continues or time.monotonic() > turn_end:
                     return False
@@ -166,11 +173,14 @@ class DeliveryWorker:
 
 @asynccontextmanager
 async def deliver_in_background(
-    engine: Engine, clock: Clock, targets: AllowedTargets, render_message: RenderMessage
+    deliveries: Deliveries,
+    targets: AllowedTargets,
+    render_message: RenderMessage,
+    on_attempt: Callable[[Attempt], None],
 ) -> AsyncIterator[None]:
     """Send the deliveries in a database's outbox until the end of the block."""
-    worker = DeliveryWorker(Deliveries(engine, clock), Sender(targets), render_message)
-    engine.on_commit(worker.wake)
+    worker = DeliveryWorker(deliveries, Sender(targets), render_message, on_attempt=on_attempt)
+    deliveries.engine.on_commit(worker.wake)
     running = asyncio.create_task(worker.run())
     try:
         yield

@@ -1,7 +1,7 @@
 """The attacks, each in a process of lower priority than the server: `python -m bench.neighbours.attacks`.
 
 It prints a line when its requests are built, begins at a line on stdin, and ends with stdin; then it prints
-how many answers it got, by status (0 for a connection that ended).
+how many requests it sent and how many answers it got, by status (0 for a connection that ended).
 """
 
 import asyncio
@@ -58,8 +58,9 @@ class Attacker:
         return Connections(self.task.port, ADDRESS)
 
     async def call(self, connections: Connections, name: str, content: bytes) -> None:
-        """Make a call and count its answer."""
+        """Make a call, and count it and its answer."""
         status = 0
+        self.answers[f"{name} sent"] += 1
         try:
             status, _ = await connections.call(content)
         except CUT:

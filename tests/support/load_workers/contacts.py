@@ -83,7 +83,7 @@ def import_contacts(actor: Actor) -> Step | None:
         values = _values(actor)
         _write(after, email, values)
         rows.append({"email": email, **_misar(values)})
-    return actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after)
+    return actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after).divided()
 
 
 def update_contact(actor: Actor) -> Step | None:
@@ -121,7 +121,7 @@ def update_many(actor: Actor) -> Step | None:
     for _, email in chosen:
         _write(after, email, values)
     body = {"ids": [actor.ids[fact] for fact in chosen], "update": _misar(values)}
-    return actor.step("PATCH", "/mail/v1/contacts/bulk", body, after)
+    return actor.step("PATCH", "/mail/v1/contacts/bulk", body, after).divided()
 
 
 def purchase(actor: Actor) -> Step | None:
@@ -160,4 +160,4 @@ def delete_many(actor: Actor) -> Step | None:
         return None
     chosen = actor.choose(known)
     body = {"ids": [actor.ids[fact] for fact in chosen]}
-    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen))
+    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen)).divided()

@@ -64,7 +64,7 @@ class Crew:
             for actor in self.actors:
                 done = actor.settle(*reading.owned_by(actor.name))
                 if done is not None and reading is readings[0]:
-                    self.cut["done" if done else "undone"] += 1
+                    self.cut[done] += 1
         return readings
 
     async def _compare(self, readings: Sequence[Reading]) -> None:

@@ -2,7 +2,8 @@
 
 An actor has contacts, segments, tags and lists of its own, all named after it, so that several can write in
 parallel and each still knows the expected state of its own. It keeps this state as facts; an unanswered write
-is `pending`: its effect on the facts is there as a whole, or not at all.
+is `pending`: its effect on the facts is there as a whole, or not at all. A write of many contacts is done in
+parts: each of its contacts is there as before or as after.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,10 +52,15 @@ class Step:
     after: Facts
     makes: Fact | None = None
     name: str | None = None
+    in_parts: bool = False
 
     def creating(self, fact: Fact) -> "Step":
         """Return the same write with a response that contains the id of a new resource."""
         return replace(self, makes=fact)
+
+    def divided(self) -> "Step":
+        """Return the same write, of which a killed server may have done a part."""
+        return replace(self, in_parts=True)
 
 
 Action = Callable[["Actor"], Step | None]
@@ -118,16 +124,19 @@ class Actor:
         self.ids = {fact: id_ for fact, id_ in self.ids.items() if fact in step.after}
         self.facts, self.pending = step.after, None
 
-    def settle(self, actual: Facts, ids: Mapping[Fact, str]) -> bool | None:
-        """Compare the contents with the facts; return whether an unanswered write was done.
+    def settle(self, actual: Facts, ids: Mapping[Fact, str]) -> str | None:
+        """Compare the contents with the facts; return whether an unanswered write was "done" or "undone".
 
-        Return None if every write was answered. The contents must be all of the actor's resources.
+        It may also be done "in part". Return None if every write was answered. The contents must be all of
+        the actor's resources.
         """
-        done: bool | None = None
+        done: str | None = None
         if self.pending is not None:
-            done = actual == visible_facts(self.pending.after)
-            if done:
-                self.facts = self.pending.after
+            done = "undone"
+            if actual == visible_facts(self.pending.after):
+                done, self.facts = "done", self.pending.after
+            elif self.pending.in_parts and actual != visible_facts(self.facts):
+                done, self.facts = "in part", _partly(self.facts, self.pending.after, actual)
         assert not (faults := differences(visible_facts(self.facts), actual)), f"{self.pending}: {faults}"
         self.ids = dict(ids)
         return done
@@ -137,6 +146,28 @@ class Actor:
         if self.pending is not None and self.pending.name is not None:
             await self.do(self.pending)
         self.pending = None
+
+
+def _partly(before: Facts, after: Facts, actual: Facts) -> Facts:
+    """Return the facts of a write in parts: each is as before or as after, and events follow the contacts."""
+    result: Facts = {}
+    for fact in {**before, **after, **actual}:
+        kind, name = fact
+        old, new = before.get(fact), after.get(fact)
+        if kind == EVENT:
+            person = ("contact", name)
+            value = new if actual.get(person) == after.get(person) else old
+        elif isinstance(old, frozenset) and isinstance(new, frozenset):
+            # Who is on a list by hand; some of the contacts are deleted.
+            value = actual.get(fact)
+            assert value is not None
+            assert new <= value <= old, f"{fact}: {value}"
+        else:
+            value = actual.get(fact)
+            assert value in (old, new), f"{fact}: {value} found, {old} before, {new} after"
+        if value is not None:
+            result[fact] = value
+    return result
 
 
 def visible_facts(facts: Facts) -> Facts:

@@ -11,6 +11,7 @@ import httpx
 from diglot.api.dialect import Dialect
 from diglot.app import create_app
 from diglot.dialects.registry import get_dialect
+from diglot.server.observability.cells import SharedCells
 from diglot.service.access.keys import Keys
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine
@@ -101,14 +102,17 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: Any) -> AsyncIterator[Server]:
+async def serving(
+    url: str, *, now: int = 0, rate_limits: str = "off", cells: SharedCells | None = None, **more: Any
+) -> AsyncIterator[Server]:
     """Serve a migrated database in process; requests are not counted unless a test wants it.
 
-    Nothing is sent to webhooks, because the contents must not change by themselves.
+    Nothing is sent to webhooks, because the contents must not change by themselves. `cells` is what the
+    server shares with other processes.
     """
     server = Server(url, clock=ManualClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
-    app = create_app(settings, clock=lambda: server.now, run_background=False)
+    app = create_app(settings, clock=lambda: server.now, run_background=False, cells=cells)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import httpx
 from diglot.dialects.registry import get_dialect
 from diglot.service.access.keys import Keys
 from diglot.storage.connect import create_engine
+from support.servers.command import server_command
 
 SECONDS: Final = 60
 _UNDER_WAY: Final = """
@@ -86,10 +86,7 @@ async def transactions_over(url: str) -> None:
 @asynccontextmanager
 async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[ServerProcess]:
     """Serve a migrated database until the end of the block; the server then exits with code `leaves`."""
-    serve = ("-m", "diglot", "serve", "--port", "0", "--database", url)
-    # Requests are not counted unless a test wants it; the last of two flags wins.
-    command = (sys.executable, *serve, "--rate-limits", "off", *options)
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
+    command, settings = server_command(url, *options)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=PIPE, env=settings, start_new_session=True
     )

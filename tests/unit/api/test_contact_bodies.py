@@ -53,8 +53,16 @@ def test_an_address_that_cannot_be_decoded_is_not_missing() -> None:
 
 def test_a_value_that_is_no_json_stands_alone() -> None:
     """Nothing else is said of such a body."""
-    with pytest.raises(MalformedRequest, match="not valid JSON"):
-        read(b'{"phone": 1, "source": "\\ud800"}')
+    for value in (b'"\\ud800"', b"01", b"[1,]", b'"\xff"'):
+        with pytest.raises(MalformedRequest, match="not valid JSON"):
+            read(b'{"phone": 1, "source": ' + value + b"}")
+
+
+def test_attributes_in_a_cell_hold_no_nul() -> None:
+    """A cell of JSON is the only way for it: other bodies are refused as a whole."""
+    file = b'email,custom_fields\na@example.com,"{""a"": [""\\u0000""]}"\n'
+    request = read_import(RawImport(file, "text/csv", "text/csv", QueryReader({})), UTC)
+    assert request.errors == ["rows.2.a.0: Text holds no U+0000 and no lone surrogate"]
 
 
 def test_dates_follow_the_zone() -> None:

@@ -11,10 +11,11 @@ from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Misconfigured, NotFound, RequestTimeout, UpstreamUnreachable
+from diglot.server.guards.client_gone import ClientGone
 from diglot.server.proxy import headers
-from diglot.server.proxy.downstream import ClientGone, Downstream
+from diglot.server.proxy.downstream import Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
-from diglot.server.proxy.upstream import UpstreamProxy
+from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy
 from diglot.setting_sources import load_settings
 
 OWNED = OwnPaths(
@@ -199,7 +200,7 @@ def test_no_call_is_forwarded_with_any_method() -> None:
 
 def test_only_dialects_with_an_upstream_are_forwarded() -> None:
     """Other dialects, other prefixes, disguised prefixes, tunnels and traces stay."""
-    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, ProxyOptions(1))
     proxy._transport = httpx.AsyncHTTPTransport()
     assert proxy.handler_for(scope()) is not None
     assert proxy.handler_for(scope("OPTIONS")) is not None
@@ -215,7 +216,7 @@ def test_only_dialects_with_an_upstream_are_forwarded() -> None:
         *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
     ):
         assert proxy.handler_for(stays) is None, stays
-    assert UpstreamProxy({"misar": ""}, OWNED, 1).handler_for(scope()) is None
+    assert UpstreamProxy({"misar": ""}, OWNED, ProxyOptions(1)).handler_for(scope()) is None
 
 
 def test_request_headers() -> None:
@@ -236,7 +237,10 @@ def test_request_headers() -> None:
             (b"expect", b"100-continue"),
         ),
         *((b"transfer-encoding", b"chunked"), (b"content-length", b"5"), (b"content-type", b"text/plain")),
-        *((b"cookie", b"a=1; diglot_session=secret"), (b"cookie", b"__Host-diglot_session=secret;b=2")),
+        *(
+            (b"cookie", b"a=1; diglot_session=secret; =diglot_session=x; diglot_session"),
+            (b"cookie", b"__Host-diglot_session=secret;b=2"),
+        ),
         *((b"forwarded", b"for=10.0.0.1"), (b"x-forwarded-for", b"10.0.0.1"), (b"x-real-ip", b"10.0.0.1")),
         *((b"via", b"1.1 proxy"), (b"x-request-id", b"<odd>"), (b"idempotency-key", b"k")),
     ]
@@ -287,6 +291,15 @@ def test_response_headers() -> None:
         (b"retry-after", b"3"),
     ]
     assert headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"3")]) == []
+
+
+@pytest.mark.parametrize(
+    "cookie", ["=diglot_session=x", " = a=b", "diglot_session", "=", "__Host-diglot_session=x", "; a=b"]
+)
+def test_no_cookie_becomes_a_session_on_its_way(cookie: str) -> None:
+    """Browsers send a nameless cookie as if its value were a name and a value."""
+    assert headers.to_client([(b"Set-Cookie", f"{cookie}; Path=/".encode())]) == []
+    assert headers.to_client([(b"Set-Cookie", b"a==diglot_session=x")]) != []
 
 
 @EVERY_SURFACE

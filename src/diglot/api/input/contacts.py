@@ -14,7 +14,7 @@ from diglot.api.input.struct_plans import FieldPlan, plan_struct
 from diglot.api.input.value_readers import Given
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.operands import wrong_type_error
-from diglot.errors import Fault, InvalidInput, MalformedRequest
+from diglot.errors import Fault, InvalidInput
 from diglot.model.contacts import SUBSCRIBED, ContactChange
 
 _LIST_KEY: Final = "list_id"
@@ -71,8 +71,6 @@ class ContactReader:
             if (plan := self._by_key.get(key)) is not None:
                 try:
                     decoded[key] = request_body.decode_value(raw, (key,))
-                except MalformedRequest:
-                    raise
                 except InvalidInput as invalid:
                     faults += invalid.faults
                     unread.append(plan.name)

@@ -12,11 +12,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from diglot.api.authentication import (
-    SESSION_COOKIE,
+    SECURE,
     read_cookie,
     read_session_cookie,
     refuse_cross_site,
     require_csrf_token,
+    session_cookie_name,
 )
 from diglot.api.call import SERVICES
 from diglot.api.formatting import format_seconds
@@ -25,9 +26,9 @@ from diglot.api.input.body_reader import BodyReader
 from diglot.api.responses import Headers, JsonResponse, encode_json
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
-from diglot.server.console import client_address
 from diglot.server.console.routing import build_route
 from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut, SignIn
+from diglot.server.guards.networks import client_network
 from diglot.service.access import devices, sessions
 
 SESSION_PATH: Final = "/session"
@@ -37,31 +38,20 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _Request = Request[Any, Any, Any]
 
 
-def build_routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
-    """Return the routes.
-
-    `secure` means that all clients use https; `proxies` is the number of reverse proxies before the server.
-    """
+def build_routes(proxies: int) -> list[HTTPRouteHandler]:
+    """Return the routes; `proxies` is the number of reverse proxies before the server."""
 
     async def sign_in(request: _Request) -> ASGIApp:
-        return await _sign_in(
-            request, client_address.find_client_address(request, proxies), secure=_secure(request)
-        )
-
-    async def sign_out(request: _Request) -> ASGIApp:
-        return await _sign_out(request, secure=_secure(request))
-
-    def _secure(request: _Request) -> bool:
-        return secure or client_address.is_https(request, proxies)
+        return await _sign_in(request, client_network(request.scope, proxies))
 
     return [
         build_route(SESSION_PATH, "POST", "signIn", sign_in),
         build_route(SESSION_PATH, "GET", "showSession", _show_session),
-        build_route(SESSION_PATH, "DELETE", "signOut", sign_out),
+        build_route(SESSION_PATH, "DELETE", "signOut", _sign_out),
     ]
 
 
-async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResponse:
+async def _sign_in(request: _Request, address: str) -> JsonResponse:
     refuse_cross_site(request)
     request_body.check_headers(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
     reader = BodyReader(request_body.parse_object(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
@@ -77,8 +67,8 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResp
             401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)
         )
     cookies = (
-        _build_cookie(signed_in.secret, sessions.SESSION_SECONDS, secure=secure),
-        _build_device_cookie(device_cookie, signed_in.device_token, secure=secure),
+        _build_cookie(request, signed_in.secret, sessions.SESSION_SECONDS),
+        _build_device_cookie(request, device_cookie, signed_in.device_token),
     )
     return _session_response(signed_in.secret, signed_in.session, cookies)
 
@@ -90,13 +80,13 @@ async def _show_session(request: _Request) -> JsonResponse:
     return _session_response(secret, await request.app.state[SERVICES].sessions.find(secret))
 
 
-async def _sign_out(request: _Request, *, secure: bool) -> JsonResponse:
+async def _sign_out(request: _Request) -> JsonResponse:
     service: sessions.Sessions = request.app.state[SERVICES].sessions
     secret = read_session_cookie(request)
     if secret is not None and await _is_signed_in(service, secret):
         require_csrf_token(request, secret)
         await service.sign_out(secret)
-    expired_cookie = _build_cookie("", 0, secure=secure)
+    expired_cookie = _build_cookie(request, "", 0)
     return JsonResponse(200, encode_json(SignedOut(signed_in=False)), (expired_cookie, _NO_STORE))
 
 
@@ -119,12 +109,18 @@ def _session_response(secret: str, session: Session, headers: Headers = ()) -> J
     return JsonResponse(200, encode_json(body), (*headers, _NO_STORE))
 
 
-def _build_cookie(secret: str, seconds: int, *, secure: bool) -> tuple[bytes, bytes]:
-    parts = (f"{SESSION_COOKIE}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax")
-    return b"set-cookie", "; ".join((*parts, "Secure") if secure else parts).encode()
+def _build_cookie(request: _Request, secret: str, seconds: int) -> tuple[bytes, bytes]:
+    name = session_cookie_name(request)
+    return _join_cookie(
+        request, f"{name}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax"
+    )
 
 
-def _build_device_cookie(name: str, token: str, *, secure: bool) -> tuple[bytes, bytes]:
+def _build_device_cookie(request: _Request, name: str, token: str) -> tuple[bytes, bytes]:
     lifetime = f"Max-Age={devices.DEVICE_SECONDS}"
     parts = (f"{name}={token}", f"Path={SESSION_PATH}", lifetime, "HttpOnly", "SameSite=Strict")
-    return b"set-cookie", "; ".join((*parts, "Secure") if secure else parts).encode()
+    return _join_cookie(request, *parts)
+
+
+def _join_cookie(request: _Request, *parts: str) -> tuple[bytes, bytes]:
+    return b"set-cookie", "; ".join((*parts, "Secure") if request.scope.get(SECURE) else parts).encode()

@@ -1,21 +1,21 @@
 """The client's side of a forwarded request: reads its body and sends the response."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import httpx
 
 from diglot.errors import RequestTimeout
 from diglot.server.asgi import Message, Receive, Send
-
-
-class ClientGone(Exception):
-    """The client closed the connection or stopped reading."""
+from diglot.server.guards.client_gone import ClientGone
 
 
 class Downstream(httpx.AsyncByteStream):
-    """A client. Iterating reads its body; neither side may stall for longer than `seconds`."""
+    """A client. Iterating reads its body; neither side may stall for longer than `seconds`.
+
+    `on_passed` is called with the number of bytes that passed, in either direction.
+    """
 
     def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
         self._receive = receive
@@ -23,6 +23,8 @@ class Downstream(httpx.AsyncByteStream):
         self._stall_seconds = seconds
         self._reading_ended = asyncio.Event()
         self._read_ahead = b""
+        self.on_passed: Callable[[int], None] = lambda size: None
+        self.has_response = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -42,8 +44,9 @@ class Downstream(httpx.AsyncByteStream):
                 raise ClientGone
             if not message.get("more_body", False):
                 self._reading_ended.set()
-            if message.get("body", b""):
-                return bytes(message["body"])
+            if body := message.get("body", b""):
+                self.on_passed(len(body))
+                return bytes(body)
         raise StopAsyncIteration
 
     async def wait_until_gone(self) -> None:
@@ -66,6 +69,7 @@ class Downstream(httpx.AsyncByteStream):
 
     async def start_response(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the response head immediately: granian sends it only with a first chunk, here an empty one."""
+        self.has_response = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send_chunk(b"")
         self._reading_ended.set()
@@ -73,6 +77,7 @@ class Downstream(httpx.AsyncByteStream):
     async def send_chunk(self, body: bytes) -> None:
         """Send a chunk of the response; raise `ClientGone`."""
         await self._send_in_time({"type": "http.response.body", "body": body, "more_body": True})
+        self.on_passed(len(body))
 
     async def end_response(self) -> None:
         """End the response.

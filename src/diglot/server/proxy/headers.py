@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from diglot.api.authentication import SESSION_COOKIES
+from diglot.service.access.devices import COOKIE_PREFIX
+
 Headers = list[tuple[bytes, bytes]]
 
-# The session cookie, in its plain form and in the form that browsers bind to a host.
-DEVICE_COOKIE_PREFIX: Final = b"diglot_device_"
-SESSION_COOKIES: Final = (b"diglot_session", b"__Host-diglot_session")
+_SESSION_COOKIES: Final = tuple(name.encode() for name in SESSION_COOKIES)
+_DEVICE_COOKIES: Final = COOKIE_PREFIX.encode()
 _REQUEST_ID: Final = b"x-request-id"
 _HOP_BY_HOP: Final = frozenset(
     (
@@ -64,7 +66,7 @@ def to_client(received: Headers) -> Headers:
     return [
         (name.lower(), value)
         for name, value in received
-        if name.lower() not in removed and not (name.lower() == b"set-cookie" and _is_session_cookie(value))
+        if name.lower() not in removed and not (name.lower() == b"set-cookie" and not _may_pass(value))
     ]
 
 
@@ -81,9 +83,14 @@ def _hop_by_hop_names(received: Headers) -> frozenset[bytes]:
 def _join_cookies(values: Iterable[bytes]) -> bytes:
     """Return the cookies as one header, as HTTP/1.1 requires, without session cookies of Diglot."""
     pairs = [pair.strip() for value in values for pair in value.split(b";")]
-    return b"; ".join(pair for pair in pairs if pair and not _is_session_cookie(pair))
+    return b"; ".join(pair for pair in pairs if pair and _may_pass(pair))
 
 
-def _is_session_cookie(pair: bytes) -> bool:
-    name = pair.partition(b"=")[0].strip()
-    return name in SESSION_COOKIES or name.startswith(DEVICE_COOKIE_PREFIX)
+def _may_pass(pair: bytes) -> bool:
+    """Tell whether a cookie is neither of Diglot's sign-in nor without a name.
+
+    Browsers send the nameless `=diglot_session=x` as `diglot_session=x`, and what has no `=` as a name.
+    """
+    name, has_name, _ = pair.partition(b";")[0].partition(b"=")
+    name = name.strip()
+    return bool(has_name and name) and name not in _SESSION_COOKIES and not name.startswith(_DEVICE_COOKIES)

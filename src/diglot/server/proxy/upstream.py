@@ -13,27 +13,50 @@ import httpx
 from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS, encode_json
 from diglot.dialects.registry import find_surface
-from diglot.errors import MalformedRequest, RequestTimeout, UpstreamUnreachable
+from diglot.errors import MalformedRequest, RequestTimeout, ServerBusy, UpstreamUnreachable
+from diglot.request_record import RECORD
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
+from diglot.server.guards.client_gone import ClientGone
+from diglot.server.guards.connections import BYTES_A_SECOND
+from diglot.server.guards.headers import FORWARDED
+from diglot.server.guards.networks import client_network
+from diglot.server.observability.figures import name_forwarded
 from diglot.server.proxy import headers
-from diglot.server.proxy.downstream import ClientGone, Downstream
+from diglot.server.proxy.downstream import Downstream
+from diglot.server.proxy.exchange_limits import MAX_EXCHANGES, ExchangeLimits
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
 
 log = logging.getLogger("diglot")
 # Many servers close idle connections after 5 seconds; ours are closed before, so that no request is lost.
-_POOL_LIMITS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=4.0)
+_POOL_LIMITS: Final = httpx.Limits(
+    max_connections=MAX_EXCHANGES, max_keepalive_connections=32, keepalive_expiry=4.0
+)
 # CONNECT requests a tunnel and TRACE an echo of the request; neither is part of a vendor's API.
 _REFUSED_METHODS: Final = ("CONNECT", "TRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """What the operator configures.
+
+    An upstream may send nothing for `silence_seconds`. A whole exchange has `exchange_seconds`, and one more
+    for each 32 KiB that passes. `trusted_proxies` is the number of reverse proxies before the server.
+    """
+
+    silence_seconds: float
+    exchange_seconds: float = 300
+    trusted_proxies: int = 0
 
 
 class UpstreamProxy:
     """Forwards requests that Diglot does not serve to the upstream of their dialect, if one is configured."""
 
-    def __init__(self, upstreams: Mapping[str, str], owned: OwnPaths, seconds: float) -> None:
+    def __init__(self, upstreams: Mapping[str, str], owned: OwnPaths, options: ProxyOptions) -> None:
         self._upstreams = {name: httpx.URL(url) for name, url in upstreams.items() if url}
         self._own_paths = owned
-        self._timeout_seconds = seconds
+        self._options = options
+        self._limits = ExchangeLimits()
         self._transport: httpx.AsyncHTTPTransport | None = None
         # Names this process in Via, to detect a request that comes back.
         self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
@@ -64,7 +87,28 @@ class UpstreamProxy:
         ):
             return None
         assert self._transport is not None, "the lifespan opens it"
-        return _Exchange(self._transport, upstream, surface, self._pseudonym, self._timeout_seconds)
+        network = client_network(scope, self._options.trusted_proxies)
+        exchange = _Exchange(self._transport, upstream, surface, self._pseudonym, self._options)
+        return _LimitedExchange(exchange, self._limits, network, dialect.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitedExchange:
+    """An exchange that waits until its client's network may have one more: an ASGI app."""
+
+    exchange: "_Exchange"
+    limits: ExchangeLimits
+    network: str
+    dialect: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward the request, or answer that the server is busy."""
+        scope[RECORD].operation = name_forwarded(self.dialect)
+        try:
+            async with self.limits.take(self.network):
+                await self.exchange(scope, receive, send)
+        except ServerBusy as error:
+            await self.exchange.send_error(error, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +119,25 @@ class _Exchange:
     upstream: httpx.URL
     surface: Surface
     pseudonym: bytes
-    timeout_seconds: float
+    options: ProxyOptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, as long as the client waits for the response."""
-        client = Downstream(receive, send, self.timeout_seconds)
+        client = Downstream(receive, send, self.options.silence_seconds)
         exchange = asyncio.create_task(self._forward_request(scope, client))
         leaving = asyncio.create_task(client.wait_until_gone())
+        error: Exception | None = None
         try:
-            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
-            error = exchange.result() if exchange.done() else None
+            async with asyncio.timeout(self.options.exchange_seconds) as whole:
+                client.on_passed = lambda size: _extend(whole, size)
+                await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
+                error = exchange.result() if exchange.done() else None
+        except TimeoutError:
+            error = self._log_failure(scope, "the exchange takes too long", timed_out=True)
         finally:
             await _cancel_and_wait(exchange, leaving)
-        if error is not None:
-            await self._send_error(error, send)
+        if error is not None and not client.has_response:
+            await self.send_error(error, send)
 
     async def _forward_request(self, scope: Scope, client: Downstream) -> Exception | None:
         """Forward request and response; return the error if no response was started."""
@@ -125,7 +174,7 @@ class _Exchange:
             extensions={
                 # The raw path, because httpx would normalize a URL.
                 "target": target,
-                "timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout_seconds),
+                "timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.options.silence_seconds),
             },
         )
 
@@ -133,6 +182,7 @@ class _Exchange:
         try:
             try:
                 _adopt_request_id(scope, response.headers.raw)
+                scope[FORWARDED] = True
                 await client.start_response(response.status_code, headers.to_client(response.headers.raw))
                 assert isinstance(response.stream, httpx.AsyncByteStream)
                 async for chunk in response.stream:
@@ -149,10 +199,12 @@ class _Exchange:
         log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, reason)
         return UpstreamUnreachable(timed_out=timed_out)
 
-    async def _send_error(self, error: Exception, send: Send) -> None:
+    async def send_error(self, error: Exception, send: Send) -> None:
+        """Answer with an error in the dialect."""
         response = self.surface.render_error(error)
+        own = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
         await asgi.send_response(
-            send, response.status, encode_json(response.body), [(b"content-type", b"application/json")]
+            send, response.status, encode_json(response.body), [*own, (b"content-type", b"application/json")]
         )
 
 
@@ -160,8 +212,15 @@ def _adopt_request_id(scope: Scope, received: headers.Headers) -> None:
     """Use the upstream's request id, so that its operators can find the request."""
     request_id = asgi.request_id_of((name.lower(), value) for name, value in received)
     if request_id is not None:
-        scope["diglot.request_id"] = request_id.decode()
+        scope["diglot.request_id"] = scope[RECORD].id = request_id.decode()
         scope[EXTRA_HEADERS][:] = [(b"x-request-id", request_id)]
+
+
+def _extend(whole: asyncio.Timeout, size: int) -> None:
+    """Give an exchange more time, because bytes of it have passed."""
+    until = whole.when()
+    if until is not None and not whole.expired():
+        whole.reschedule(until + size / BYTES_A_SECOND)
 
 
 async def _cancel_and_wait(*tasks: asyncio.Task[object]) -> None:

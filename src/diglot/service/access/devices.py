@@ -16,6 +16,7 @@ from typing import Final
 
 from diglot.storage.workspaces import SignInRecord
 
+COOKIE_PREFIX: Final = "diglot_device_"
 DEVICE_SECONDS: Final = 180 * 24 * 60 * 60
 _SECOND: Final = 1_000_000
 _TOKEN: Final = re.compile(r"(?P<nonce>[0-9a-f]{32})\.(?P<time>[0-9]{1,12})\.(?P<mac>[0-9a-f]{64})", re.ASCII)
@@ -40,7 +41,7 @@ def find_device(credentials: SignInRecord | None, token: str | None, now: int) -
 def name_cookie(workspace: str) -> str:
     """Return the name of the cookie: each workspace has its own, because a browser may know several."""
     digest = hashlib.sha256(workspace.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"diglot_device_{digest[:12]}"
+    return f"{COOKIE_PREFIX}{digest[:12]}"
 
 
 def _compute_mac(credentials: SignInRecord, nonce: str, time: str) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import IdempotencyKeyReused
+from diglot.errors import IdempotencyKeyReused, Unavailable
 from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
@@ -135,6 +135,8 @@ class Idempotency:
         while True:
             try:
                 await self.delete_expired()
+            except Unavailable:
+                pass  # the engine has logged it
             except Exception:
                 log.exception("cannot delete expired idempotent responses")
             await asyncio.sleep(CLEANUP_SECONDS)

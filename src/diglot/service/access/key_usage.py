@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from diglot.errors import Unavailable
 from diglot.storage.access import keys
 from diglot.storage.sql.engine import Engine
 
@@ -46,7 +47,8 @@ class KeyUsage:
             self._pending_uses = pending | self._pending_uses
             if not isinstance(error, Exception):
                 raise
-            log.exception("cannot write the last uses of keys")
+            if not isinstance(error, Unavailable):
+                log.exception("cannot write the last uses of keys")
 
     @asynccontextmanager
     async def flush_periodically(self) -> AsyncIterator[None]:

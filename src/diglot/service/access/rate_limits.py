@@ -95,9 +95,8 @@ class RateLimits:
         try:
             return await self.engine.run_ephemeral(count)
         except EphemeralBusyError:
-            # Another process has locked the counts; serve the request, because that costs less than failing
-            # it.
-            log.warning("rate limit counts are locked: request not counted")
+            # The counts are locked or cannot be written, which the engine has logged; serve the request,
+            # because that costs less than failing it.
             return None
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:

@@ -10,12 +10,13 @@ from diglot.errors import InvalidInput
 from diglot.membership import as_of as stored
 from diglot.membership import store
 from diglot.membership.as_of import PastMembers
-from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
+from diglot.membership.read import MemberKeys
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import AsOf, AtInstant, ChangeOrigin
 from diglot.model.pages import AllIds, HistoricalPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
+from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries

@@ -10,9 +10,7 @@ from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
-from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
-from diglot.membership.next_change import next_change_is_known, with_next_change
-from diglot.membership.read import MembershipQuery
+from diglot.membership.read import MemberKeys, MembershipQuery, next_change_is_known, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
@@ -25,6 +23,7 @@ from diglot.model.segments import (
 )
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
+from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces

@@ -1,5 +1,7 @@
 """Upgrades the schema with alembic; imported only for an upgrade."""
 
+import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ from diglot.storage.schema.revisions import LATEST, is_behind
 from diglot.storage.sql.database import Database
 from diglot.storage.sql.databases import find_database
 
+log: Final = logging.getLogger("diglot.schema")
 # Errors of an unusable database besides those of its driver; an unreadable URL raises ValueError.
 _DATABASE_ERRORS: Final = (TimeoutError, OSError, ValueError, SQLAlchemyError, CommandError)
 
@@ -26,25 +29,34 @@ def _alembic_config() -> Config:
     return config
 
 
-def _run_upgrade(database: Database, connection: Connection) -> str | None:
+def _run_upgrade(database: Database, report: Callable[[str], None], connection: Connection) -> str | None:
     before = MigrationContext.configure(connection).get_current_revision()
     if is_behind(before):
         config = _alembic_config()
-        config.attributes.update(connection=connection, database=database)
+        config.attributes.update(connection=connection, database=database, report=report)
         command.upgrade(config, "head")
     return before
 
 
-async def upgrade_schema(url: str) -> tuple[str | None, str]:
-    """Upgrade a database to the latest revision; return the revisions before and after."""
+async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) -> tuple[str | None, str]:
+    """Upgrade a database to the latest revision; return the revisions before and after.
+
+    `report` gets each revision once it is applied, so that a long upgrade is seen to go on; without it, they
+    are logged. All of them are committed together at the end.
+    """
     database = find_database(url)
     migrator = database.load_migrator()
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)
     try:
         async with migrator.begin(url) as transaction:
-            return await transaction.run_sync(partial(_run_upgrade, database)), LATEST
+            before = await transaction.run_sync(partial(_run_upgrade, database, report or _log_revision))
     except errors as error:
         raise Misconfigured(f"the database cannot be migrated: {_error_reason(error)}") from error
+    return before, LATEST
+
+
+def _log_revision(revision: str) -> None:
+    log.info("the schema is upgraded to revision %s", revision)
 
 
 def _error_reason(error: BaseException) -> str:

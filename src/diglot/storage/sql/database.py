@@ -1,6 +1,6 @@
 """A database as one record: its SQL, and how Diglot finds, opens and migrates it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, MetaData
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 
 T = TypeVar("T")
 
@@ -30,6 +30,15 @@ class Migrator:
     driver_errors: tuple[type[Exception], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """A file that was read from beginning to end: its size in bytes, its revision, its contacts."""
+
+    size: int
+    revision: str | None
+    contact_count: int
+
+
 @dataclass(frozen=True)
 class Embedded:
     """What only a database in a local file has."""
@@ -42,6 +51,14 @@ class Embedded:
     """Raises `Misconfigured` if this number of workers must not share a file with the library."""
     warn_beside_others: Callable[[Path], str | None]
     """A warning if another process has the file open and the library could corrupt it."""
+    measure_files: Callable[[Path], Mapping[str, int]]
+    """The bytes of the file and of those next to it, by what they hold; a missing one has 0."""
+    back_up: Callable[[Path, Path, Callable[[int, int], None]], VerifiedFile]
+    """Copies the file, also in use, into a new one; calls a function with the bytes written and all bytes."""
+    verify_file: Callable[[Path], VerifiedFile]
+    """Reads a whole file; raises `Misconfigured` if it is damaged."""
+    replace: Callable[[Path, Path, Path], bool]
+    """Puts a backup in place of the file, kept under a third name; tells whether there was one to keep."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,10 +66,13 @@ class Database(Backend):
     """A database that Diglot can use."""
 
     url_prefixes: tuple[str, ...]
-    create_engine: Callable[[str, MetaData], Engine]
+    create_engine: Callable[[str, MetaData, Limits], Engine]
     """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]
     """The revision of the schema, or None if the database has no tables; raises `Misconfigured`."""
     load_migrator: Callable[[], Migrator]
     embedded: Embedded | None = None
     """None for a server's database, which its operator migrates."""
+    backup_command: str = ""
+    """The command of a server's database that makes a backup; Diglot copies an embedded one itself."""
+    restore_command: str = ""

@@ -10,7 +10,7 @@ it costs 8 times the CPU on SQLite, because of thread hops, and about twice on a
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
@@ -19,6 +19,26 @@ T = TypeVar("T")
 Row = Sequence[Any]
 BoundValues = Mapping[str, Any]
 NO_VALUES: BoundValues = {}
+# The key of background work among the workspaces that share a pool; no workspace has this number.
+BACKGROUND: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator can set.
+
+    `connections` is the size of the pool, 0 for the figure of the database. A read ends after `read_seconds`.
+    A request waits at most `wait_seconds` for the database: to connect, for a lock, or for a connection while
+    no other request of its workspace is served; otherwise it waits at most `queue_seconds` for its turn.
+    """
+
+    connections: int = 0
+    read_seconds: float = 15
+    wait_seconds: float = 4
+    queue_seconds: float = 30
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Executable(Protocol):
@@ -114,8 +134,12 @@ class Engine(Protocol):
     def point_reads_are_local(self) -> bool:
         """Whether a point read costs no round trip, so that results need no cache between requests."""
 
-    async def open(self) -> None:
-        """Connect; raise `Misconfigured` if the database cannot be used."""
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Connect; raise `Misconfigured` if the database cannot be used.
+
+        With `check`, which raises `Misconfigured` itself, a server's database may be away: the check runs
+        once it answers, and units raise `Unavailable` until then.
+        """
 
     async def close(self) -> None:
         """Finish the units in progress and disconnect."""
@@ -157,6 +181,31 @@ class Engine(Protocol):
         """Run a slow computation outside of any unit, without blocking the event loop."""
 
 
+class BackgroundEngine:
+    """An engine as background work sees it; the engine behind it recognizes the work by its key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.backend = engine.backend
+        self.process_cache = engine.process_cache
+        self.point_reads_are_local = engine.point_reads_are_local
+        self.open, self.close, self.on_commit = engine.open, engine.close, engine.on_commit
+        self.ping, self.usage = engine.ping, engine.usage
+        self.point_read, self.run_ephemeral = engine.point_read, engine.run_ephemeral
+        self.run_off_loop = engine.run_off_loop
+
+    def in_background(self) -> "BackgroundEngine":
+        return self
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
+        return await self._engine.read(work, workspace=BACKGROUND)
+
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
+        return await self._engine.write(work, workspace=BACKGROUND)
+
+
 class NestedEngine:
     """An engine over an open transaction: each unit runs in it, and is committed or rolled back with it."""
 
@@ -173,7 +222,7 @@ class NestedEngine:
     def process_cache(self) -> ProcessCache:
         return self._transaction.process_cache
 
-    async def open(self) -> None:
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Do nothing, because the transaction is open."""
 
     async def close(self) -> None:

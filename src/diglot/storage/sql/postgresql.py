@@ -1,81 +1,67 @@
-"""The server database: PostgreSQL 15 to 18 through a connection pool of asyncpg."""
+"""The server database: PostgreSQL 15 to 18 through asyncpg."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import asyncpg
 
 from diglot.caches import ProcessCache
-from diglot.errors import DatabaseAway, Misconfigured
+from diglot.errors import DatabaseAway, DatabaseReadOnly, DeadlineExceeded, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, PoolUsage, Row, UnitOfWork, Usage
+from diglot.storage.sql.engine import (
+    BACKGROUND,
+    DEFAULT_LIMITS,
+    BackgroundEngine,
+    Engine,
+    Limits,
+    UnitOfWork,
+    Usage,
+)
+from diglot.storage.sql.pool.failures import Failures, renew
+from diglot.storage.sql.pool.postgresql_connections import Connections, Lease
+from diglot.storage.sql.pool.postgresql_failures import (
+    describe,
+    explain_connect_error,
+    explain_error,
+    is_lost,
+    is_temporary,
+)
+from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
+from diglot.storage.sql.pool.postgresql_watch import Watch
+from diglot.storage.sql.pool.write_turns import WriteTurns
 
 T = TypeVar("T")
-MAX_CONNECTIONS: Final = 8
 CONNECT_SECONDS: Final = 10
-PING_SECONDS: Final = 3
 MIN_VERSION: Final = 150000
-
-# Statements are short and cached, so neither JIT compilation nor parallel workers pay off at the size of one
-# workspace.
-_SERVER_SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
+_CLOSE_SECONDS: Final = 5.0
+# A unit that waited this long for its connection may wait for a lock only as long as is left.
+_LONG_WAIT_SECONDS: Final = 0.5
 
 # What asyncpg raises if a database cannot be used; an unreadable URL raises ValueError.
 _UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
 
-Connection = Any
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a kind of unit runs: the statement that begins it, and whether it can run a second time."""
+
+    begin: str | None = None
+    may_write: bool = False
+    is_repeatable: bool = False
 
 
-class _SessionKeepingConnection(asyncpg.Connection):
-    """A connection that is not reset on release, because no code here leaves state in a session."""
+_READ: Final = _Plan("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", is_repeatable=True)
+_POINT_READ: Final = _Plan(is_repeatable=True)
+_EPHEMERAL: Final = _Plan()
+_WRITE: Final = _Plan("BEGIN", may_write=True)
+# Background work may take its time, but must not hold a connection for ever.
+_BACKGROUND_TIMEOUTS: Final = "; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 
-    def get_reset_query(self) -> str:
-        return ""
 
-
-class PostgreSQLTransaction:
-    """A transaction, or a single statement, on a pooled connection."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        backend: Backend,
-        process_cache: ProcessCache,
-        *,
-        may_write: bool = False,
-    ) -> None:
-        self.backend = backend
-        self._connection = connection
-        self.must_notify = False
-        self.process_cache = process_cache
-        self.open_units: dict[int, Any] = {}
-        self.may_write = may_write
-
-    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql_for(self.backend)
-        rows: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
-        return rows
-
-    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
-        sql = statement.sql_for(self.backend)
-        row: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
-        return row
-
-    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(self.backend)
-        await self._connection.execute(sql.text, *sql.positional_values(values))
-
-    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
-        sql = statement.sql_for(self.backend)
-        await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
-
-    async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
-
-    def notify_on_commit(self) -> None:
-        self.must_notify = True
+class _ConnectionLost(Exception):
+    """The connection broke before the unit had an effect, so it can run on another one."""
 
 
 class PostgreSQL:
@@ -84,87 +70,190 @@ class PostgreSQL:
     # A point read is a round trip, so API keys are cached for a moment.
     point_reads_are_local = False
 
-    def __init__(self, url: str, backend: Backend) -> None:
+    def __init__(self, url: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> None:
         self.backend = backend
-        self._url = url
-        self._pool: Any = None
+        self._limits = limits
+        self._failures = Failures()
+        self._connections = Connections(url, limits, self._failures)
+        self._watch: Watch | None = None
+        self._write_turns = WriteTurns(limits)
         self._commit_listener: Callable[[], None] | None = None
         self.process_cache = ProcessCache()
 
-    async def open(self) -> None:
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
+        away: Unavailable | None = None
         try:
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=MAX_CONNECTIONS,
-                timeout=CONNECT_SECONDS,
-                connection_class=_SessionKeepingConnection,
-                server_settings=dict(_SERVER_SETTINGS),
-            )
-            version = await self._pool.fetchval("SELECT current_setting('server_version_num')::int")
+            away = await self._examine(check)
+        except BaseException:
+            await self._connections.close(0)
+            raise
+        self._watch = Watch(self._connections, self._failures)
+        self._watch.start(self._checking(check) if away is not None and check is not None else None, away)
+
+    async def _examine(self, check: Callable[[], Awaitable[None]] | None) -> Unavailable | None:
+        """Return why the database is away, None if it can be used; raise `Misconfigured`."""
+        try:
+            await self._require_version()
+            if check is not None:
+                await check()
+        except Unavailable as error:
+            away: Unavailable | None = error
         except _UNUSABLE as error:
-            await self.close()
-            raise Misconfigured(_refusal(error)) from error
-        if version < MIN_VERSION:
-            await self.close()
-            raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
+            away = explain_connect_error(error) if is_temporary(error) else None
+            if away is None or check is None:
+                raise Misconfigured(_refusal(error)) from error
+        else:
+            return None
+        return away
 
     async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        if self._watch is not None:
+            await self._watch.close()
+        self._watch = None
+        await self._connections.close(_CLOSE_SECONDS)
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._commit_listener = listener
 
-    async def ping(self) -> None:
-        try:
-            connection = await asyncpg.connect(self._url, timeout=PING_SECONDS, command_timeout=PING_SECONDS)
-            try:
-                await connection.execute("SELECT 1")
-            finally:
-                connection.terminate()
-        except _UNUSABLE as error:
-            raise DatabaseAway(_refusal(error)) from error
+    def in_background(self) -> Engine:
+        return BackgroundEngine(self)
 
     def usage(self) -> Usage:
-        in_use = self._pool.get_size() - self._pool.get_idle_size()
-        return Usage({"connections": PoolUsage(MAX_CONNECTIONS, in_use)})
+        return Usage({"connections": self._connections.usage()}, dict(self._failures.counts))
 
-    def in_background(self) -> "PostgreSQL":
-        return self
+    async def ping(self) -> None:
+        assert self._watch is not None
+        await self._watch.ping()
 
     async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        del workspace
-        async with self._begin_transaction(isolation="repeatable_read", readonly=True) as transaction:
-            return await work(transaction)
+        return await self._run(work, workspace, _READ)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
-        async with self._pool.acquire() as connection:
-            return await work(PostgreSQLTransaction(connection, self.backend, self.process_cache))
+        return await self._run(work, None, _POINT_READ)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
-        return await self.point_read(work)
+        return await self._run(work, None, _EPHEMERAL)
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
     async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        del workspace
-        async with self._begin_transaction() as transaction:
+        if workspace is None:
+            return await self._run(work, workspace, _WRITE)
+        await self._write_turns.take(workspace)
+        succeeded = False
+        try:
+            result = await self._run(work, workspace, _WRITE)
+            succeeded = True
+        finally:
+            self._write_turns.give_back(workspace, succeeded=succeeded)
+        return result
+
+    async def _run(self, work: UnitOfWork[T], key: int | None, plan: _Plan) -> T:
+        try:
+            return await self._run_once(work, key, plan, is_last=False)
+        except _ConnectionLost:
+            # The other idle connections are as old as the one that broke.
+            self._connections.drop_idle()
+            return await self._run_once(work, key, plan, is_last=True)
+
+    async def _run_once(self, work: UnitOfWork[T], key: int | None, plan: _Plan, *, is_last: bool) -> T:
+        lease = await self._connections.take(key)
+        connection = lease.connection
+        transaction = PostgreSQLTransaction(
+            connection, self.backend, self.process_cache, may_write=plan.may_write
+        )
+        begun = False
+        try:
+            if plan.begin is not None:
+                await connection.execute(plan.begin + self._timeouts(lease))
+                begun = True
             result = await work(transaction)
+            if plan.begin is not None:
+                await connection.execute("COMMIT")
+        except BaseException as error:
+            await self._release_failed(lease, error, begun=begun)
+            may_repeat = not is_last and (plan.is_repeatable or (plan.begin is not None and not begun))
+            if may_repeat and not lease.is_late and self._connections.away is None and is_lost(error):
+                raise _ConnectionLost from error
+            explained = self._explain(error, lease)
+            if explained is None:
+                raise
+            raise explained from error
+        self._connections.give_back(lease, reusable=True, succeeded=True)
         if transaction.must_notify and self._commit_listener is not None:
             self._commit_listener()
         return result
 
-    @asynccontextmanager
-    async def _begin_transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
-        async with self._pool.acquire() as connection, connection.transaction(**options):
-            yield PostgreSQLTransaction(connection, self.backend, self.process_cache, may_write=not options)
+    def _timeouts(self, lease: Lease) -> str:
+        if lease.key == BACKGROUND:
+            return _BACKGROUND_TIMEOUTS
+        if lease.waited < _LONG_WAIT_SECONDS:
+            return ""
+        left = max(self._limits.wait_seconds - lease.waited, _LONG_WAIT_SECONDS)
+        return f"; SET LOCAL lock_timeout = {left * 1000:.0f}"
+
+    async def _release_failed(self, lease: Lease, error: BaseException, *, begun: bool) -> None:
+        """Roll back and give the connection back, unless the unit left it in an unknown state."""
+        reusable = isinstance(error, Exception) and not lease.connection.is_closed()
+        reusable = reusable and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+        if reusable and begun:
+            try:
+                await lease.connection.execute("ROLLBACK")
+            except BaseException as failure:
+                reusable = False
+                if not isinstance(failure, Exception):
+                    raise
+        failed = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError))
+        self._connections.give_back(lease, reusable=reusable, succeeded=not failed)
+
+    def _explain(self, error: BaseException, lease: Lease) -> Unavailable | None:
+        """Return why the database could not do a unit, counted and logged; None for another reason."""
+        if lease.is_late:
+            return self._failures.record(DeadlineExceeded("PostgreSQL: a unit of work took too long"))
+        if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
+            return None
+        if lease.connection.is_closed() and self._connections.away is not None:
+            return self._failures.record(renew(self._connections.away))
+        explained = explain_error(error)
+        if explained is None and is_lost(error):
+            explained = DatabaseAway(f"PostgreSQL: {describe(error)}")
+        if explained is None:
+            return None
+        if isinstance(explained, DatabaseAway):
+            self._connections.on_lost()
+        if isinstance(explained, DatabaseReadOnly) and self._watch is not None:
+            self._watch.forget_sessions()
+        return self._failures.record(explained)
+
+    async def _require_version(self) -> None:
+        connection = await self._connections.connect(self._limits.wait_seconds)
+        try:
+            version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connections.adopt(connection)
+        if version < MIN_VERSION:
+            self._connections.drop_idle()
+            raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
+
+    def _checking(self, check: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def check_all() -> None:
+            try:
+                await self._require_version()
+            except _UNUSABLE as error:
+                raise DatabaseAway(_refusal(error)) from error
+            await check()
+
+        return check_all
 
 
 async def read_revision(url: str) -> str | None:
-    """Return the schema revision of a database, or None if it has no tables."""
+    """Return the schema revision of a database, or None if it has no tables.
+
+    Raise `DatabaseAway` if the database does not answer now, `Misconfigured` if it never will.
+    """
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
         try:
@@ -174,11 +263,12 @@ async def read_revision(url: str) -> str | None:
     except asyncpg.UndefinedTableError:
         return None
     except _UNUSABLE as error:
+        if is_temporary(error):
+            raise DatabaseAway(_refusal(error)) from error
         raise Misconfigured(_refusal(error)) from error
     return revision
 
 
 def _refusal(error: BaseException) -> str:
     unread = "its URL cannot be read: " if isinstance(error, ValueError) else ""
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return f"the PostgreSQL database cannot be opened: {unread}{reason}"
+    return f"the PostgreSQL database cannot be opened: {unread}{describe(error)}"

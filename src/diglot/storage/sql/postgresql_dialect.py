@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
 from diglot.storage.sql.database import Database, Migrator
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 
 
 def _strpos_position(haystack: Expression, needle: Expression) -> Expression:
@@ -94,12 +94,12 @@ def _rows_from_arrays(columns: Sequence[Column[Any]]) -> FromClause:
     return func.unnest(*arrays).table_valued(*names, name="sent").render_derived()
 
 
-def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
+def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
     from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
     # The ephemeral tables are a schema of the database itself.
     del ephemeral_tables
-    return PostgreSQL(url, POSTGRESQL)
+    return PostgreSQL(url, POSTGRESQL, limits)
 
 
 async def _read_revision(url: str) -> str | None:
@@ -137,4 +137,6 @@ POSTGRESQL: Final = Database(
     create_engine=_create_engine,
     read_revision=_read_revision,
     load_migrator=_load_migrator,
+    backup_command="pg_dump --format=custom --file=FILE URL",
+    restore_command="pg_restore --clean --if-exists --dbname=URL FILE",
 )

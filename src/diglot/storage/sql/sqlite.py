@@ -1,88 +1,39 @@
-"""The embedded database: one SQLite file with one writer and several readers, each on its own thread.
-
-Concurrent requests share a commit (group commit), because with `synchronous=FULL` the sync is most of the
-cost of a write. FULL is required: it keeps an acknowledged write through a power cut, which NORMAL does not.
-Each unit runs in its own savepoint.
-"""
+"""The embedded database: one SQLite file with one writer and several readers, each on its own thread."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar
 
-import aiosqlite
 from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
+    DEFAULT_LIMITS,
+    BackgroundEngine,
+    Engine,
     EphemeralBusyError,
-    PoolUsage,
+    Limits,
     UnitOfWork,
     Usage,
 )
+from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite_failures import explain_error
+from diglot.storage.sql.pool.sqlite_readers import Readers
+from diglot.storage.sql.pool.sqlite_thread import ConnectionThread, open_connection
 from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite_writer import Writer
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
-from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare_file
+from diglot.storage.sql.sqlite_file import prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
-READER_COUNT: Final = 2
-# Limits the units in one commit, so that the first does not wait for a long queue.
-MAX_UNITS_PER_COMMIT: Final = 256
-
-_PRAGMAS: Final = (
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-65536",
-    "PRAGMA mmap_size=8589934592",
-)
-
-
-# Makes the transaction of a unit on a connection.
-_Begin = Callable[..., SQLiteTransaction]
-
-
-def _open_connection(path: Path, *, shared: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path,
-        isolation_level=None,
-        timeout=BUSY_SECONDS,
-        cached_statements=512,
-        check_same_thread=not shared,
-    )
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-    return connection
-
-
-class _ConnectionThread(aiosqlite.Connection):
-    """A connection that runs a whole function on its thread: one thread hop for a unit of work."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(partial(_open_connection, path), iter_chunk_size=64)
-        # A process that dies without closing must not hang because the thread still waits for work.
-        self._thread.daemon = True
-
-    async def run_on_thread(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return cast("T", await self._execute(self._call_with_connection, function))  # type: ignore[no-untyped-call]
-
-    def _call_with_connection(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return function(self._conn)
-
-
-@dataclass(slots=True)
-class _QueuedWrite:
-    work: UnitOfWork[Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-    must_notify: bool = False
+PING_SECONDS: Final = 3.0
+# A point read runs on the thread of the event loop, which must not wait.
+_POINT_READ_BUSY_SECONDS: Final = 0.05
 
 
 class SQLite:
@@ -90,155 +41,101 @@ class SQLite:
 
     point_reads_are_local = True
 
-    def __init__(self, path: Path, backend: Backend, ephemeral_tables: MetaData) -> None:
+    def __init__(
+        self, path: Path, backend: Backend, ephemeral_tables: MetaData, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.backend = backend
         self._path = path
-        self._readers: asyncio.Queue[_ConnectionThread] = asyncio.Queue()
-        self._threads: list[_ConnectionThread] = []
-        self._writer: _ConnectionThread | None = None
         self._point_reads: sqlite3.Connection | None = None
         self._point_read_transaction: SQLiteTransaction | None = None
+        self._ping_thread: ConnectionThread | None = None
         self.process_cache = ProcessCache()
+        self._failures = Failures()
         self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
         self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
-        self._write_queue: deque[_QueuedWrite] = deque()
-        self._drain_task: asyncio.Task[None] | None = None
-        self._commit_listener: Callable[[], None] | None = None
+        self._readers = Readers(path, self._begin, limits, self._failures)
+        self._writer = Writer(path, self._begin, limits, self._failures)
 
-    async def open(self) -> None:
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         require_supported()
+        if check is not None:
+            await check()
         opening = self._path
         try:
             prepare_file(self._path)
-            for _ in range(READER_COUNT + 1):
-                thread = _ConnectionThread(self._path)
-                self._threads.append(thread)
-                await thread
+            await self._writer.open()
+            await self._readers.open()
             # A point read of cached pages costs less than a hop to another thread.
-            self._point_reads = _open_connection(self._path, shared=True)
+            self._point_reads = open_connection(self._path, _POINT_READ_BUSY_SECONDS, shared=True)
             self._point_read_transaction = self._begin(self._point_reads)
             opening = self._ephemeral.path
             self._ephemeral.open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
-        self._writer = self._threads[0]
-        for reader in self._threads[1:]:
-            self._readers.put_nowait(reader)
 
     async def close(self) -> None:
         if self._point_reads is not None:
             self._point_reads.close()
         self._point_reads = None
         self._ephemeral.close()
-        while self._threads:
-            await self._threads.pop().close()
+        await self._readers.close()
+        await self._writer.close()
+        if self._ping_thread is not None:
+            await self._ping_thread.close()
+        self._ping_thread = None
 
     def on_commit(self, listener: Callable[[], None]) -> None:
-        self._commit_listener = listener
+        self._writer.commit_listener = listener
 
-    async def ping(self) -> None:
-        assert self._point_reads is not None
-        try:
-            self._point_reads.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
-            raise DatabaseAway(str(error)) from error
+    def in_background(self) -> Engine:
+        return BackgroundEngine(self)
 
     def usage(self) -> Usage:
-        waiting = len(self._write_queue)
-        in_use = READER_COUNT - self._readers.qsize()
-        return Usage({"read": PoolUsage(READER_COUNT, in_use), "write": PoolUsage(1, 0, waiting)})
+        pools = {"read": self._readers.usage(), "write": self._writer.usage()}
+        return Usage(pools, dict(self._failures.counts))
 
-    def in_background(self) -> "SQLite":
-        return self
+    async def ping(self) -> None:
+        self._writer.check_file()
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                if self._ping_thread is None:
+                    self._ping_thread = thread = ConnectionThread(self._path, PING_SECONDS)
+                    await thread
+                await self._ping_thread.submit(_look_at_schema)
+        except TimeoutError as error:
+            raise DatabaseAway(f"{str(self._path)!r} did not answer within {PING_SECONDS:g} s") from error
+        except sqlite3.Error as error:
+            raise explain_error(error, self._path) or error from error
 
     async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        del workspace
-        reader = await self._readers.get()
-        try:
-            return await reader.run_on_thread(partial(_run_read, work, self._begin))
-        finally:
-            self._readers.put_nowait(reader)
+        return await self._readers.run(work, workspace)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         assert self._point_read_transaction is not None
-        return run_without_suspending(work(self._point_read_transaction))
+        try:
+            return run_without_suspending(work(self._point_read_transaction))
+        except sqlite3.Error as error:
+            explained = explain_error(error, self._path)
+            if explained is None:
+                raise
+            raise self._failures.record(explained) from error
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:
-            return self._ephemeral.run(partial(_run, work, self._begin))
+            return self._ephemeral.run(
+                lambda connection: run_without_suspending(work(self._begin(connection)))
+            )
         except (sqlite3.OperationalError, OSError) as error:
+            self._failures.note("ephemeral", f"{str(self._ephemeral.path)!r} is not usable: {error}")
             raise EphemeralBusyError from error
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
     async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        del workspace
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._write_queue.append(_QueuedWrite(work, future))
-        if self._drain_task is None:
-            self._drain_task = asyncio.create_task(self._drain_writes())
-        return await future
-
-    async def _drain_writes(self) -> None:
-        assert self._writer is not None
-        try:
-            while self._write_queue:
-                shared = [
-                    self._write_queue.popleft()
-                    for _ in range(min(len(self._write_queue), MAX_UNITS_PER_COMMIT))
-                ]
-                try:
-                    await self._writer.run_on_thread(partial(_run_writes, shared, self._begin))
-                except BaseException as error:  # noqa: BLE001 - every waiting request gets it
-                    for unit in shared:
-                        unit.error = error
-                for unit in shared:
-                    _finish_write(unit)
-                must_notify = any(unit.must_notify and unit.error is None for unit in shared)
-                if must_notify and self._commit_listener is not None:
-                    self._commit_listener()
-        finally:
-            self._drain_task = None
+        return await self._writer.run(work, workspace)
 
 
-def _finish_write(unit: _QueuedWrite) -> None:
-    if unit.future.done():
-        return
-    if unit.error is not None:
-        unit.future.set_exception(unit.error)
-    else:
-        unit.future.set_result(unit.result)
-
-
-def _run(work: UnitOfWork[T], begin: _Begin, connection: sqlite3.Connection) -> T:
-    return run_without_suspending(work(begin(connection)))
-
-
-def _run_read(work: UnitOfWork[T], begin: _Begin, connection: sqlite3.Connection) -> T:
-    connection.execute("BEGIN")
-    try:
-        return run_without_suspending(work(begin(connection)))
-    finally:
-        connection.execute("COMMIT")
-
-
-def _run_writes(units: Sequence[_QueuedWrite], begin: _Begin, connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for unit in units:
-            connection.execute("SAVEPOINT unit")
-            transaction = begin(connection, may_write=True)
-            try:
-                unit.result = run_without_suspending(unit.work(transaction))
-                unit.must_notify = transaction.must_notify
-            except Exception as error:  # noqa: BLE001 - the error belongs to one request, which gets it
-                unit.error = error
-                connection.execute("ROLLBACK TO unit")
-            connection.execute("RELEASE unit")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def _look_at_schema(thread: ConnectionThread) -> None:
+    thread.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

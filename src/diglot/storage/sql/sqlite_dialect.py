@@ -28,8 +28,9 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql import sqlite_file, sqlite_module
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.backups import sqlite_backup, sqlite_restore
 from diglot.storage.sql.database import Database, Embedded, Migrator
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 # A double's denominator is at most 2 to the power of 1,074; an integer of SQLite holds 2 to the power of 62.
@@ -134,10 +135,10 @@ def _index_hint(table: Table, index: str | int) -> str:
     return f"INDEXED BY {index if isinstance(index, str) else f'sqlite_autoindex_{table.name}_{index}'}"
 
 
-def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
+def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
     from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415 - a server's database needs no aiosqlite
 
-    return SQLite(sqlite_file.parse_sqlite_path(url), SQLITE, ephemeral_tables)
+    return SQLite(sqlite_file.parse_sqlite_path(url), SQLITE, ephemeral_tables, limits)
 
 
 async def _read_revision(url: str) -> str | None:
@@ -182,5 +183,9 @@ SQLITE: Final = Database(
         library=_library,
         require_shareable=sqlite_module.require_mended,
         warn_beside_others=sqlite_module.warn_beside_others,
+        measure_files=sqlite_file.measure_files,
+        back_up=sqlite_backup.back_up,
+        verify_file=sqlite_backup.verify_file,
+        replace=sqlite_restore.replace_database,
     ),
 )

@@ -24,11 +24,11 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
 from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.sqlite_file import EPHEMERAL_SUFFIX, create_private
 from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
 T = TypeVar("T")
-EPHEMERAL_SUFFIX: Final = "-ephemeral"
 EPHEMERAL_BUSY_SECONDS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # SQLITE_IOERR_SHORT_READ: the file or its WAL ends inside a page. Not every module names the code.
@@ -139,6 +139,7 @@ def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
 
 def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables: Sequence[Table]) -> None:
     """Attach the file, create missing tables, and check all its pages."""
+    create_private(path)
     connection.execute("ATTACH ? AS ephemeral", (str(path),))
     connection.execute("PRAGMA ephemeral.journal_mode=WAL")
     connection.execute("PRAGMA ephemeral.synchronous=OFF")

@@ -94,6 +94,7 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     )
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
+    call.note_rows(*counts)
     return bulk_wire.ImportAnswer(True, bulk_wire.ImportSummary(*counts), errors, *counts)
 
 

@@ -1,14 +1,17 @@
 """A transaction of SQLite, which runs on the thread of its connection and never suspends."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from diglot.caches import ProcessCache
-from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
+from diglot.storage.sql.pool.slow_statements import timed
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
+# The statements of repositories are shorter; those of conditions with many rules are longer.
+LARGE_SQL: Final = 8_192
 
 
 class SQLiteTransaction:
@@ -29,23 +32,35 @@ class SQLiteTransaction:
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.must_notify = False
+        # The length of each long statement that was executed, by its hash.
+        self.large_sql: dict[int, int] = {}
 
+    @timed
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql_for(self.backend)
+        sql = self._sql_for(statement)
         return self._execute(sql.text, sql.positional_values(values)).fetchall()
 
+    @timed
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
-        sql = statement.sql_for(self.backend)
+        sql = self._sql_for(statement)
         row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
         return row
 
+    @timed
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(self.backend)
+        sql = self._sql_for(statement)
         self._execute(sql.text, sql.positional_values(values))
 
+    @timed
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
-        sql = statement.sql_for(self.backend)
+        sql = self._sql_for(statement)
         self._execute_many(sql.text, [sql.positional_values(each) for each in values])
+
+    def _sql_for(self, statement: Executable) -> Sql:
+        sql = statement.sql_for(self.backend)
+        if len(sql.text) > LARGE_SQL:
+            self.large_sql[hash(sql.text)] = len(sql.text)
+        return sql
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         # A unit runs on the thread of its connection already, and must not suspend.

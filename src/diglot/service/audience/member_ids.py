@@ -7,14 +7,11 @@ So the ids are exactly the members of that snapshot.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from pyroaring import BitMap
-
-from diglot.membership import store
+from diglot.membership.read import MemberKeys
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts
 from diglot.storage.sql.engine import Engine
@@ -25,23 +22,9 @@ IDS_PER_READ: Final = 1_000
 _TURNS: Final[WeakKeyDictionary[Engine, asyncio.Lock]] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class MemberKeys:
-    """The keys of the members in one snapshot."""
-
-    bitmap: BitMap
-
-    def __len__(self) -> int:
-        return len(self.bitmap)
-
-    def window(self, offset: int) -> list[int]:
-        """Return the keys of a window, newest first."""
-        return store.newest_keys(self.bitmap, offset, IDS_PER_READ)
-
-
 async def load_first_ids(tenant: Tenant, keys: MemberKeys) -> list[str]:
     """Return the ids of the first window of members, newest first."""
-    return await _load_ids(tenant, keys.window(0))
+    return await _load_ids(tenant, keys.newest(0, IDS_PER_READ))
 
 
 def iterate_other_ids(
@@ -53,10 +36,9 @@ def iterate_other_ids(
 
 async def _iterate(engine: Engine, workspace: int, keys: MemberKeys) -> AsyncIterator[Sequence[str]]:
     for offset in range(IDS_PER_READ, len(keys), IDS_PER_READ):
+        load = partial(_load_ids, keys=keys.newest(offset, IDS_PER_READ))
         async with _turn(engine):
-            window = await engine.read(
-                bind_workspace(workspace, partial(_load_ids, keys=keys.window(offset))), workspace=workspace
-            )
+            window = await engine.read(bind_workspace(workspace, load), workspace=workspace)
         yield window
 
 

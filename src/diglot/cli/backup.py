@@ -1,0 +1,25 @@
+"""`diglot backup`."""
+
+from pathlib import Path
+
+import click
+
+from diglot.cli.options import Progress, database_options, resolve_database
+from diglot.storage import backups
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@database_options
+def backup(file: Path, database: str | None, config: str | None) -> None:
+    """Copy a SQLite database into the new FILE and verify the copy, while servers read and write.
+
+    The copy is the state at one instant. PostgreSQL has its own command: pg_dump.
+    """
+    url = resolve_database(database, config)
+    with Progress("copied") as progress:
+        verified = backups.back_up(url, file, progress.show)
+    click.echo(
+        f"{file} has {verified.contact_count:,} contacts at revision {verified.revision} "
+        f"({verified.size:,} bytes), and no damage."
+    )

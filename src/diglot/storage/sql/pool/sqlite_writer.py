@@ -1,0 +1,267 @@
+"""The writer of a SQLite file: concurrent requests share a commit (group commit), and workspaces take turns.
+
+With `synchronous=FULL` the sync is most of the cost of a write. FULL is required: it keeps an acknowledged
+write through a power cut, which NORMAL does not. Each unit runs in its own savepoint.
+
+A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
+has commits of its own, so that a short write waits for at most one long unit of another workspace.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from diglot.errors import DatabaseBusy, Unavailable
+from diglot.storage.sql.engine import Limits, PoolUsage, UnitOfWork
+from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite_failures import OpenFile, explain_error
+from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
+from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.turns import SWEEP_SECONDS
+from diglot.storage.sql.sqlite_module import sqlite3
+
+T = TypeVar("T")
+MAX_UNITS_PER_COMMIT: Final = 256
+# A commit begins no further unit after this time. A unit that takes longer is a long one.
+COMMIT_SECONDS: Final = 0.05
+# The writer waits so long for a lock of another process before it looks again at who gave up waiting.
+LOCK_SECONDS: Final = 0.25
+_Key = int | None
+
+
+@dataclass(slots=True, eq=False)
+class QueuedWrite:
+    """A unit that waits for its commit, and what became of it."""
+
+    work: UnitOfWork[Any]
+    key: _Key
+    future: asyncio.Future[Any]
+    since: float
+    # The context of the request: its units share a commit with those of others.
+    context: Context = field(default_factory=copy_context)
+    ran: bool = False
+    seconds: float = 0.0
+    result: Any = None
+    error: BaseException | None = None
+    must_notify: bool = False
+
+
+class Writer:
+    """The queue of the one connection that writes."""
+
+    def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
+        self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
+        self._queues: dict[_Key, deque[QueuedWrite]] = {}
+        self._long: set[_Key] = set()
+        self._thread: ConnectionThread | None = None
+        self._file: OpenFile | None = None
+        self._drain_task: asyncio.Task[None] | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._committed_at = 0.0
+        self._locked_out = False
+        self._running = 0
+        self._waits, self._wait_seconds = 0, 0.0
+        self.commit_listener: Callable[[], None] | None = None
+
+    async def open(self) -> None:
+        """Open the connection; raise what the module raises."""
+        thread = ConnectionThread(self._path, LOCK_SECONDS)
+        await thread
+        self._thread, self._file = thread, OpenFile(self._path)
+
+    async def close(self) -> None:
+        """Close the connection after the commit that it runs."""
+        if self._thread is not None:
+            await self._thread.close()
+        self._thread = None
+
+    def check_file(self) -> None:
+        """Raise `DatabaseDamaged` if the file was deleted or replaced."""
+        assert self._file is not None
+        self._file.check()
+
+    def usage(self) -> PoolUsage:
+        """Return the figures of the queue; `in_use` is 1 while a commit runs."""
+        waiting = sum(map(len, self._queues.values()))
+        return PoolUsage(1, int(self._running > 0), waiting, self._waits, self._wait_seconds)
+
+    async def run(self, work: UnitOfWork[T], key: _Key) -> T:
+        """Run a unit for a workspace; it is durable when this returns."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = deque()
+        queue.append(QueuedWrite(work, key, future, loop.time()))
+        if self._drain_task is None:
+            self._drain_task = asyncio.create_task(self._drain())
+        if self._sweep is None:
+            self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late)
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._queues:
+                units = self._take_units()
+                self._running = len(units)
+                await self._commit(units)
+                self._running = 0
+                self._put_back([unit for unit in units if not unit.ran])
+                # The timer does not see units while they are tried.
+                self._drop_late()
+                for unit in units:
+                    if unit.ran:
+                        self._finish(unit)
+                must_notify = any(unit.must_notify and unit.error is None for unit in units)
+                if must_notify and self.commit_listener is not None:
+                    self.commit_listener()
+        finally:
+            self._running = 0
+            self._drain_task = None
+
+    def _take_units(self) -> list[QueuedWrite]:
+        """Take the units of the next commit from the queue, by turns."""
+        first = next(iter(self._queues))
+        units = [self._queues[first].popleft()] if first in self._long else list(self._take_short())
+        for key in dict.fromkeys(unit.key for unit in units):
+            # Whoever was served goes to the end of the line.
+            if queue := self._queues.pop(key):
+                self._queues[key] = queue
+        return units
+
+    def _take_short(self) -> Iterator[QueuedWrite]:
+        short = [queue for key, queue in self._queues.items() if key not in self._long]
+        taken = 0
+        while short:
+            for queue in short:
+                yield queue.popleft()
+                taken += 1
+                if taken == MAX_UNITS_PER_COMMIT:
+                    return
+            short = [queue for queue in short if queue]
+
+    def _put_back(self, units: Sequence[QueuedWrite]) -> None:
+        """Put units that did not run back to the front, in their order."""
+        if not units:
+            return
+        front: dict[_Key, deque[QueuedWrite]] = {}
+        for unit in units:
+            front.setdefault(unit.key, deque()).append(unit)
+        for key, queue in front.items():
+            queue.extend(self._queues.pop(key, ()))
+        self._queues = {**front, **self._queues}
+
+    async def _commit(self, units: Sequence[QueuedWrite]) -> None:
+        assert self._thread is not None
+        assert self._file is not None
+        file, begin = self._file, self._begin
+        try:
+            await self._thread.submit(lambda thread: _run_units(thread, units, begin, file))
+        except BaseException as error:  # noqa: BLE001 - every waiting request gets it
+            if _is_locked(error) and not any(unit.ran for unit in units):
+                # Another process writes: wait on, until the units give up.
+                self._locked_out = True
+                return
+            for unit in units:
+                unit.ran, unit.error = True, error
+        else:
+            self._committed_at = asyncio.get_running_loop().time()
+        self._locked_out = False
+
+    def _finish(self, unit: QueuedWrite) -> None:
+        if unit.seconds > COMMIT_SECONDS:
+            self._long.add(unit.key)
+        else:
+            self._long.discard(unit.key)
+        self._waits += 1
+        self._wait_seconds += asyncio.get_running_loop().time() - unit.since - unit.seconds
+        error = unit.error
+        if isinstance(error, sqlite3.Error):
+            error = explain_error(error, self._path) or error
+        if isinstance(error, Unavailable):
+            self._failures.record(error)
+        if unit.future.done():
+            return
+        if error is not None:
+            unit.future.set_exception(error)
+        else:
+            unit.future.set_result(unit.result)
+
+    def _reject_late(self) -> None:
+        self._drop_late()
+        loop = asyncio.get_running_loop()
+        again = bool(self._queues)
+        self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late) if again else None
+
+    def _drop_late(self) -> None:
+        """Reject units that waited too long, and forget those whose request is gone."""
+        now = asyncio.get_running_loop().time()
+        stalled = now - self._committed_at >= self._limits.wait_seconds
+        limit = self._limits.wait_seconds if stalled else self._limits.queue_seconds
+        for key, queue in list(self._queues.items()):
+            kept = deque(unit for unit in queue if not self._reject(unit, now - unit.since >= limit))
+            if kept:
+                self._queues[key] = kept
+            else:
+                del self._queues[key]
+
+    def _reject(self, unit: QueuedWrite, is_late: bool) -> bool:
+        if unit.future.done():
+            return True
+        if is_late:
+            reason = "another process holds the lock" if self._locked_out else "other writes took too long"
+            unit.future.set_exception(
+                self._failures.record(DatabaseBusy(f"{str(self._path)!r} was not writable in time: {reason}"))
+            )
+        return is_late
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(explain_error(error, Path()), DatabaseBusy)
+
+
+def _run_units(thread: ConnectionThread, units: Sequence[QueuedWrite], begin: Begin, file: OpenFile) -> None:
+    """Run units in one transaction until the commit has taken its time; on the thread."""
+    connection = thread.connection
+    file.check()
+    connection.execute("BEGIN IMMEDIATE")
+    transactions: list[SQLiteTransaction] = []
+    try:
+        end = time.monotonic() + COMMIT_SECONDS
+        for unit in units:
+            transactions.append(begin(connection, may_write=True))
+            _run_unit(unit, transactions[-1], connection)
+            if time.monotonic() >= end:
+                break
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    # Whatever was committed to a file that is gone must not be acknowledged.
+    file.check()
+    for transaction in transactions:
+        if transaction.large_sql:
+            thread.bound_statements(transaction)
+
+
+def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
+    began = time.monotonic()
+    unit.ran = True
+    connection.execute("SAVEPOINT unit")
+    try:
+        unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
+        unit.must_notify = transaction.must_notify
+    except Exception as error:
+        if not connection.in_transaction:
+            # SQLite rolled all units back, for example because the disk is full.
+            raise
+        unit.error = error
+        connection.execute("ROLLBACK TO unit")
+    connection.execute("RELEASE unit")
+    unit.seconds = time.monotonic() - began

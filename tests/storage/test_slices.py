@@ -1,0 +1,89 @@
+"""Long computations run in slices off the event loop, so that other requests get their turns."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import pytest
+import pytest_asyncio
+
+from diglot.membership import moves
+from diglot.service.contacts import bulk_writes
+from diglot.service.parts import LARGEST_PART
+from diglot.storage import slices
+from diglot.storage.slices import MAX_INLINE, SLICE_LENGTH
+from diglot.storage.tenant import Tenant
+from support.servers.api_clients import dialect_clients
+from support.servers.in_process import Server, serving
+
+T = TypeVar("T")
+PEOPLE = 1_200
+RULES = [
+    {"field": "tags", "operator": "contains", "value": "old"},
+    *({"field": f"field{number}", "operator": "equals", "value": "x"} for number in range(40)),
+]
+
+
+@pytest_asyncio.fixture
+async def server(url: str) -> AsyncIterator[Server]:
+    """Lend a server on a database of the test's own."""
+    async with serving(url) as server:
+        yield server
+
+
+@asynccontextmanager
+async def heartbeat() -> AsyncIterator[Callable[[], int]]:
+    """Count the turns that the event loop gives to others inside the block."""
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(beat())
+    yield lambda: beats
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_large_writes_leave_the_event_loop_to_others(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No computation over many contacts runs on the thread of the loop."""
+    computed: list[tuple[int, bool]] = []
+    loop_thread = threading.get_ident()
+
+    async def note(tenant: Tenant, size: int, compute: Callable[[], T]) -> T:
+        def wrapped() -> T:
+            computed.append((size, threading.get_ident() == loop_thread))
+            return compute()
+
+        return await compute_off_loop(tenant, size, wrapped)
+
+    compute_off_loop = slices.compute_off_loop
+    for module in (slices, moves, bulk_writes):
+        monkeypatch.setattr(module, "compute_off_loop", note)
+    misar, topmail = await dialect_clients(server)
+    criteria = {
+        "operator": "OR",
+        "rules": [*RULES, {"field": "tags", "operator": "contains", "value": "old"}],
+    }
+    segment = (await misar.create("many rules", criteria))["id"]
+    rows = [{"email": f"{number}@example.com", "tags": ["old"]} for number in range(PEOPLE)]
+    async with heartbeat() as beats:
+        await misar.request("POST", "/contacts/import", {"contacts": rows})
+        imported = len(computed)
+        assert beats() > imported > 3 * PEOPLE // SLICE_LENGTH
+        tag = next(tag["id"] for tag in (await topmail.request("GET", "/tags"))["data"])
+        before = beats()
+        await topmail.request("PATCH", f"/tags/{tag}", {"name": "new"})
+        renamed = len(computed) - imported
+        assert beats() - before > renamed > 2 * PEOPLE // SLICE_LENGTH
+    assert (await misar.get(segment))["contact_count"] == 0
+    assert max(size for size, _ in computed) <= LARGEST_PART
+    assert [size for size, on_loop in computed if on_loop and size > MAX_INLINE] == []

@@ -1,0 +1,39 @@
+"""The size of parts adapts to the time that they take."""
+
+from itertools import pairwise
+
+from diglot.service.parts import FIRST_PART, LARGEST_PART, MAX_GROWTH, PART_SECONDS, SMALLEST_PART, PartSize
+
+
+def sizes(seconds_per_item: float, count: int = 10) -> list[int]:
+    """Return the sizes of the first parts if each item takes so long."""
+    size = PartSize()
+    result = []
+    for _ in range(count):
+        result.append(size.items)
+        size.adapt(size.items, size.items * seconds_per_item)
+    return result
+
+
+def test_a_fast_write_has_few_parts() -> None:
+    """The size grows to the largest one, but not at once, because the next items may be slow."""
+    found = sizes(1e-6)
+    assert found[0] == FIRST_PART
+    assert found[-1] == LARGEST_PART
+    assert all(after <= MAX_GROWTH * before for before, after in pairwise(found))
+
+
+def test_a_slow_write_gives_turns() -> None:
+    """The part takes about the intended time, or is the smallest one."""
+    found = sizes(PART_SECONDS / 100)
+    assert found[-1] == 100
+    assert sizes(PART_SECONDS)[-1] == SMALLEST_PART
+
+
+def test_a_slow_part_makes_the_next_one_shorter() -> None:
+    """A part that took far too long is followed by a small one."""
+    size = PartSize(LARGEST_PART)
+    size.adapt(LARGEST_PART, 100 * PART_SECONDS)
+    assert size.items == LARGEST_PART // 100
+    size.adapt(size.items, 0)
+    assert size.items == MAX_GROWTH * (LARGEST_PART // 100)
