@@ -1,6 +1,5 @@
 """The server database: PostgreSQL 15 to 18 through asyncpg."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -8,6 +7,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from diglot.caches import ProcessCache
+from diglot.computations import compute
 from diglot.errors import DatabaseAway, DatabaseReadOnly, DeadlineExceeded, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
@@ -136,7 +136,7 @@ class PostgreSQL:
         return await self._run(work, None, _EPHEMERAL)
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
+        return await compute(function)
 
     async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
         if workspace is None:
