@@ -33,7 +33,8 @@ def _run_upgrade(database: Database, report: Callable[[str], None], connection: 
     before = MigrationContext.configure(connection).get_current_revision()
     if is_behind(before):
         config = _alembic_config()
-        config.attributes.update(connection=connection, database=database, report=report)
+        step_done = report or (_ignore if before is None else _log_revision)
+        config.attributes.update(connection=connection, database=database, report=step_done)
         command.upgrade(config, "head")
     return before
 
@@ -42,17 +43,21 @@ async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) 
     """Upgrade a database to the latest revision; return the revisions before and after.
 
     `report` gets each revision once it is applied, so that a long upgrade is seen to go on; without it, they
-    are logged. All of them are committed together at the end.
+    are logged, unless the database is new. All of them are committed together at the end.
     """
     database = find_database(url)
     migrator = database.load_migrator()
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)
     try:
         async with migrator.begin(url) as transaction:
-            before = await transaction.run_sync(partial(_run_upgrade, database, report or _log_revision))
+            before = await transaction.run_sync(partial(_run_upgrade, database, report))
     except errors as error:
         raise Misconfigured(f"the database cannot be migrated: {_error_reason(error)}") from error
     return before, LATEST
+
+
+def _ignore(_: str) -> None:
+    """Say nothing of the revisions of a new database."""
 
 
 def _log_revision(revision: str) -> None:
