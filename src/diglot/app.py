@@ -153,7 +153,9 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
-        rate_limits=RateLimits(engine, clock, override=settings.rate_limit_override),
+        rate_limits=RateLimits(
+            engine, clock, override=settings.rate_limit_override, workspace_rate=settings.workspace_rate
+        ),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),

@@ -97,7 +97,7 @@ def list_keys(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
 COMMANDS = [
     (),
     *(("serve",), ("demo",), ("migrate",), ("openapi",), ("health",)),
-    *(("backup",), ("restore",)),
+    *(("backup",), ("check",), ("restore",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
     *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
 ]

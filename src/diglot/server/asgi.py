@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,6 +68,7 @@ class Options:
 
 
 _DEFAULTS: Final = Options()
+_NO_SPAN: Final[AbstractContextManager[object]] = nullcontext()
 
 
 class ServerApp:
@@ -115,7 +117,7 @@ class ServerApp:
                 record.status, record.sent_bytes = answer.status, answer.sent_bytes
 
         try:
-            with self._watch.span(scope, record):
+            with self._watch.span(scope, record) or _NO_SPAN:
                 await self._answer(scope, receive if body is None else body.receive, sending, answer)
                 await self._finish(scope, sending, answer, body)
         finally:
