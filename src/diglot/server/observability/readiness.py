@@ -12,7 +12,7 @@ from contextvars import Context
 from functools import partial
 from typing import Final
 
-from diglot.errors import Misconfigured
+from diglot.errors import Misconfigured, Unavailable
 from diglot.storage.connect import measure_free_bytes
 from diglot.storage.schema import revisions
 
@@ -105,7 +105,7 @@ async def _check_database(ping: Callable[[], Awaitable[None]]) -> str:
 async def _check_schema(url: str) -> str:
     try:
         return OK if await revisions.read_revision(url) == revisions.LATEST else "another revision"
-    except Misconfigured:
+    except (Misconfigured, Unavailable):
         return "unknown"
 
 

@@ -107,7 +107,8 @@ class Sessions:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
         begin = partial(_begin_session, credentials=credentials, digest=_hash_secret(secret))
-        session = await self.engine.write(lock_workspace(credentials.workspace.number, self.clock, begin))
+        number = credentials.workspace.number
+        session = await self.engine.write(lock_workspace(number, self.clock, begin), workspace=number)
         if browser.session_secret is not None:
             await self.sign_out(browser.session_secret)
         return SignedIn(secret, session, create_token(credentials, session.created_at))
