@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "workspaces set acme --time-zone UTC": "",
     "workspaces password acme": "correct horse battery staple\n",
     "demo --no-serve": "",
+    "check": "",
+    "backup copy.db": "",
+    "restore copy.db": "",
 }
 # The tests of power losses see all that a server writes with this library.
 ELSEWHERE: Final = {"serve"}

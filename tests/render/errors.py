@@ -157,7 +157,7 @@ _ROWS: Final[Sequence[_Row]] = (
     (
         TooManyRequests(17),
         _BOTH,
-        "The key exceeded the rate limit that `--rate-limits` sets",
+        "The key exceeded its rate limit (`--rate-limits`), or its workspace did (`--workspace-rate`)",
         "Wait as long as `Retry-After` says, then retry",
     ),
     (

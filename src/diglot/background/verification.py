@@ -61,12 +61,16 @@ class Verification:
     async def verify(self, segment_key: SegmentKey) -> VerificationResult | None:
         """Compare a segment, repair differences, and store when; return None if it cannot be verified."""
         number, now = segment_key.segment, self.clock()
-        compare = partial(self._compare_in_snapshot, number=number, now=now)
-        result = await self.engine.read(bind_workspace(segment_key.workspace, compare))
+        result = await self.compare(segment_key)
         if result is not None:
             record = partial(self._record_result, number=number, result=result, now=now)
             await self.engine.write(bind_workspace(segment_key.workspace, record))
         return result
+
+    async def compare(self, segment_key: SegmentKey) -> VerificationResult | None:
+        """Compare a segment without repairing it; return None if it cannot be verified."""
+        compare = partial(self._compare_in_snapshot, number=segment_key.segment, now=self.clock())
+        return await self.engine.read(bind_workspace(segment_key.workspace, compare))
 
     async def _compare_in_snapshot(self, tenant: Tenant, number: int, now: int) -> VerificationResult | None:
         segment_and_state = await segments.find_by_number_with_state(tenant, number)

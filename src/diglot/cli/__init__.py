@@ -15,6 +15,7 @@ from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound, Unava
 # The lines of `diglot --help`. They are listed here because importing a command's module loads its needs.
 SUMMARIES: Final = {
     "backup": "Copy a SQLite database into a file, while it is in use.",
+    "check": "Look for damage and wrong counts in a database.",
     "demo": "Start a server with example contacts and segments.",
     "health": "Tell whether the server responds.",
     "keys": "Create, list, revoke and adopt API keys.",

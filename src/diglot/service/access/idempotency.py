@@ -15,6 +15,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused, Unavailable
+from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
 from diglot.service.parts import Checkpoint
@@ -87,6 +88,7 @@ class Idempotency:
         stored, so it can be retried.
         """
         work = partial(_run_once, request=request, perform=perform)
+        await compile_ahead(self.engine, request.caller.workspace)
         return await self.engine.write(lock_workspace(request.caller.workspace, self.clock, work))
 
     async def run_in_parts(

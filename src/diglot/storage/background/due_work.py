@@ -25,6 +25,12 @@ _PENDING_SEGMENTS = Statement(
 _PENDING_IN_WORKSPACE = Statement(
     select(_s.segment).where(_s.workspace == bindparam("workspace"), IS_PENDING).limit(1)
 )
+_DYNAMIC_SEGMENTS = Statement(
+    select(_s.workspace, _s.segment, _s.id, _w.name)
+    .join(workspaces, _w.workspace == _s.workspace)
+    .where(IS_DYNAMIC)
+    .order_by(_s.workspace, _s.segment)
+)
 _UNVERIFIED_SEGMENTS = Statement(
     select(_s.workspace, _s.segment)
     .where(IS_DYNAMIC, _s.last_calculated_at <= bindparam("before"), _s.members.is_not(None))
@@ -85,6 +91,12 @@ async def list_pending_segments(transaction: Transaction) -> list[SegmentKey]:
 async def has_pending_segments(tenant: Tenant) -> bool:
     """Tell whether a workspace has segments that are not evaluated yet."""
     return await tenant.fetch_one(_PENDING_IN_WORKSPACE) is not None
+
+
+async def list_dynamic_segments(transaction: Transaction) -> list[tuple[SegmentKey, str, str]]:
+    """Return all dynamic segments, each with its id and the name of its workspace."""
+    rows = await transaction.fetch_all(_DYNAMIC_SEGMENTS)
+    return [(SegmentKey(workspace, number), id_, name) for workspace, number, id_, name in rows]
 
 
 async def list_unverified_segments(transaction: Transaction, before: int) -> list[SegmentKey]:

@@ -39,6 +39,15 @@ class VerifiedFile:
     contact_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a look at the pages of a file found: its bytes, those of free pages, and each damage in words."""
+
+    size: int
+    free_size: int
+    damage: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Embedded:
     """What only a database in a local file has."""
@@ -57,6 +66,8 @@ class Embedded:
     """Copies the file, also in use, into a new one; calls a function with the bytes written and all bytes."""
     verify_file: Callable[[Path], VerifiedFile]
     """Reads a whole file; raises `Misconfigured` if it is damaged."""
+    inspect_file: Callable[[Path], FileState]
+    """Checks the pages, indexes and keys of a file in use; raises `Misconfigured` if it cannot be opened."""
     replace: Callable[[Path, Path, Path], bool]
     """Puts a backup in place of the file, kept under a third name; tells whether there was one to keep."""
 

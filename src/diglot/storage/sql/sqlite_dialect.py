@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql import sqlite_file, sqlite_module
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
-from diglot.storage.sql.backups import sqlite_backup, sqlite_restore
+from diglot.storage.sql.backups import sqlite_backup, sqlite_inspection, sqlite_restore
 from diglot.storage.sql.database import Database, Embedded, Migrator
 from diglot.storage.sql.engine import Engine, Limits
 
@@ -186,6 +186,7 @@ SQLITE: Final = Database(
         measure_files=sqlite_file.measure_files,
         back_up=sqlite_backup.back_up,
         verify_file=sqlite_backup.verify_file,
+        inspect_file=sqlite_inspection.inspect_file,
         replace=sqlite_restore.replace_database,
     ),
 )

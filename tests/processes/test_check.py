@@ -1,0 +1,147 @@
+"""`diglot check`: a healthy database, and each kind of damage as a line."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.sql.elements import ClauseElement
+
+from diglot.storage.connect import create_engine
+from diglot.storage.schema import contacts, segments, tags, workspaces
+from diglot.storage.schema.migrate import upgrade_schema
+from diglot.storage.schema.revisions import LATEST
+from diglot.storage.sql.sqlite_file import PAGE_SIZE
+from diglot.storage.sql.statement import Statement
+from support.commands import Run, command_runner
+from support.engines import set_revision
+from support.servers.in_process import bearer, serving
+
+RULES = {
+    "segment_type": "dynamic",
+    "filter_criteria": {
+        "operator": "AND",
+        "rules": [{"field": "tags", "operator": "contains", "value": "vip"}],
+    },
+}
+PEOPLE = 3
+
+
+@pytest.fixture
+def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command."""
+    return command_runner(capsys, monkeypatch)
+
+
+async def fill(url: str) -> None:
+    """Create contacts with a tag, and a dynamic segment of them."""
+    async with serving(url) as server:
+        headers = bearer(await server.key("misar", "acme"))
+        made = await server.client.post("/mail/v1/segments", json={"name": "VIPs", **RULES}, headers=headers)
+        assert made.status_code == 201, made.text
+        for number in range(PEOPLE):
+            body = {"email": f"c{number}@example.com", "tags": ["vip", "Café"]}
+            created = await server.client.post("/mail/v1/contacts", json=body, headers=headers)
+            assert created.status_code == 201, created.text
+
+
+async def damage(url: str, statement: ClauseElement) -> None:
+    """Run a statement."""
+    engine = create_engine(url)
+    await engine.open()
+    await engine.write(lambda transaction: transaction.execute(Statement(statement)))
+    await engine.close()
+
+
+def test_a_healthy_database(diglot: Run, url: str) -> None:
+    """One line of figures, and exit code 0; progress is on standard error."""
+    asyncio.run(fill(url))
+    checked = diglot("check", "--database", url)
+    assert checked.code == 0, checked
+    assert checked.out.startswith(f"Revision {LATEST}")
+    assert checked.out.endswith("; 1 dynamic segments compared; 0 findings.\n")
+    assert checked.out.count("\n") == 1
+    assert "100 % checked" in checked.err
+    assert ("free on the disk" in checked.out) == url.startswith("sqlite:")
+
+
+DAMAGES: dict[str, tuple[Any, str]] = {
+    "contact_count": (update(workspaces).values(contact_count=7), "contact_count is 7, but there are 3"),
+    "list_count": (update(workspaces).values(list_count=2), "list_count is 2, but there are 0"),
+    "segment_count": (update(workspaces).values(segment_count=0), "segment_count is 0, but there are 1"),
+    "webhooks": (
+        update(workspaces).values(active_webhook_count=1),
+        "active_webhook_count is 1, but there are 0",
+    ),
+    "tag": (
+        update(tags).where(tags.c.name == "vip").values(contact_count=1),
+        "tag 'vip' is 1, but there are 3",
+    ),
+    "tag-of-no-row": (
+        update(tags).where(tags.c.name == "vip").values(name_exact="other", contact_count=0),
+        "tag 'vip' is 0, but there are 3",
+    ),
+    "members": (update(contacts).values(tags_exact="", tags_fold=""), "its members differ"),
+    "members-count": (update(segments).values(members=99), "its counts differ from a full evaluation"),
+    "next-change": (update(segments).values(next_change_at=1), "its next change by time is wrong"),
+}
+
+
+@pytest.mark.parametrize(("statement", "finding"), DAMAGES.values(), ids=DAMAGES)
+def test_a_wrong_value_is_a_line(diglot: Run, url: str, statement: ClauseElement, finding: str) -> None:
+    """The line names the workspace, and the exit code is 1."""
+    asyncio.run(fill(url))
+    asyncio.run(damage(url, statement))
+    checked = diglot("check", "--database", url)
+    lines = checked.out.splitlines()
+    assert (checked.code, len(lines)) == (1, 2), checked
+    assert lines[0].startswith("workspace acme: ")
+    assert finding in lines[0]
+    assert lines[1].endswith("; 1 findings.")
+
+
+def test_segments_are_repaired(diglot: Run, url: str) -> None:
+    """`--repair` says what it repaired, and the next check finds nothing."""
+    asyncio.run(fill(url))
+    asyncio.run(damage(url, update(segments).values(members=99)))
+    repaired = diglot("check", "--repair", "--database", url)
+    assert repaired.code == 1
+    assert "(repaired)" in repaired.out
+    assert diglot("check", "--database", url).code == 0
+
+
+def test_another_revision(diglot: Run, url: str) -> None:
+    """An older one is a finding, a newer one cannot be opened."""
+    asyncio.run(set_revision(url, "r001"))
+    older = diglot("check", "--database", url)
+    assert older.code == 1
+    assert f"the schema is at revision r001, not {LATEST}: run `diglot migrate`\n" in older.out
+    asyncio.run(set_revision(url, "r999"))
+    newer = diglot("check", "--database", url)
+    assert (newer.code, newer.out) == (2, "")
+    assert "does not know" in newer.err
+
+
+def test_a_damaged_file(diglot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged pages are lines; what is no database, or not there, cannot be opened; a full disk is a line."""
+    file = tmp_path / "diglot.db"
+    asyncio.run(upgrade_schema(str(file)))
+    asyncio.run(fill(str(file)))
+    content = file.read_bytes()
+    monkeypatch.setenv("DIGLOT_MIN_FREE_MIB", str(1 << 19))
+    full = diglot("check", "--database", str(file))
+    assert full.code == 1
+    assert "MiB free, less than 524,288\n" in full.out
+    monkeypatch.delenv("DIGLOT_MIN_FREE_MIB")
+    # The last pages hold the indexes that the last migration made.
+    file.write_bytes(content[: -3 * PAGE_SIZE] + bytes(3 * PAGE_SIZE))
+    damaged = diglot("check", "--database", str(file))
+    assert damaged.code == 1, damaged
+    assert "the file is damaged: " in damaged.out
+    assert "; 0 dynamic segments compared" in damaged.out
+    file.write_bytes(b"no database at all, but some bytes" * 99)
+    for path in (file, tmp_path / "none.db"):
+        refused = diglot("check", "--database", str(path))
+        assert (refused.code, refused.out) == (2, "")
+        assert not (tmp_path / "none.db").exists()
