@@ -75,23 +75,28 @@ def create_app(
     instruments = create_instruments(settings, cells or SharedCells(SIZE))
     uses = KeyUsage(instruments.engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
-    app = Litestar(
-        route_handlers=_build_routes(settings),
-        exception_handlers={Exception: respond_with_error},
-        lifespan=[
-            *_server_lifespans(instruments, uses),
-            *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(clock, instruments) if run_background else []),
-        ],
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,
-    )
+    lifespans = [
+        *_server_lifespans(instruments, uses),
+        *([_proxy_lifespan] if forwarded else []),
+        *(_background_lifespans(clock, instruments) if run_background else []),
+    ]
+    app = _build_litestar(settings, lifespans)
     app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
     return _wrap(app, _build_pages(clock, instruments), instruments)
+
+
+def _build_litestar(settings: Settings, lifespans: list[Lifespan]) -> Litestar:
+    return Litestar(
+        route_handlers=_build_routes(settings),
+        exception_handlers={Exception: respond_with_error},
+        lifespan=lifespans,
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
 
 
 def _build_pages(clock: Clock, instruments: Instruments) -> dict[str, Page]:
@@ -148,7 +153,9 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
-        rate_limits=RateLimits(engine, clock, override=settings.rate_limit_override),
+        rate_limits=RateLimits(
+            engine, clock, override=settings.rate_limit_override, workspace_rate=settings.workspace_rate
+        ),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),

@@ -1,38 +1,47 @@
-"""Caches of a process: bounded in size, with the least recently used entries evicted first.
+"""Caches of a process: bounded in bytes, with the least recently used entries evicted first.
 
 A cache is never the source of truth: the key, or a version stored with the value, says whether it is current.
+Weights are estimates in bytes of what an entry holds, because one client decides how heavy its entries are.
 """
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from cachetools import Cache, LRUCache
 
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
+MEBIBYTE: Final = 1024 * 1024
+DEFAULT_CACHE_MEGABYTES: Final = 128
 
 
 class SharedCache(Generic[K, V]):
-    """A cache for several threads, because units of work on SQLite run on one thread for each connection."""
+    """A cache for several threads, because units of work on SQLite run on one thread for each connection.
 
-    def __init__(self, max_weight: int, weigh: Callable[[V], int] | None = None) -> None:
+    Without `weigh` each entry weighs 1.
+    """
+
+    def __init__(self, max_weight: int, weigh: Callable[[K, V], int] = lambda _key, _value: 1) -> None:
         self.max_weight = max_weight
+        self._weigh = weigh
         self._lock = Lock()
-        # A value that is heavier than the whole cache is kept alone, because reading it again costs most.
-        limited = None if weigh is None else lambda value: min(weigh(value), max_weight)
-        self._values: LRUCache[K, V] = LRUCache(max_weight, limited)
+        # Values with their weights, which are estimated once.
+        self._values: LRUCache[K, tuple[V, int]] = LRUCache(max_weight, lambda value: value[1])
 
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None; this counts as a use of the key."""
         with self._lock:
-            return self._values.get(key)
+            found = self._values.get(key)
+        return None if found is None else found[0]
 
     def put(self, key: K, value: V) -> None:
         """Store a value, and evict others while the total weight exceeds the limit."""
+        # A value that is heavier than the whole cache is kept alone, because reading it again costs most.
+        weight = min(self._weigh(key, value), self.max_weight)
         with self._lock:
-            self._values[key] = value
+            self._values[key] = value, weight
 
     def clear(self) -> None:
         """Remove all entries."""
@@ -42,24 +51,34 @@ class SharedCache(Generic[K, V]):
     def copy(self) -> dict[K, V]:
         """Return all keys and values without counting a use."""
         with self._lock:
-            return {key: Cache.__getitem__(self._values, key) for key in self._values}
+            return {key: Cache.__getitem__(self._values, key)[0] for key in self._values}
+
+    @property
+    def weight(self) -> int:
+        """The weight of all entries."""
+        return int(self._values.currsize)
 
     def __len__(self) -> int:
         return len(self._values)
 
 
 class CacheSlot(Generic[T]):
-    """A typed key of one cache in every `ProcessCache`, with the function that creates the cache."""
+    """A typed key of one cache in every `ProcessCache`, with the function that creates it for some bytes.
 
-    def __init__(self, name: str, make: Callable[[], T]) -> None:
+    `share` is the part of the bytes of all caches that this one may use.
+    """
+
+    def __init__(self, name: str, share: float, make: Callable[[int], T]) -> None:
         self.name = name
+        self.share = share
         self.make = make
 
 
 class ProcessCache:
-    """The caches that a process has for one database, by slot."""
+    """The caches that a process has for one database, by slot, of a number of bytes together."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = DEFAULT_CACHE_MEGABYTES * MEBIBYTE) -> None:
+        self._max_bytes = max_bytes
         self._caches: dict[CacheSlot[Any], Any] = {}
         self._lock = Lock()
 
@@ -68,7 +87,7 @@ class ProcessCache:
         cache_ = self._caches.get(slot)
         if cache_ is None:
             with self._lock:
-                cache_ = self._caches.setdefault(slot, slot.make())
+                cache_ = self._caches.setdefault(slot, slot.make(int(slot.share * self._max_bytes)))
         typed_cache: T = cache_
         return typed_cache
 
@@ -80,4 +99,10 @@ class ProcessCache:
     def clear(self) -> None:
         """Remove all caches."""
         with self._lock:
+            self._caches.clear()
+
+    def resize(self, max_bytes: int) -> None:
+        """Set the number of bytes, and remove all caches."""
+        with self._lock:
+            self._max_bytes = max_bytes
             self._caches.clear()

@@ -17,12 +17,13 @@
     |-- ContentTooLarge         the body exceeds a limit
     |-- RequestTimeout          the body does not arrive in time
     |-- UpstreamUnreachable     the upstream of a dialect did not answer, or timed out
-    |-- Unavailable             the database cannot serve the request now, but may in a moment
+    |-- Unavailable             the request cannot be served now, but may be in a moment
     |   |-- DatabaseAway        it does not answer
     |   |-- DatabaseBusy        no connection or lock became free in time
     |   |-- DatabaseReadOnly    it accepts no writes
     |   |-- DatabaseDamaged     its file is damaged, or was replaced or deleted while in use
     |   |-- DeadlineExceeded    a read took longer than it may
+    |   |-- ServerBusy          the server holds as many unread answers or forwarded calls as it may
     |   `-- StorageFull         its disk is full
     `-- Misconfigured           a setting or a database that prevents the start
 

@@ -4,8 +4,9 @@ The server creates the record, and the layers below fill in what they learn. Cod
 of its request in a context variable, because a statement of SQL does not know who asked for it.
 """
 
-import time
+from collections.abc import Mapping
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Final
 
 # The key of the record in the scope of a request.
@@ -22,17 +23,17 @@ class RequestRecord:
     is 0 until the response begins. `rows` counts the rows of an import by what became of them.
     """
 
-    __slots__ = ("id", "key", "operation", "rows", "sent_bytes", "started", "status", "workspace")
+    # Defaults of the class: a record costs every request, and most of its attributes are never set.
+    operation: str | None = None
+    workspace: int | None = None
+    key: str | None = None
+    status: int = 0
+    sent_bytes: int = 0
+    rows: Mapping[str, int] | None = None
 
     def __init__(self, request_id: str) -> None:
         self.id = request_id
-        self.operation: str | None = None
-        self.workspace: int | None = None
-        self.key: str | None = None
-        self.status = 0
-        self.sent_bytes = 0
-        self.rows: dict[str, int] | None = None
-        self.started = time.perf_counter()
+        self.started = perf_counter()
 
     def describe_caller(self) -> dict[str, int | str | None]:
         """Return the caller as fields of a log line."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from diglot.caches import DEFAULT_CACHE_MEGABYTES
 from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 
 VENDOR_LIMITS: Final = "vendor"
@@ -251,6 +252,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Mark session cookies as https only, even if the server cannot detect https."),
     ] = False
     docs: Annotated[bool, Meta(description="Serve /docs and the OpenAPI documents, without a key.")] = True
+
+    cache_megabytes: Annotated[
+        int,
+        Meta(
+            ge=8,
+            le=65_536,
+            description="Memory of each process for conditions, memberships and their recent changes.",
+            extra=_unit("MIB"),
+        ),
+    ] = DEFAULT_CACHE_MEGABYTES
 
     @property
     def rate_limit_override(self) -> int | None:

@@ -20,6 +20,7 @@ from diglot.errors import (
 )
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine, open_for_serving
+from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine, Limits, Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import set_revision
@@ -280,7 +281,7 @@ async def test_a_wrong_schema_is_found_late(postgres: OwnPostgres) -> None:
     async with asyncio.timeout(20):
         while "r000" not in str(await _failure_of(engine)):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.05)
-    await set_revision(postgres.url, "r001")
+    await set_revision(postgres.url, revisions.LATEST)
     await recovered(lambda: read(engine))
     await engine.close()
 

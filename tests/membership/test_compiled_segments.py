@@ -153,14 +153,14 @@ async def test_a_changed_segment_leaves_other_functions(engine: Engine, compiled
         await contacts.create(caller, ContactChange({"email": f"{next(people)}@example.com"}))
         return compiled.take()
 
-    created = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(8)]
+    created = [await segments.create(caller, new_segment(wide_condition(number, 130))) for number in range(8)]
     numbers = [item.number for item in created]
     first = [tuple(numbers[at : at + 3]) for at in (0, 3, 6)]
     assert await again() == first
     assert await again() == []
-    created.append(await segments.create(caller, new_segment(wide_condition(8))))
+    created.append(await segments.create(caller, new_segment(wide_condition(8, 130))))
     assert await again() == [(*first[2], created[8].number)]
-    changed = Condition(wide_condition(1, 249), OriginalText("canonical", "{}"))
+    changed = Condition(wide_condition(1, 129), OriginalText("canonical", "{}"))
     await segments.update(caller, created[1].id, SegmentChange(condition=changed))
     assert await again() == [first[0]]
     await segments.delete(caller, created.pop(3).id)
@@ -176,7 +176,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
 
     Sets that are needed often are compiled after a while, and only a few are cached.
     """
-    monkeypatch.setattr(evaluators, "MAX_SETS", 5)
+    monkeypatch.setattr(evaluators, "MAX_SELECTION_BYTES", 40_000)
     written = [rule(f"f{n % 8}", "x" if n % 3 else "y") for n in range(24)]
     nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
     known = ActiveSegments(1, UTC, conditions=nodes)
@@ -193,7 +193,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
             asked = known.affected_by(f"attributes.f{name}" for name in names)
             assert met(asked, {f"f{name}": "x" for name in names}) == [n for n in sorted(asked) if n % 3 != 1]
     assert sum(map(len, compiled.take())) <= 3 * len(nodes), "every set was compiled"
-    assert len(known.evaluators.used_parts()) <= 5
+    assert 0 < known.evaluators.selections.weight <= 40_000
     seldom, often = (
         known.affected_by(["attributes.f0", "attributes.f1"]),
         known.affected_by(["attributes.f7"]),
@@ -205,19 +205,46 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
     assert sum(map(len, compiled.take())) <= len(often), "sets that are needed rarely were compiled"
 
 
-def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
-    """The oldest sets are evicted with their functions, but never the one that others fall back on."""
-    monkeypatch.setattr(evaluators, "MAX_SETS", 2)
+def test_the_groups_stay_compiled(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
+    """Functions of some conditions are evicted, but never those of the groups, on which they fall back."""
+    monkeypatch.setattr(evaluators, "MAX_SELECTION_BYTES", 10_000)
     known = Evaluators({number: wide_condition(number, 2) for number in range(4)}, UTC)
-    for numbers in (known.all_numbers, *(frozenset({number}) for number in known.all_numbers)):
-        known.compile(numbers)
-    compiled.take()
-    assert known.find(frozenset({0})) is None
-    assert len(known.used_parts()) == 2
+    assert not known.are_compiled
     known.compile(known.all_numbers)
-    assert compiled.take() == []
+    assert known.are_compiled
+    assert compiled.take() == [(0, 1, 2, 3)]
+    for number in known.all_numbers:
+        known.compile(frozenset({number}))
+    assert compiled.take() == [(0,), (1,), (2,), (3,)]
+    assert known.find(frozenset({0})) is None
+    known.compile(known.all_numbers)
     known.compile(frozenset({0}))
-    assert compiled.take() == [(0,)]
+    assert compiled.take() == []
+
+
+def test_wide_conditions_are_not_compiled_twice(compiled: Compiled) -> None:
+    """What does not fit into one function is evaluated by its groups, and the others are left alone."""
+    known = Evaluators({number: wide_condition(number) for number in range(6)}, UTC)
+    some = frozenset({1, 2, 4})
+    assert known.compile(some, 10**6)(ContactView({}, {"s2_1": "x", "s3_1": "x"}, (), UTC), 0) == [2]
+    assert compiled.take() == [(1,), (2,), (4,)]
+    assert known.find(some, 10**6) is not None
+    assert not known.are_compiled
+
+
+def test_functions_of_unchanged_conditions_are_taken_over(compiled: Compiled) -> None:
+    """Another segment costs its own compilation; the functions of some conditions are kept, too."""
+    nodes = {number: wide_condition(number, 130) for number in range(6)}
+    first = Evaluators(nodes, UTC)
+    first.compile(frozenset({0, 2}))
+    first.compile(first.all_numbers)
+    assert compiled.take() == [(0, 2), (0, 1, 2), (3, 4, 5)]
+    second = Evaluators(nodes | {6: wide_condition(6, 130)}, UTC, first)
+    assert second.find(frozenset({0, 2})) is not None
+    second.compile(second.all_numbers)
+    assert compiled.take() == [(6,)]
+    changed = Evaluators(nodes | {2: wide_condition(7, 130)}, UTC, second)
+    assert changed.find(frozenset({0, 2})) is None
 
 
 def test_threads_compile_a_function_once(compiled: Compiled) -> None:
@@ -231,7 +258,7 @@ def test_threads_compile_a_function_once(compiled: Compiled) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [[3]] * 4
-    assert compiled.numbers == [(0, 1, 2), (3, 4, 5)]
+    assert compiled.numbers == [(number,) for number in range(6)]
 
 
 def test_equal_operands_of_different_types_compile_apart(compiled: Compiled) -> None:
@@ -248,7 +275,7 @@ def test_equal_operands_of_different_types_compile_apart(compiled: Compiled) -> 
 def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
     """After any additions, changes and deletions no group is too large, and few are small."""
     rng = Random(5)
-    rules: dict[int, list[bytes]] = {}
+    rules: dict[int, list[int]] = {}
     starts: list[int] = []
     last = 0
     assert divide({}) == []
@@ -257,7 +284,7 @@ def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
         for _ in range(rng.randrange(30)):
             last += rng.randrange(1, 4)
             count = rng.choice((1, 2, 3, 8, check.MAX_PREDICATES))
-            rules[last] = [b"%d" % rng.randrange(shared) for _ in range(count)]
+            rules[last] = [rng.randrange(shared) for _ in range(count)]
         for number in rng.sample(sorted(rules), rng.randrange(len(rules) + 1) if rng.random() < 0.2 else 0):
             del rules[number]
         groups = divide(rules, starts)
@@ -271,7 +298,7 @@ def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
         assert divide(rules, starts) == groups, "the groups do not stay the same"
 
 
-def count_rules(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:
+def count_rules(rules: Sequence[Sequence[int]]) -> tuple[int, int]:
     """Return the number of different rules of some conditions, and the number of all their rules."""
     every = [rule for own in rules for rule in own]
     return len(set(every)), len(every)

@@ -10,7 +10,6 @@ import pytest
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, InvalidInput
-from diglot.membership import active_segments as live_segments
 from diglot.membership import evaluate, store, writer
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
@@ -328,12 +327,9 @@ async def test_parallel_writes_and_reads(world: World) -> None:
     await world.check()
 
 
-async def test_the_cache_does_not_hold_all_workspaces(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_does_not_hold_all_workspaces(engine: Engine) -> None:
     """A process that serves many workspaces caches the most recent ones and reads the others again."""
-    monkeypatch.setattr(live_segments, "MAX_CACHED_SEGMENTS", 6)
-    monkeypatch.setattr(store, "MAX_CACHED_NET_CHANGES", 6)
+    engine.process_cache.resize(16_000)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
     condition = Condition(canonical.read(vip, "UTC"), OriginalText("canonical", "{}"))
     created = []
@@ -355,7 +351,7 @@ async def test_the_cache_does_not_hold_all_workspaces(
             assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
             await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
-    memory: dict[str, Any] = engine.process_cache.by_name()  # type: ignore[attr-defined]
+    memory: dict[str, Any] = engine.process_cache.by_name()
     for name, kept in memory.items():
         assert len(kept) < len(created), name
     assert {"active segments", "log deltas of readers", "log deltas of writers"} <= memory.keys()

@@ -165,7 +165,7 @@ async def _log_row(scene: Scene) -> SegmentKey:
 async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
-    scene.world.engines[0].process_cache.clear()  # type: ignore[attr-defined]
+    scene.world.engines[0].process_cache.clear()
     return place
 
 
@@ -286,7 +286,7 @@ async def _go_on(scene: Scene) -> None:
     """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
-        engine.process_cache.clear()  # type: ignore[attr-defined]
+        engine.process_cache.clear()
     for _ in range(6):
         await world.check()
         await world.verify()

@@ -29,6 +29,7 @@ from diglot.errors import (
     NotFound,
     RequestTimeout,
     ScopeNotGranted,
+    ServerBusy,
     StorageFull,
     TooManyRequests,
     Unauthenticated,
@@ -156,7 +157,7 @@ _ROWS: Final[Sequence[_Row]] = (
     (
         TooManyRequests(17),
         _BOTH,
-        "The key exceeded the rate limit that `--rate-limits` sets",
+        "The key exceeded its rate limit (`--rate-limits`), or its workspace did (`--workspace-rate`)",
         "Wait as long as `Retry-After` says, then retry",
     ),
     (
@@ -206,6 +207,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _BOTH,
         "The disk of the database is full; reads are answered",
         "Free space on the disk; the server recovers by itself",
+    ),
+    (
+        ServerBusy(),
+        _BOTH,
+        "Clients do not read their long answers, or too many calls to an upstream are open",
+        "Wait as long as `Retry-After` says, then retry; read answers, and open fewer calls at once",
     ),
 )
 

@@ -111,6 +111,47 @@ async def test_every_authenticated_response_has_headers(server: Server) -> None:
         assert not [name for name in refused.headers if name.startswith("x-ratelimit")]
 
 
+async def test_keys_of_a_workspace_share_a_limit(database: Database) -> None:
+    """More keys do not buy more requests without end; then the headers are those of the workspace."""
+    async with (
+        database.fresh() as url,
+        serving(url, now=NOW, rate_limits="5", workspace_rate=3, max_keys=0) as server,
+    ):
+        keys = [await server.key("misar", "one") for _ in range(5)]
+        results = [await _gets(server, "/mail/v1/segments", key, 4) for key in keys]
+        statuses = [answer.status_code for answers in results for answer in answers]
+        assert statuses == [200] * 15 + [429] * 5
+        refused = results[3][3]
+        assert [refused.headers[f"x-ratelimit-{part}"] for part in ("limit", "remaining")] == ["15", "0"]
+        assert refused.headers["retry-after"] == "50"
+        assert results[2][3].headers["x-ratelimit-limit"] == "5"
+        # A rejected request took nothing from its key.
+        server.now += 50 * SECOND
+        again = await _gets(server, "/mail/v1/segments", keys[4], 1)
+        assert again[0].headers["x-ratelimit-remaining"] == "4"
+        other = await _gets(server, "/mail/v1/segments", await server.key("misar", "two"), 1)
+        assert other[0].status_code == 200
+
+
+async def test_a_key_over_its_limit_takes_nothing_from_its_workspace(database: Database) -> None:
+    """One client that does not stop leaves the others their requests."""
+    async with database.fresh() as url, serving(url, now=NOW, rate_limits="5", workspace_rate=2) as server:
+        for dialect, path in (("misar", "/mail/v1/segments"), ("topmail", "/api/v1/segments")):
+            restless, other = [await server.key(dialect, "one") for _ in "12"]
+            answers = await _gets(server, path, restless, 30)
+            assert Counter(answer.status_code for answer in answers) == {200: 5, 429: 25}
+            answers = await _gets(server, path, other, 6)
+            assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+
+
+async def test_parallel_keys_share_the_limit_of_their_workspace(database: Database) -> None:
+    """Of parallel requests with many keys exactly as many succeed as the workspace may have."""
+    async with database.fresh() as url, serving(url, now=NOW, rate_limits="4", workspace_rate=5) as server:
+        keys = [await server.key("misar", "one") for _ in range(12)]
+        answers = await asyncio.gather(*(_gets(server, "/mail/v1/segments", key, 3) for key in keys))
+        assert Counter(answer.status_code for part in answers for answer in part) == {200: 20, 429: 16}
+
+
 async def test_a_429_comes_before_403_and_writes_nothing(server: Server) -> None:
     """A write over the limit is not done, and a key without the scope gets the 429 first."""
     key = await server.key("misar", "one")

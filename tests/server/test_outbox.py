@@ -26,7 +26,8 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
     async with outbox(url) as box:
         hooks = [await box.register(f"http://127.0.0.1/{n}") for n in range(3)]
         emails = await box.import_contacts(DELIVERIES_PER_INSERT)
-        assert {len(part) for part in parts} == {DELIVERIES_PER_INSERT}
+        assert len(parts) > 1
+        assert max(len(part) for part in parts) <= DELIVERIES_PER_INSERT
         told = [delivery for part in parts for delivery in part]
         assert [item.number for item in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:

@@ -69,6 +69,13 @@ def test_a_loggable_path_is_one_line() -> None:
     assert loggable_path("/a\r\n\u2028\ud800ü").isprintable()
 
 
+@EVERY_DIALECT
+def test_a_loggable_path_has_no_key(dialect: Dialect) -> None:
+    """A client that puts its key into the path finds no copy of it in logs or traces."""
+    key = dialect.key_format.generate_secret()
+    assert key not in loggable_path(f"/v1/{key}/segments")
+
+
 async def test_a_slow_statement_is_one_line(
     server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
 """Browser sessions: the cookie, its expiry, trusted addresses, and requests from other sites."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,9 +11,17 @@ import pytest_asyncio
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select
 
+from diglot.errors import TooManyRequests
 from diglot.service.access import passwords
-from diglot.service.access.passwords import DUMMY_HASH, PasswordChecker
-from diglot.service.access.sessions import RATE_BY_ADDRESS, RATE_BY_WORKSPACE, SESSION_SECONDS
+from diglot.service.access.devices import DEVICE_SECONDS, name_cookie
+from diglot.service.access.passwords import DUMMY_HASH, PasswordChecker, VerificationQueue
+from diglot.service.access.sessions import (
+    RATE_BY_ADDRESS,
+    RATE_BY_DEVICE,
+    RATE_BY_PAIR_UNDER_ATTACK,
+    RATE_OF_STRANGERS,
+    SESSION_SECONDS,
+)
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import metadata, rate_counts
 from diglot.storage.sql.statement import Statement
@@ -123,7 +133,7 @@ async def test_the_cookie(url: str) -> None:
             await set_password(url, "one")
             server.client.base_url = f"{scheme}://diglot"
             browser = Browser(server)
-            written = (await browser.sign_in(headers=headers)).headers["set-cookie"]
+            written = (await browser.sign_in(headers=headers)).headers.get_list("set-cookie")[0]
             name = "__Host-diglot_session" if "Secure" in attributes else "diglot_session"
             assert re.fullmatch(rf"{name}=[A-Za-z0-9_-]{{43}}{attributes}", written)
             assert (await browser.request("GET", "/session", headers=headers)).status_code == 200
@@ -225,12 +235,12 @@ async def test_a_password_that_changes_during_its_check(
 ) -> None:
     """The check takes time; the old password opens no session after the new one is set."""
 
-    async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
-        del self, kept, password
+    async def fits(self: VerificationQueue, kept: str | None, password: str, address: str) -> bool:
+        del self, kept, password, address
         await set_password(server.url, "one", "another password")
         return True
 
-    monkeypatch.setattr(PasswordChecker, "verify", fits)
+    monkeypatch.setattr(VerificationQueue, "verify", fits)
     assert (await browser.sign_in()).json() == WRONG
     assert await rows(server.url, metadata.tables["sessions"]) == []
 
@@ -401,24 +411,134 @@ async def test_attempts_from_one_address(server: Server, browser: Browser, check
     assert (await browser.sign_in()).status_code == 200
 
 
-async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
-    """The limit counts all addresses together; the counts of past windows are deleted."""
+def origin(address: str) -> dict[str, str]:
+    """Return the header that a trusted proxy sends for a client."""
+    return {"X-Forwarded-For": address}
+
+
+async def test_a_stranger_does_not_keep_the_owner_out(url: str, checked: list[str]) -> None:
+    """However often strangers fail, another address may try, and a device that was signed in always may."""
     async with serving(url, now=NOW, trusted_proxies=1) as server:
         await server.key("misar", "one")
         await set_password(url, "one")
-        browser = Browser(server)
-        for number in range(RATE_BY_WORKSPACE.requests):
-            answer = await browser.sign_in(password="wrong", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+        known = Browser(server)
+        assert (await known.sign_in(headers=origin("192.0.2.1"))).status_code == 200
+        device = known.device
+        stranger = Browser(server)
+        for number in range(RATE_OF_STRANGERS.requests + 20):
+            await stranger.sign_in(password="wrong", headers=origin(f"198.51.{number % 40}.1"))
+        # The owner somewhere else, where nobody has tried.
+        assert (await Browser(server).sign_in(headers=origin("203.0.113.1"))).status_code == 200
+        # A known device, even from the address of a stranger who may no longer try.
+        for _ in range(RATE_BY_ADDRESS.requests):
+            refused = await stranger.sign_in(password="wrong", headers=origin("198.51.1.1"))
+        assert refused.status_code == 429
+        checked.clear()
+        assert (await Browser(server).sign_in(headers=origin("198.51.1.1"))).status_code == 429
+        assert checked == []
+        again = Browser(server, device=device)
+        assert (await again.sign_in(headers=origin("198.51.1.1"))).status_code == 200
+
+
+async def test_guessing_from_many_addresses_is_slow(url: str, checked: list[str]) -> None:
+    """A workspace that strangers try often allows each address three attempts a day."""
+    async with serving(url, now=NOW, trusted_proxies=1) as server:
+        await server.key("misar", "one")
+        await set_password(url, "one")
+        stranger = Browser(server)
+        for number in range(RATE_OF_STRANGERS.requests):
+            answer = await stranger.sign_in(password="wrong", headers=origin(f"192.0.2.{number}"))
             assert answer.status_code == 401
         checked.clear()
-        refused = await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
-        assert (refused.status_code, checked) == (429, [])
-        assert (await browser.sign_in("two", headers={"X-Forwarded-For": "198.51.100.2"})).status_code == 401
-        server.now += int(refused.headers["retry-after"]) * SECOND
-        assert (await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 200
-        server.now += 2 * RATE_BY_WORKSPACE.seconds * SECOND
-        await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
-        assert len(await rows(url, rate_counts.c.key, ephemeral=True)) == 2
+        for _ in range(4):
+            for _ in range(5):
+                refused = await stranger.sign_in(password="wrong", headers=origin("198.51.100.1"))
+            server.now += RATE_BY_ADDRESS.seconds * SECOND
+        assert len(checked) == RATE_BY_PAIR_UNDER_ATTACK.requests
+        assert int(refused.headers["retry-after"]) > 3600
+        # A new day: the counts of the past are deleted.
+        server.now += 2 * RATE_OF_STRANGERS.seconds * SECOND
+        assert (await stranger.sign_in(headers=origin("198.51.100.1"))).status_code == 200
+        buckets = await rows(url, rate_counts.c.bucket, ephemeral=True)
+        assert sorted(bucket for (bucket,) in buckets if "under" not in bucket) == [
+            "sign-in from",
+            "sign-in from, to",
+            "sign-in to",
+        ]
+
+
+@pytest.mark.usefixtures("checked")
+async def test_a_known_device(server: Server) -> None:
+    """Its token is for one workspace and one password, ends after half a year, and has a limit of its own."""
+    browser = Browser(server)
+    answer = await browser.sign_in()
+    written = answer.headers.get_list("set-cookie")[1]
+    assert written.endswith("; Path=/session; Max-Age=15552000; HttpOnly; SameSite=Strict")
+    name, _, token = written.partition(";")[0].partition("=")
+    assert name == name_cookie("one")
+    assert name != name_cookie("two")
+    for _ in range(RATE_BY_ADDRESS.requests):
+        refused = await Browser(server).sign_in(password="wrong")
+    assert refused.status_code == 429
+
+    async def status(token: str, workspace: str = "one") -> int:
+        device = f"{name_cookie(workspace)}={token}"
+        return (await Browser(server, device=device).sign_in(workspace)).status_code
+
+    server.now += 1
+    assert await status(token) == 200
+    nonce, time, mac = token.split(".")
+    for forged in (f"{nonce}.{int(time) + 9}.{mac}", f"{'0' * 32}.{time}.{mac}", mac, "", "x" * 9999):
+        assert await status(forged) == 429, forged
+    assert await status(token, "two") == 429
+    # What a thief of the cookie may guess is limited, too.
+    thief = Browser(server, device=f"{name}={token}")
+    answers = [await thief.sign_in(password="wrong") for _ in range(RATE_BY_DEVICE.requests + 1)]
+    assert [answer.status_code for answer in answers][-2:] == [429, 429]
+    await set_password(server.url, "one", PASSWORD)
+    assert await status(token) == 429, "a new password ends what the old one made"
+
+
+async def test_a_device_is_known_for_half_a_year(
+    server: Server, browser: Browser, checked: list[str]
+) -> None:
+    """Each sign-in begins the half year anew."""
+    await browser.sign_in()
+    for later, expected in ((DEVICE_SECONDS - 1, 200), (DEVICE_SECONDS, 429)):
+        device = browser.device
+        server.now += later * SECOND
+        for _ in range(RATE_BY_ADDRESS.requests):
+            await Browser(server).sign_in(password="wrong")
+        again = Browser(server, device=device)
+        assert (await again.sign_in()).status_code == expected
+        browser = again
+    assert checked
+
+
+async def test_a_full_queue_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers wait for one another, a few from each address; known devices wait for none of them."""
+    monkeypatch.setattr(passwords, "MAX_WAITING", 5)
+    begun, go = Event(), Event()
+
+    def verify(kept: str, password: str) -> bool:
+        begun.set()
+        return go.wait(30) and (kept, password) == ("hash", PASSWORD)
+
+    monkeypatch.setattr(passwords, "_verify_hash", verify)
+    checker = PasswordChecker()
+
+    async def ask(address: str) -> bool:
+        return await checker.strangers.verify("hash", PASSWORD, address)
+
+    asked = [asyncio.create_task(ask(address)) for address in ("a", "a", "a", "a", "b", "c", "d")]
+    await asyncio.to_thread(begun.wait, 30)
+    known = asyncio.create_task(checker.known_devices.verify("hash", PASSWORD, "a"))
+    go.set()
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [result is True for result in results] == [True, True, True, False, True, True, False]
+    assert isinstance(results[3], TooManyRequests)
+    assert await known
+    assert await ask("a")
 
 
 async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
@@ -481,11 +601,11 @@ async def test_a_crash_reveals_nothing(
 ) -> None:
     """A bug in Diglot is a 500 in the same envelope."""
 
-    async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
-        del self, kept
+    async def fits(self: VerificationQueue, kept: str | None, password: str, address: str) -> bool:
+        del self, kept, address
         raise RuntimeError(password)
 
-    monkeypatch.setattr(PasswordChecker, "verify", fits)
+    monkeypatch.setattr(VerificationQueue, "verify", fits)
     answer = await browser.sign_in()
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
     assert (await server.client.get("/nowhere")).json() == {

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select
 
-from diglot.errors import Misconfigured
+from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
 from diglot.storage.schema.revisions import LATEST, REVISIONS
 from diglot.storage.sql.backups import sqlite_backup
@@ -216,11 +216,11 @@ async def test_an_empty_database_is_rejected(database: Database) -> None:
 
 
 async def test_an_unreachable_database_is_rejected() -> None:
-    """An unreachable server is a configuration error, not a crash."""
+    """An unreachable server is a configuration error for a command; a server waits for it."""
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     with pytest.raises(Misconfigured):
         await migrate.upgrade_schema(nowhere)
-    with pytest.raises(Misconfigured):
+    with pytest.raises(DatabaseAway):
         await revisions.require_latest(nowhere)
 
 

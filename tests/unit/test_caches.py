@@ -21,7 +21,7 @@ def test_what_was_used_longest_ago_is_dropped() -> None:
 
 def test_weight_is_what_is_bounded() -> None:
     """A heavy value drops others, and one heavier than the whole cache is kept alone."""
-    cache = SharedCache[str, str](6, len)
+    cache = SharedCache[str, str](6, lambda _, value: len(value))
     for value in ("aa", "bb", "cc"):
         cache.put(value[0], value)
     cache.put("d", "dddd")
@@ -34,7 +34,7 @@ def test_weight_is_what_is_bounded() -> None:
 
 def test_a_value_may_grow() -> None:
     """The new weight of a key counts in place of the old one."""
-    cache = SharedCache[str, str](6, len)
+    cache = SharedCache[str, str](6, lambda _, value: len(value))
     cache.put("a", "a")
     cache.put("b", "bb")
     cache.put("b", "bbbbbb")
@@ -46,7 +46,7 @@ def test_a_value_may_grow() -> None:
 
 def test_threads_share_a_cache() -> None:
     """The bound holds and nothing is raised, however calls meet."""
-    cache = SharedCache[int, int](10, lambda value: 1 + value % 3)
+    cache = SharedCache[int, int](10, lambda _, value: 1 + value % 3)
 
     def use(seed: int) -> None:
         rng = Random(seed)
@@ -65,12 +65,15 @@ def test_threads_share_a_cache() -> None:
 
 def test_each_process_cache_has_its_own() -> None:
     """A slot names a cache in every one, made where it is needed first."""
-    slot = CacheSlot[SharedCache[int, str]]("names", lambda: SharedCache(1))
-    one, other = ProcessCache(), ProcessCache()
+    slot = CacheSlot[SharedCache[int, str]]("names", 0.5, SharedCache)
+    one, other = ProcessCache(2), ProcessCache()
     one.of(slot).put(1, "one")
     assert one.of(slot).get(1) == "one"
     assert other.by_name() == {}
     assert other.of(slot).get(1) is None
     assert list(other.by_name()) == ["names"]
+    assert (one.of(slot).max_weight, one.of(slot).weight) == (1, 1)
     one.clear()
     assert one.of(slot).get(1) is None
+    one.resize(6)
+    assert one.of(slot).max_weight == 3

@@ -16,6 +16,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_MODULE_LINES = 300
 # Tables: rows one after another, and only short functions.
 LONG_MODULES = {
+    "settings.py": "the settings, one row after another",
     "storage/schema/migrations/versions/r001_first_release.py": "the schema, one table after another",
 }
 MAX_FUNCTION_LINES = 30

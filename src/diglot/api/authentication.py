@@ -44,7 +44,11 @@ def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
 
     Under https only the cookie that is bound to the host counts, because a sibling domain can set the other.
     """
-    wanted = session_cookie_name(request)
+    return read_cookie(request, session_cookie_name(request))
+
+
+def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
+    """Return the value of a cookie; None if there is none, or if two cookies of this name differ."""
     found = set()
     for key, value in request.scope["headers"]:
         if key == b"cookie":

@@ -1,6 +1,5 @@
 """An authenticated and authorized request, as its handler sees it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from diglot.api.input import query_string, request_body
 from diglot.api.input.query_string import QueryReader
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
+from diglot.computations import compute
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
 from diglot.request_record import RECORD, RequestRecord
@@ -49,7 +49,7 @@ class Call:
 
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
         """Run work on `size` bytes in a separate thread, unless it is short."""
-        return work() if size < SHORT_BYTES else await asyncio.to_thread(work)
+        return work() if size < SHORT_BYTES else await compute(work)
 
     @property
     def path_parameters(self) -> dict[str, str]:

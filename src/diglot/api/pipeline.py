@@ -63,7 +63,7 @@ async def _count_request(
     services: Services,
     caller: Caller,
 ) -> None:
-    allowance = await services.rate_limits.consume(caller.key, *dialect.rate_for(operation))
+    allowance = await services.rate_limits.consume_of(caller, *dialect.rate_for(operation))
     if allowance is not None:
         extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
         extra.extend(dialect.build_rate_headers(allowance))

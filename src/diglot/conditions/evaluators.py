@@ -1,9 +1,11 @@
-"""The compiled functions of a workspace's conditions: one for each set of conditions that writes evaluate.
+"""The compiled functions of a workspace's conditions.
 
-A write evaluates only the conditions that mention a changed field, so each set of conditions gets a function
-of its own, made of shared functions over groups of conditions. A group has a bounded number of rules, because
-Python compiles a function without releasing the interpreter lock. If one condition changes, only the group
-that contains it is compiled again.
+The conditions are divided into groups, and each group is compiled to one function. A group has a bounded
+number of rules, because Python compiles a function without releasing the interpreter lock. If one condition
+changes, only its group is compiled again; the others are reused.
+
+A write evaluates only the conditions that mention a changed field. It calls the functions of their groups, or
+one function of just these conditions, if they fit into one and are evaluated often enough.
 """
 
 from bisect import bisect_right
@@ -21,32 +23,63 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # The distinct rules in one function, and all its rules: a rule that several conditions share is evaluated
-# once, so its repetitions cost the compiler little. A condition has fewer than either limit. Smaller
-# functions would compile no faster in total, and each would evaluate a shared rule again.
-MAX_DISTINCT_RULES: Final = 800
-MAX_RULES: Final = 2_500
-# The number of sets of conditions that have functions of their own.
-MAX_SETS: Final = 256
+# once, so its repetitions cost the compiler little. A condition has fewer than either limit. Measured: 400
+# distinct rules are compiled in 10 ms, 1,200 rules over 400 distinct ones in 15 ms, 2,500 in 35 ms, and no
+# other thread runs meanwhile. Smaller functions would compile no faster in total, and each would evaluate a
+# shared rule again.
+MAX_DISTINCT_RULES: Final = 400
+MAX_RULES: Final = 1_200
 # Compiling a condition takes as long as evaluating it for about this number of contacts.
 BREAK_EVEN_CONTACTS: Final = 1_000
+# Memory of compiled code for one rule: measured at 1.6 to 2.0 KB.
+BYTES_OF_A_RULE: Final = 2_000
+# Memory of a number in a set.
+BYTES_OF_A_NUMBER: Final = 80
+# Memory for selections of one workspace at most, whatever fields its contacts change.
+MAX_SELECTION_BYTES: Final = 8_000_000
 
 Group = tuple[int, ...]
-Rules = Sequence[bytes]
+# A hash of each rule of a condition: of its encoded form, because 5 and 5.0, equal in Python, are distinct
+# operands. Hashes are only counted, so that two rules with one hash do no harm.
+Rules = Sequence[int]
 _encode = msgspec.json.Encoder().encode
 
 
-class _Set(NamedTuple):
-    """The functions of a set of conditions: one for each group, and one over all groups."""
+class _Selection:
+    """The function that evaluates some of the conditions, and how often it has been called."""
 
+    __slots__ = ("calls_worth_compiling", "evaluate", "expected_calls", "is_apart", "weight")
+
+    def __init__(
+        self, evaluate: MatchFunction, calls_worth_compiling: float, weight: int, *, is_apart: bool
+    ) -> None:
+        self.evaluate = evaluate
+        self.calls_worth_compiling = calls_worth_compiling
+        self.weight = weight
+        # Whether the function is compiled of just these conditions.
+        self.is_apart = is_apart
+        self.expected_calls = 0
+
+    def is_ready(self, times: int) -> bool:
+        """Count expected calls, and tell whether a function of its own is not worth compiling even so."""
+        self.expected_calls += times
+        return self.expected_calls < self.calls_worth_compiling
+
+
+class _Compiled(NamedTuple):
+    """What an object has compiled: where its groups begin, the functions of these, and the others."""
+
+    starts: Sequence[int]
+    rules: Mapping[int, Rules]
     parts: Mapping[Group, MatchFunction]
-    evaluate: MatchFunction
+    selections: Mapping[frozenset[int], _Selection]
 
 
 class Evaluators:
     """The compiled functions of numbered conditions in a time zone.
 
-    `find` and `is_worth_compiling` return at once. `compile` may take seconds, so it never runs on the event
-    loop; several threads may call it at the same time, and each function is compiled once.
+    `find` returns at once. `compile` may take seconds, so it never runs on the event loop; several threads
+    may call it at the same time, and each function is compiled once.
     """
 
     def __init__(
@@ -55,92 +88,128 @@ class Evaluators:
         self.nodes = nodes
         self.zone = zone
         self.all_numbers = frozenset(nodes)
-        # The set of all conditions is never evicted, because the others fall back on it.
-        self._whole_set: _Set | None = None
-        self._sets = SharedCache[frozenset[int], _Set](MAX_SETS - 1)
-        self._evaluations = SharedCache[frozenset[int], int](MAX_SETS)
-        # The number of conditions compiled for sets that are not the whole.
-        self._compiled = 0
+        self.selections = SharedCache[frozenset[int], _Selection](
+            MAX_SELECTION_BYTES, lambda _, selection: selection.weight
+        )
         self._lock = Lock()
-        # Where the groups of the whole set begin. These are kept, because a group whose own start moved would
-        # have to be compiled again when its neighbor grows or shrinks.
+        self._rules: dict[int, Rules] = {}
+        self._groups: Sequence[Group] | None = None
+        # Where the groups begin. These are kept, because a group whose own start moved would have to be
+        # compiled again when its neighbor grows or shrinks.
         self.starts: Sequence[int] = ()
         self._parts: dict[Group, MatchFunction] = {}
+        # The number of conditions in functions that are not those of groups.
+        self._compiled_apart = 0
         if earlier is not None and earlier.zone == zone:
-            self.starts = earlier.starts
-            self._parts = {
-                group: part
-                for group, part in earlier.used_parts().items()
-                if all(nodes.get(number) is earlier.nodes[number] for number in group)
-            }
+            same = {number for number, node in nodes.items() if earlier.nodes.get(number) is node}
+            self._take_over(earlier.compiled(), same)
 
-    def used_parts(self) -> dict[Group, MatchFunction]:
-        """Return the functions of the groups in use."""
-        sets = [*self._sets.copy().values(), *([] if self._whole_set is None else [self._whole_set])]
-        return {group: part for functions in sets for group, part in functions.parts.items()}
+    def compiled(self) -> _Compiled:
+        """Return what is compiled now."""
+        # A thread that compiles meanwhile adds to the dictionaries, which are copied in one step each.
+        return _Compiled(self.starts, self._rules.copy(), self._parts.copy(), self.selections.copy())
 
-    def find(self, numbers: frozenset[int]) -> MatchFunction | None:
-        """Return the function of a set of conditions if it is compiled, else None."""
-        compiled = self._find(numbers)
-        return None if compiled is None else compiled.evaluate
+    def _take_over(self, earlier: _Compiled, same: set[int]) -> None:
+        """Reuse what was compiled of the same condition objects."""
+        self.starts = earlier.starts
+        self._rules = {number: rules for number, rules in earlier.rules.items() if number in same}
+        self._parts = {group: part for group, part in earlier.parts.items() if same.issuperset(group)}
+        for numbers, selection in earlier.selections.items():
+            if selection.is_apart and same.issuperset(numbers):
+                self.selections.put(numbers, selection)
+                self._compiled_apart += len(numbers)
 
-    def _find(self, numbers: frozenset[int]) -> _Set | None:
-        return self._whole_set if numbers == self.all_numbers else self._sets.get(numbers)
+    def find(self, numbers: frozenset[int], times: int = 1) -> MatchFunction | None:
+        """Return the function of conditions if it is compiled, else None; it is called `times` times now."""
+        selection = self.selections.get(numbers)
+        return selection.evaluate if selection is not None and selection.is_ready(times) else None
 
-    def is_worth_compiling(self, numbers: frozenset[int], times: int) -> bool:
-        """Tell whether a set is worth a function of its own; it is evaluated `times` times now.
+    @property
+    def are_compiled(self) -> bool:
+        """Whether no condition is left to compile, and a write of any contact finds its functions."""
+        return not self.nodes or (self._groups is not None and len(self._parts) == len(self._groups))
 
-        Contacts of one write may differ in so many ways that each needs another set. Once as many conditions
-        were compiled for sets as exist in all, a set is compiled only when its past and present evaluations
-        cost more than compiling it: until then the function of all conditions is evaluated in its place.
-        """
-        size, whole = len(numbers), len(self.nodes)
-        if size == whole or self._compiled + size <= whole:
-            return True
-        evaluations = (self._evaluations.get(numbers) or 0) + times
-        self._evaluations.put(numbers, evaluations)
-        return evaluations * (whole - size) >= BREAK_EVEN_CONTACTS * size
-
-    def compile(self, numbers: frozenset[int]) -> MatchFunction:
-        """Return the function of a set of conditions, compiling it if necessary."""
+    def compile(self, numbers: frozenset[int], times: int = 1) -> MatchFunction:
+        """Return the function of conditions, compiling what it needs."""
         with self._lock:
             # Another thread may have compiled it while this one waited for the lock.
-            compiled = self._find(numbers)
-            if compiled is None:
-                compiled = self._compile(numbers)
-                self._store(numbers, compiled)
-        return compiled.evaluate
+            evaluate = self.find(numbers, 0)
+            return self._compile(numbers, times) if evaluate is None else evaluate
 
-    def _compile(self, numbers: frozenset[int]) -> _Set:
-        is_whole_set = numbers == self.all_numbers
-        rules = {number: rules_of(self.nodes[number]) for number in sorted(numbers)}
-        groups = divide(rules, self.starts if is_whole_set else ())
-        if is_whole_set:
-            self.starts = [group[0] for group in groups]
-        parts: dict[Group, MatchFunction] = {}
-        for group in groups:
-            if group not in self._parts:
-                self._parts[group] = compile_to_python(
-                    {number: self.nodes[number] for number in group}, self.zone
-                )
-                self._compiled += 0 if is_whole_set else len(group)
-            parts[group] = self._parts[group]
-        return _Set(parts, _join(parts.values()))
+    def _compile(self, numbers: frozenset[int], times: int) -> MatchFunction:
+        groups = [group for group in self._divide() if not numbers.isdisjoint(group)]
+        covered = sum(map(len, groups))
+        known = self.selections.get(numbers)
+        calls = times if known is None else known.expected_calls
+        worth = self._calls_worth_compiling(numbers, covered)
+        if covered > len(numbers) and calls >= worth:
+            evaluate, weight = self._compile_apart(numbers), self._weigh(numbers)
+            selection = _Selection(evaluate, float("inf"), weight, is_apart=True)
+        else:
+            joined = _join([self._compile_group(group) for group in groups])
+            exact = joined if covered == len(numbers) else _restrict(joined, numbers)
+            weight = 1_000 + BYTES_OF_A_NUMBER * len(numbers)
+            selection = _Selection(exact, worth, weight, is_apart=False)
+            selection.expected_calls = calls
+        self.selections.put(numbers, selection)
+        return selection.evaluate
 
-    def _store(self, numbers: frozenset[int], compiled: _Set) -> None:
-        """Store a set, and drop the functions of one that was evicted for it."""
-        if numbers == self.all_numbers:
-            self._whole_set = compiled
-            return
-        is_full = len(self._sets) == self._sets.max_weight
-        self._sets.put(numbers, compiled)
-        if is_full:
-            self._parts = self.used_parts()
+    def _divide(self) -> Sequence[Group]:
+        """Return the groups, and forget the functions of groups that no longer exist."""
+        if self._groups is None:
+            rules = {number: self._rules_of(number) for number in sorted(self.nodes)}
+            self._groups = divide(rules, self.starts)
+            self.starts = [group[0] for group in self._groups]
+            self._parts = {group: self._parts[group] for group in self._groups if group in self._parts}
+        return self._groups
+
+    def _rules_of(self, number: int) -> Rules:
+        if number not in self._rules:
+            self._rules[number] = rules_of(self.nodes[number])
+        return self._rules[number]
+
+    def _compile_group(self, group: Group) -> MatchFunction:
+        if group not in self._parts:
+            self._parts[group] = compile_to_python(
+                {number: self.nodes[number] for number in group}, self.zone
+            )
+        return self._parts[group]
+
+    def _calls_worth_compiling(self, numbers: frozenset[int], covered: int) -> float:
+        """Return after how many calls a function of just these conditions is worth compiling.
+
+        Contacts of one write may differ in so many ways that each needs another function. Once as many
+        conditions were compiled apart as exist in all, a function is compiled only when its calls cost more
+        without it: until then the functions of the groups are called in its place.
+        """
+        size = len(numbers)
+        if covered == size or not self._fit_into_one_function(numbers):
+            return float("inf")
+        if self._compiled_apart + size <= len(self.nodes):
+            return 0
+        return BREAK_EVEN_CONTACTS * size / (covered - size)
+
+    def _fit_into_one_function(self, numbers: frozenset[int]) -> bool:
+        group = _Group()
+        for number in numbers:
+            rules = self._rules_of(number)
+            if not group.has_room(rules):
+                return False
+            group.add(number, rules)
+        return True
+
+    def _compile_apart(self, numbers: frozenset[int]) -> MatchFunction:
+        self._compiled_apart += len(numbers)
+        return compile_to_python({number: self.nodes[number] for number in sorted(numbers)}, self.zone)
+
+    def _weigh(self, numbers: frozenset[int]) -> int:
+        rules = sum(len(self._rules_of(number)) for number in numbers)
+        return 1_000 + BYTES_OF_A_NUMBER * len(numbers) + BYTES_OF_A_RULE * rules
 
 
 def rules_of(node: tree.Node) -> Rules:
-    """Return the encoded rules of a condition; 5 and 5.0, equal in Python, are distinct operands."""
-    return [_encode(predicate) for predicate in tree.predicates_of(node)]
+    """Return a hash of each rule of a condition."""
+    return [hash(_encode(predicate)) for predicate in tree.predicates_of(node)]
 
 
 @dataclass(slots=True)
@@ -148,7 +217,7 @@ class _Group:
     """A group of conditions, compiled to one function."""
 
     numbers: list[int] = field(default_factory=list)
-    distinct: set[bytes] = field(default_factory=set)
+    distinct: set[int] = field(default_factory=set)
     total: int = 0
 
     def add(self, number: int, rules: Rules) -> None:
@@ -189,7 +258,7 @@ def divide(rules: Mapping[int, Rules], starts: Sequence[int] = ()) -> list[Group
 
 
 def _cut(rules: Mapping[int, Rules], starts: Sequence[int]) -> Iterator[_Group]:
-    """Yield groups that begin index the starts, and wherever the next condition would exceed a limit."""
+    """Yield groups that begin at the starts, and wherever the next condition would exceed a limit."""
     group, start_index = _Group(), 0
     for number, condition_rules in rules.items():
         index = bisect_right(starts, number)
@@ -215,3 +284,8 @@ def _join(parts: Iterable[MatchFunction]) -> MatchFunction:
         return matches
 
     return evaluate
+
+
+def _restrict(function: MatchFunction, numbers: frozenset[int]) -> MatchFunction:
+    """Return a function that leaves other numbers out."""
+    return lambda subject, now: [number for number in function(subject, now) if number in numbers]

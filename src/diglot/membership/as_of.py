@@ -16,13 +16,15 @@ from diglot.membership import store
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
 from diglot.storage.membership import chunks, deleted_contacts, log, log_sums
+from diglot.storage.membership.chunks import weigh_keys
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
-# Member sets that a process caches, because clients read them page by page.
-_MAX_CACHED: Final = 8
 _CacheKey = tuple[int, int, int]
-_CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]]("members as of", lambda: SharedCache(_MAX_CACHED))
+# Member sets that a process caches, because clients read them page by page.
+_CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]](
+    "members as of", 0.0625, lambda size: SharedCache(size, lambda _, members: weigh_keys(members))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from diglot.storage.membership import segment_state
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
-MAX_CACHED_COUNTS: Final = 50_000
+MAX_COUNT_BYTES: Final = 8_000_000
+# The bytes of a count with its key, which have a fixed length.
+_BYTES_OF_A_COUNT: Final = 300
 _CacheKey = tuple[int, int, str, bytes]
 
 
@@ -27,7 +29,9 @@ _CacheKey = tuple[int, int, str, bytes]
 class CountCache:
     """The cached counts of this process."""
 
-    _counts: SharedCache[_CacheKey, int] = field(default_factory=lambda: SharedCache(MAX_CACHED_COUNTS))
+    _counts: SharedCache[_CacheKey, int] = field(
+        default_factory=lambda: SharedCache(MAX_COUNT_BYTES, lambda *_: _BYTES_OF_A_COUNT)
+    )
 
     def cached_count(self, tenant: Tenant, query: MembershipQuery, state: WorkspaceState) -> int | None:
         """Return the number of members in a state if that needs no statement, or None."""

@@ -126,7 +126,7 @@ async def drop_unused_indexes(unit: WriteUnit) -> None:
     """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
     active_segments = await load_active_segments(unit)
     indexed = await instant_index.load_indexed_fields(unit)
-    for name in sorted(indexed - active_segments.indexed_fields):
+    for name in sorted(indexed - active_segments.dates_of_field.keys()):
         await instant_index.drop_index(unit, name)
 
 
@@ -144,7 +144,7 @@ async def reevaluate_all_segments(unit: WriteUnit) -> None:
     active_segments = await load_active_segments(unit)
     at = max(unit.now, unit.row.evaluated_at)
     writer = MembershipWriter(unit, active_segments, at)
-    for name in sorted(active_segments.indexed_fields):
+    for name in sorted(active_segments.dates_of_field):
         await instant_index.drop_index(unit, name)
         await instant_index.build_index(unit, name, active_segments.zone)
     await evaluate_and_store(writer, active_segments.all_dynamic, ChangeOrigin(at, Cause.ZONE_CHANGED))

@@ -4,13 +4,13 @@ For an updated contact only the segments that mention a changed field are evalua
 write; the difference is appended to the log. So stored memberships never lag behind contacts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import starmap
 
 from pyroaring import BitMap
 
-from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
@@ -30,6 +30,7 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
+from diglot.storage.membership.instant_index import IndexedInstant
 from diglot.storage.slices import compute_in_slices
 
 
@@ -88,53 +89,42 @@ async def _leave_static_segments(
 async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
     """Update the instant indexes, and lower the next changes of segments with relative dates."""
     flips: dict[RelativeDate, int] = {}
-    for name in writer.active_segments.indexed_fields:
-        find = partial(_find_moved_instants, writer.active_segments, name)
-        async for removed, added in compute_in_slices(writer.unit, writes, find):
-            await instant_index.remove(writer.unit, name, removed)
-            await instant_index.add(writer.unit, name, added)
-            if added:
-                _collect_next_flips(writer, name, [instant for _, instant in added], flips)
+    find = partial(_find_moved_instants, writer.active_segments)
+    async for removed, added in compute_in_slices(writer.unit, writes, find):
+        await instant_index.remove(writer.unit, removed)
+        await instant_index.add(writer.unit, added)
+        for relative_date, flip in _find_next_flips(writer, added):
+            flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:
         await _lower_next_changes(writer, flips)
 
 
 def _find_moved_instants(
-    active_segments: ActiveSegments, name: str, writes: Sequence[ContactWrite]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the instants of a field that writes remove and add, each as key and instant."""
-    removed: list[tuple[int, int]] = []
-    added: list[tuple[int, int]] = []
+    active_segments: ActiveSegments, writes: Sequence[ContactWrite]
+) -> tuple[list[IndexedInstant], list[IndexedInstant]]:
+    """Return the instants of indexed fields that writes remove and add."""
+    removed: list[IndexedInstant] = []
+    added: list[IndexedInstant] = []
     for before, after in writes:
-        if _field_is_unchanged(before, after, name):
-            continue
-        old_instant, new_instant = (
-            active_segments.instant_of(before, name),
-            active_segments.instant_of(after, name),
-        )
-        if old_instant != new_instant:
+        old, new = active_segments.instants_of(before), active_segments.instants_of(after)
+        if old != new:
             pk = newest_version(before, after).pk
-            removed += [(pk, old_instant)] if old_instant is not None else []
-            added += [(pk, new_instant)] if new_instant is not None else []
+            removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
+            added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
     return removed, added
 
 
-def _field_is_unchanged(before: Contact | None, after: Contact | None, name: str) -> bool:
-    """Tell whether a field is surely unchanged, by a cheap comparison; False if that is not certain."""
-    if before is None or after is None or not name.startswith(ATTRIBUTE_PREFIX):
-        return False
-    return before.attributes == after.attributes
-
-
-def _collect_next_flips(
-    writer: MembershipWriter, name: str, instants: Sequence[int], flips: dict[RelativeDate, int]
-) -> None:
-    """Store for each relative date of a field the first flip of the given instants, if it is earlier."""
-    ascending = sorted(instants)
-    for relative_date in writer.active_segments.by_relative_date:
-        if relative_date.field == name:
-            flip = next_flip(relative_date, ascending, writer.effective_now, writer.active_segments.zone)
-            flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
+def _find_next_flips(
+    writer: MembershipWriter, added: Iterable[IndexedInstant]
+) -> Iterator[tuple[RelativeDate, int]]:
+    """Yield for each relative date of a field with new instants the first flip of these."""
+    zone, instants = writer.active_segments.zone, defaultdict[str, list[int]](list)
+    for name, _, instant in added:
+        instants[name].append(instant)
+    for name, of_field in instants.items():
+        of_field.sort()
+        for relative_date in writer.active_segments.dates_of_field[name]:
+            yield relative_date, next_flip(relative_date, of_field, writer.effective_now, zone)
 
 
 async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:

@@ -18,19 +18,22 @@ from diglot.storage.membership.log import DeltaRow, RowFingerprint
 from diglot.storage.membership.log_sums import NetChange
 
 _NO_KEYS: Final = BitMap()
+_BYTES_OF_A_DELTA: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class LogDelta:
     """The net changes of the entries after `compacted_to` up to `last_entry`, by segment.
 
-    `fingerprint` is that of the last row, None if there is none.
+    `fingerprint` is that of the last row, None if there is none. `weight` is an estimate of the bytes that it
+    holds.
     """
 
     compacted_to: int
     last_entry: int
     net_changes: Mapping[int, NetChange] = field(default_factory=dict)
     fingerprint: RowFingerprint | None = None
+    weight: int = _BYTES_OF_A_DELTA
 
     def with_rows(self, rows: Iterable[DeltaRow], last_entry: int) -> "LogDelta":
         """Return the delta extended by further rows of the log, in their order."""
@@ -50,7 +53,9 @@ class LogDelta:
                     net = nets.get(number)
                     nets[number] = NetChange.starting_at(self.compacted_to + 1) if net is None else net.copy()
                 nets[number].add(change)
-        return LogDelta(self.compacted_to, last_entry, nets, fingerprint)
+        before = sum(net.weight for number in copied if (net := self.net_changes.get(number)) is not None)
+        weight = self.weight - before + sum(nets[number].weight for number in copied)
+        return LogDelta(self.compacted_to, last_entry, nets, fingerprint, weight)
 
     def entered_and_left(self, segment: int) -> tuple[BitMap, BitMap]:
         """Return the keys of the contacts that entered a segment and of those that left it."""

@@ -47,7 +47,7 @@ async def changes_by_time(
     moves: dict[int, tuple[BitMap, BitMap]] = {}
     full: set[int] = set()
     for relative_date, segments in active_segments.by_relative_date.items():
-        if not (affected := segments & numbers):
+        if not (affected := numbers.intersection(segments)):
             continue
         pks = await instant_index.contacts_crossing(
             tenant, relative_date, since, until, active_segments.zone, MAX_CROSSING + 1

@@ -42,18 +42,16 @@ ENTRIES_PER_CHANGE: Final = 8
 MAX_CLOCK_SKEW: Final = 60_000_000
 # The chunks of this many segments are in memory at the same time.
 _SEGMENTS_PER_COMPACTION: Final = 64
-# Net changes of segments that a process caches, for all workspaces together.
-MAX_CACHED_NET_CHANGES: Final = 100_000
 _DeltaCache = SharedCache[int, LogDelta]
 
 
-def _make_delta_cache() -> _DeltaCache:
-    return SharedCache(MAX_CACHED_NET_CHANGES, lambda delta: len(delta.net_changes) + 1)
+def _make_delta_cache(size: int) -> _DeltaCache:
+    return SharedCache(size, lambda _, delta: delta.weight)
 
 
 # By workspace. Deltas of write transactions are cached separately, because those may be rolled back.
-READER_DELTAS: Final = CacheSlot("log deltas of readers", _make_delta_cache)
-WRITER_DELTAS: Final = CacheSlot("log deltas of writers", _make_delta_cache)
+READER_DELTAS: Final = CacheSlot("log deltas of readers", 0.125, _make_delta_cache)
+WRITER_DELTAS: Final = CacheSlot("log deltas of writers", 0.125, _make_delta_cache)
 
 
 @dataclass(frozen=True, slots=True)

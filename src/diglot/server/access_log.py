@@ -11,6 +11,7 @@ from typing import Any, Final
 from diglot.request_record import LOG_FIELDS, RequestRecord
 from diglot.server.console.routing import NO_DIALECT
 from diglot.server.guards.networks import find_address
+from diglot.server.guards.redaction import redact
 
 access_logger: Final = logging.getLogger("diglot.access")
 _TRACE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -59,8 +60,8 @@ def log_request(scope: Mapping[str, Any], record: RequestRecord, seconds: float,
 
 
 def loggable_path(path: str) -> str:
-    """Return a path as it may appear in a log: in one line."""
-    return path.encode("unicode_escape").decode()
+    """Return a path as it may appear in a log or a trace: in one line, and without an API key."""
+    return redact(path.encode("unicode_escape").decode())
 
 
 def _find_trace_parent(scope: Mapping[str, Any]) -> str | None:

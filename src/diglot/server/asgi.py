@@ -3,18 +3,17 @@
 These are not Litestar middleware, because Litestar does not run middleware for routing errors.
 """
 
-import asyncio
 import logging
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from diglot.api.authentication import SECURE
 from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
-from diglot.errors import MalformedRequest, RequestTimeout
+from diglot.errors import MalformedRequest
 from diglot.request_record import RECORD
 from diglot.server.console.errors import render_error
 from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
@@ -22,6 +21,7 @@ from diglot.server.guards.client_gone import ClientGone
 from diglot.server.guards.headers import add_safety
 from diglot.server.guards.networks import is_https
 from diglot.server.guards.redaction import holds_key
+from diglot.server.guards.unread_body import BODY_SECONDS, UnreadBody, disconnected, watch_body
 from diglot.server.observability.figures import name_own_page
 from diglot.server.observability.watch import RequestWatch
 
@@ -37,16 +37,6 @@ _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
 READY_PATH: Final = "/ready"
 METRICS_PATH: Final = "/metrics"
-# Many clients read the response only after they have sent the body, so a body that no call reads is read
-# here, up to this limit.
-MAX_UNREAD_BYTES: Final = 64 * 1024 * 1024
-UNREAD_SECONDS: Final = 30
-# A shorter body fits the buffers of the connection, so the client always gets the response.
-_SMALL_BODY_BYTES: Final = 65_536
-# The time for a body grows by one second for this many bytes that arrive, because an import of 32 MiB over a
-# slow connection is no attack.
-BYTES_A_SECOND: Final = 32_768
-BODY_SECONDS: Final = 30
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -78,6 +68,7 @@ class Options:
 
 
 _DEFAULTS: Final = Options()
+_NO_SPAN: Final[AbstractContextManager[object]] = nullcontext()
 
 
 class ServerApp:
@@ -111,13 +102,9 @@ class ServerApp:
         if scope["type"] != "http":
             await self._handle_non_http(scope, receive, send)
             return
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
-        scope["diglot.request_id"] = request_id.decode()
-        scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
-        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
+        extra = self._prepare(scope)
         record = self._watch.begin(scope, scope["diglot.request_id"])
-        body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
+        body = watch_body(scope, receive, self._body_seconds)
         answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
 
         async def sending(message: Message) -> None:
@@ -130,19 +117,25 @@ class ServerApp:
                 record.status, record.sent_bytes = answer.status, answer.sent_bytes
 
         try:
-            with self._watch.span(scope, record):
+            with self._watch.span(scope, record) or _NO_SPAN:
                 await self._answer(scope, receive if body is None else body.receive, sending, answer)
-                if not answer.status and body is not None and body.is_broken:
-                    await self._send_error(scope, sending, MalformedRequest("The body ends before its end"))
-                await answer.flush()
+                await self._finish(scope, sending, answer, body)
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
-            receive, send = _disconnected, _dropped
+            receive, send = disconnected, _dropped
             answer.release()
             if body is not None:
                 body.release()
             self._watch.end(scope, record)
+
+    def _prepare(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Put what the app needs into a scope; return the headers that every answer to it has."""
+        request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
+        scope["diglot.request_id"] = request_id.decode()
+        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
+        scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
+        return extra
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
         """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
@@ -155,6 +148,12 @@ class ServerApp:
             if not answer.has_begun:
                 answer.discard()
                 await self._send_error(scope, send, error)
+
+    async def _finish(self, scope: Scope, send: Send, answer: Answer, body: UnreadBody | None) -> None:
+        """Send what is left of an answer, or the error of a body that ends too early."""
+        if not answer.status and body is not None and body.is_broken:
+            await self._send_error(scope, send, MalformedRequest("The body ends before its end"))
+        await answer.flush()
 
     async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
         response = self._renderer_for(scope["path"])(error)
@@ -190,78 +189,8 @@ class ServerApp:
             await self._app(scope, receive, send)
 
 
-class _UnreadBody:
-    """The body of a request, which may be answered before its end.
-
-    One deadline holds for the whole body. Only the time in which the server waits for the client counts,
-    because a busy server is not the client's fault. `is_broken` says that it ended early: the client left, or
-    sent what is no HTTP.
-    """
-
-    def __init__(self, receive: Receive, seconds: float, headers: Mapping[bytes, bytes]) -> None:
-        self._receive = receive
-        self._left = seconds
-        self._reads_rest = _needs_draining(headers)
-        self._ended = False
-        self._late = False
-        self.is_broken = False
-
-    async def receive(self) -> Message:
-        """Return the next message of the body; raise `RequestTimeout` after the deadline."""
-        if self._ended:
-            return await self._receive()
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(self._left):
-                message = await self._receive()
-        except TimeoutError:
-            self._late = True
-            raise RequestTimeout from None
-        self._left += len(message.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - started)
-        self._ended = not message.get("more_body", False)
-        self.is_broken = message["type"] == "http.disconnect"
-        return message
-
-    async def drain(self) -> bool:
-        """Read and discard the rest of a long body; return whether the connection can be reused.
-
-        If a connection closes with unread bytes, the client loses the response too. granian itself reads the
-        rest of a short body, because that is in its buffers.
-        """
-        if self._late or not self._reads_rest:
-            return not self._late
-        size = 0
-        try:
-            async with asyncio.timeout(UNREAD_SECONDS):
-                while not self._ended and size < MAX_UNREAD_BYTES:
-                    size += len((await self.receive()).get("body", b""))
-        except (TimeoutError, RequestTimeout):
-            return False
-        return self._ended
-
-    def release(self) -> None:
-        """Release the connection, because nothing more is read from it."""
-        self._receive = _disconnected
-
-
-async def _disconnected() -> Message:
-    return {"type": "http.disconnect"}
-
-
 async def _dropped(_: Message) -> None:
     return None
-
-
-def _has_body(headers: Mapping[bytes, bytes]) -> bool:
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-
-
-def _needs_draining(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a body is long or of unknown length; a body above the limit is not read."""
-    length = headers.get(b"content-length", b"")
-    if not length.isdigit() or len(length) > len(str(MAX_UNREAD_BYTES)):
-        return b"transfer-encoding" in headers
-    return _SMALL_BODY_BYTES < int(length) <= MAX_UNREAD_BYTES
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,7 +60,7 @@ class OperatorPages:
         """Show all metrics; without those of the database if it does not answer."""
         # Requests that arrive meanwhile share one read, because nobody needs a key for this page.
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read_stored())
+            self._reading = asyncio.create_task(self._read_stored(), context=Context())
         stored = await asyncio.shield(self._reading)
         self.engine_figures.copy()
         more = await asyncio.to_thread(self._measure)

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from diglot.computations import favor_event_loop
 from diglot.server.addresses import find_free_address
 from diglot.server.asgi import App
 from diglot.server.observability.cells import SharedCells
@@ -25,6 +26,7 @@ def serve(
     Each process that answers calls `load_app` with what all processes of the server share.
     """
     configure_logging(settings)
+    favor_event_loop()
     address = find_free_address(settings.host, settings.port)
     require_shareable(settings.database, settings.workers)
     if settings.workers == 1:

@@ -7,13 +7,12 @@ from urllib.parse import parse_qsl, urlsplit
 from diglot.errors import Misconfigured
 
 _URL: Final = re.compile(r"[a-z0-9+.-]+://", re.IGNORECASE)
-_FILE: Final = "sqlite:///"
 _HOST: Final = re.compile(r"(?:[^\s:\[\]]*|\[[0-9a-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 
 
 def require_readable(url: str) -> None:
     """Raise `Misconfigured` for a URL of a server that cannot be split into its parts."""
-    if _URL.match(url) and not url.startswith(_FILE) and not _is_readable(url):
+    if _URL.match(url) and not _is_readable(url):
         raise Misconfigured(
             "the URL of the database cannot be read: percent-encode the special characters of its password, "
             "and check its port"
@@ -23,6 +22,8 @@ def require_readable(url: str) -> None:
 def _is_readable(url: str) -> bool:
     try:
         parts = urlsplit(url)
+        if not parts.netloc:
+            return True  # a file, or a socket of this machine
         if parts.query:
             parse_qsl(parts.query, strict_parsing=True)
     except ValueError:

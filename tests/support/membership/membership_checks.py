@@ -11,8 +11,7 @@ from sqlalchemy import bindparam, select
 from diglot.clock import system_clock
 from diglot.conditions import dates, tree
 from diglot.membership import read, store
-from diglot.membership.next_change import with_next_change
-from diglot.membership.read import MembershipQuery
+from diglot.membership.read import MembershipQuery, with_next_change
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import workspaces

@@ -19,7 +19,7 @@ from diglot.dialects.registry import find_surface, get_dialect
 
 JSON = "application/json"
 # Headers of every response with a body.
-SILENT = {"content-type", "content-length"}
+SILENT = {"content-type", "content-length", "server", "x-content-type-options", "cache-control"}
 # The prefix of a fault in a response, as opposed to one in an accepted request.
 ANSWER = "answer"
 FORMATS = jsonschema.FormatChecker(("uuid",))

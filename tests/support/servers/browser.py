@@ -28,11 +28,15 @@ async def set_password(url: str, workspace: str, password: str | None = PASSWORD
 
 @dataclass
 class Browser:
-    """A browser at a server; `csrf_token` is the token that the console's page knows."""
+    """A browser at a server; `csrf_token` is the token that the console's page knows.
+
+    `cookie` is that of its session, `device` the one by which it is known later.
+    """
 
     server: Server
     cookie: str | None = None
     csrf_token: str = ""
+    device: str | None = None
 
     async def sign_in(
         self, workspace: str = "one", password: str = PASSWORD, headers: Headers = NONE
@@ -41,7 +45,8 @@ class Browser:
         body = {"workspace": workspace, "password": password}
         answer = await self.request("POST", "/session", body, headers, proves=False)
         if answer.status_code == 200:
-            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+            cookies = answer.headers.get_list("set-cookie")
+            self.cookie, self.device = (cookie.partition(";")[0] for cookie in cookies)
             self.csrf_token = answer.json()["csrf_token"]
         return answer
 
@@ -50,8 +55,9 @@ class Browser:
     ) -> httpx.Response:
         """Send a request with the cookie, and with the token if `proves` is set."""
         sent = dict(headers)
-        if self.cookie is not None:
-            sent.setdefault("Cookie", self.cookie)
+        kept = [cookie for cookie in (self.cookie, self.device) if cookie is not None]
+        if kept:
+            sent.setdefault("Cookie", "; ".join(kept))
         if proves and method != "GET":
             sent.setdefault("X-CSRF-Token", self.csrf_token)
         content = None if body is None else json.dumps(body).encode()

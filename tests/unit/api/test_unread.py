@@ -8,6 +8,7 @@ import pytest
 
 from diglot.errors import RequestTimeout
 from diglot.server import asgi
+from diglot.server.guards import unread_body
 
 HEADERS = [(b"transfer-encoding", b"chunked")]
 
@@ -58,12 +59,12 @@ async def test_a_body_without_end_is_read_to_the_limit() -> None:
     """A client that never ends its body gets its response after the limit."""
     client = _Client(None)
     assert await _status(client, HEADERS) == 401
-    assert client.sent * 65_536 == asgi.MAX_UNREAD_BYTES
+    assert client.sent * 65_536 == unread_body.MAX_UNREAD_BYTES
 
 
 async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait for the rest of a body ends."""
-    monkeypatch.setattr(asgi, "UNREAD_SECONDS", 0.01)
+    monkeypatch.setattr(unread_body, "UNREAD_SECONDS", 0.01)
     client = _Client(3)
     assert await _status(client, HEADERS) == 401
     assert client.sent == 3
@@ -111,7 +112,7 @@ async def test_a_body_that_trickles_is_rejected(headers: list[tuple[bytes, bytes
 
 async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same time is enough for a client whose pieces have the size of the minimum rate."""
-    monkeypatch.setattr(asgi, "BYTES_A_SECOND", 1_000)
+    monkeypatch.setattr(unread_body, "BYTES_A_SECOND", 1_000)
     start = await _start(_read, _paced(100, 8, 0.02), HEADERS, body_seconds=0.05)
     assert start["status"] == 200
     assert (b"connection", b"close") not in start["headers"]

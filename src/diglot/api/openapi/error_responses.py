@@ -88,7 +88,8 @@ _ERROR_KINDS: Final = (
     _ErrorKind(
         "TooManyRequests",
         429,
-        "The key exceeded its rate limit; `Retry-After` says how many seconds to wait.",
+        "The key, or all keys of its workspace together, exceeded a rate limit; `Retry-After` says how many "
+        "seconds to wait.",
         {"half a minute to wait": TooManyRequests(30)},
     ),
     _ErrorKind(

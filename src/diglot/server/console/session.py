@@ -1,6 +1,6 @@
 """Browser sessions: sign in, show and sign out at `/session`.
 
-Scripts cannot read the cookie (HttpOnly), and browsers do not send it with writes that another site starts
+Scripts cannot read the cookies (HttpOnly), and browsers do not send it with writes that another site starts
 (SameSite=Lax). In addition each write sends the session's CSRF token. Sign-in requests from other sites are
 rejected, because an attacker could sign a person in to the attacker's workspace (login CSRF).
 """
@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from diglot.api.authentication import (
     SECURE,
+    read_cookie,
     read_session_cookie,
     refuse_cross_site,
     require_csrf_token,
@@ -28,7 +29,7 @@ from diglot.model.sessions import Session
 from diglot.server.console.routing import build_route
 from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut, SignIn
 from diglot.server.guards.networks import client_network
-from diglot.service.access import sessions
+from diglot.service.access import devices, sessions
 
 SESSION_PATH: Final = "/session"
 _MAX_BODY_BYTES: Final = 16_384
@@ -57,15 +58,19 @@ async def _sign_in(request: _Request, address: str) -> JsonResponse:
     body = reader.read(SignIn)
     reader.raise_faults()
     service: sessions.Sessions = request.app.state[SERVICES].sessions
+    device_cookie = devices.name_cookie(body.workspace)
+    browser = sessions.Browser(address, read_session_cookie(request), read_cookie(request, device_cookie))
     try:
-        secret, session = await service.sign_in(
-            body.workspace, body.password, address, read_session_cookie(request)
-        )
+        signed_in = await service.sign_in(body.workspace, body.password, browser)
     except Unauthenticated:
         return JsonResponse(
             401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)
         )
-    return _session_response(secret, session, (_build_cookie(request, secret, sessions.SESSION_SECONDS),))
+    cookies = (
+        _build_cookie(request, signed_in.secret, sessions.SESSION_SECONDS),
+        _build_device_cookie(request, device_cookie, signed_in.device_token),
+    )
+    return _session_response(signed_in.secret, signed_in.session, cookies)
 
 
 async def _show_session(request: _Request) -> JsonResponse:
@@ -106,5 +111,16 @@ def _session_response(secret: str, session: Session, headers: Headers = ()) -> J
 
 def _build_cookie(request: _Request, secret: str, seconds: int) -> tuple[bytes, bytes]:
     name = session_cookie_name(request)
-    parts = (f"{name}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax")
+    return _join_cookie(
+        request, f"{name}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax"
+    )
+
+
+def _build_device_cookie(request: _Request, name: str, token: str) -> tuple[bytes, bytes]:
+    lifetime = f"Max-Age={devices.DEVICE_SECONDS}"
+    parts = (f"{name}={token}", f"Path={SESSION_PATH}", lifetime, "HttpOnly", "SameSite=Strict")
+    return _join_cookie(request, *parts)
+
+
+def _join_cookie(request: _Request, *parts: str) -> tuple[bytes, bytes]:
     return b"set-cookie", "; ".join((*parts, "Secure") if request.scope.get(SECURE) else parts).encode()

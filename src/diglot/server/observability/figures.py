@@ -25,6 +25,7 @@ _REQUESTS: Final = PLACES[families.HTTP_REQUESTS.name]
 _DURATIONS: Final = PLACES[families.HTTP_DURATION.name]
 _STATUS_COUNT: Final = len(families.STATUSES)
 _DURATION_WIDTH: Final = families.HTTP_DURATION.width
+_BUCKETS: Final = families.REQUEST_BUCKETS
 
 
 class Figures:
@@ -47,7 +48,7 @@ class Figures:
         status = _STATUS_INDEX.get(record.status, _OTHER_STATUS)
         cells[_REQUESTS + series * _STATUS_COUNT + status] += 1
         start = _DURATIONS + series * _DURATION_WIDTH
-        cells[start + bisect_left(families.REQUEST_BUCKETS, seconds)] += 1
+        cells[start + bisect_left(_BUCKETS, seconds)] += 1
         cells[start + _DURATION_WIDTH - 1] += seconds
         if record.rows is not None and record.status < 300:
             for outcome, rows in record.rows.items():

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from diglot.caches import MEBIBYTE
 from diglot.errors import Misconfigured
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.engine_figures import EngineFigures
@@ -57,6 +58,7 @@ def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
         queue_seconds=settings.queue_timeout,
     )
     engine = create_engine(settings.database, limits)
+    engine.process_cache.resize(settings.cache_megabytes * MEBIBYTE)
     if tracing is not None:
         engine = TracedEngine(engine, tracing.unit)
     return Instruments(settings, cells, figures, tracing, engine, EngineFigures(engine, figures))

@@ -23,6 +23,7 @@ from diglot.errors import DiglotError, Unavailable
 from diglot.request_record import RequestRecord
 from diglot.server.access_log import loggable_path
 from diglot.server.guards.networks import find_address
+from diglot.server.guards.redaction import redact
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _PARENT_HEADERS: Final = (b"traceparent", b"tracestate")
@@ -110,7 +111,7 @@ def _request_attributes(scope: Mapping[str, Any], proxies: int) -> dict[str, str
         "client.address": find_address(scope, proxies),
         "network.protocol.version": scope.get("http_version", ""),
         "server.address": headers.get(b"host", b"").decode("latin-1").partition(":")[0],
-        "user_agent.original": headers.get(b"user-agent", b"").decode("latin-1"),
+        "user_agent.original": redact(headers.get(b"user-agent", b"").decode("latin-1")),
     }
     return {name: value for name, value in attributes.items() if value != ""}
 

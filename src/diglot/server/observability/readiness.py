@@ -8,10 +8,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from functools import partial
 from typing import Final
 
-from diglot.errors import Misconfigured
+from diglot.errors import Misconfigured, Unavailable
 from diglot.storage.connect import measure_free_bytes
 from diglot.storage.schema import revisions
 
@@ -41,7 +42,8 @@ class Part:
         """Return the state, which may be as old as it is kept; one check at a time finds it."""
         if time.monotonic() >= self._until:
             if self._running is None:
-                self._running = asyncio.create_task(self._find())
+                # An empty context, because the check belongs to no request.
+                self._running = asyncio.create_task(self._find(), context=Context())
             # A client that leaves must not end the check for the others.
             await asyncio.shield(self._running)
         return self._state
@@ -103,7 +105,7 @@ async def _check_database(ping: Callable[[], Awaitable[None]]) -> str:
 async def _check_schema(url: str) -> str:
     try:
         return OK if await revisions.read_revision(url) == revisions.LATEST else "another revision"
-    except Misconfigured:
+    except (Misconfigured, Unavailable):
         return "unknown"
 
 

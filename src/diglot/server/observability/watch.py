@@ -1,16 +1,15 @@
 """What happens around every request so that an operator sees it: figures, the log line, a span."""
 
-import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from contextlib import AbstractContextManager
+from time import perf_counter
+from typing import Any, Protocol
 
 from diglot.request_record import RECORD, RequestRecord, current_request
 from diglot.server.access_log import log_request
 from diglot.server.observability.figures import Figures, name_unrouted
 
 Scope = Mapping[str, Any]
-_NOTHING: Final[AbstractContextManager[object]] = nullcontext()
 
 
 class Tracing(Protocol):
@@ -50,13 +49,13 @@ class RequestWatch:
             self._figures.begin_request()
         return record
 
-    def span(self, scope: Scope, record: RequestRecord) -> AbstractContextManager[object]:
-        """Return the context in which the request is answered."""
-        return _NOTHING if self._tracing is None else self._tracing.request(scope, record)
+    def span(self, scope: Scope, record: RequestRecord) -> AbstractContextManager[object] | None:
+        """Return the context in which a request is answered, None if nobody traces."""
+        return None if self._tracing is None else self._tracing.request(scope, record)
 
     def end(self, scope: Scope, record: RequestRecord) -> None:
         """Count and log a request that has been answered, or whose client left."""
-        seconds = time.perf_counter() - record.started
+        seconds = perf_counter() - record.started
         if record.operation is None:
             record.operation = name_unrouted(scope["path"])
         if self._figures is not None:

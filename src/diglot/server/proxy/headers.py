@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from diglot.api.authentication import SESSION_COOKIES
+from diglot.service.access.devices import COOKIE_PREFIX
 
 Headers = list[tuple[bytes, bytes]]
 
 _SESSION_COOKIES: Final = tuple(name.encode() for name in SESSION_COOKIES)
+_DEVICE_COOKIES: Final = COOKIE_PREFIX.encode()
 _REQUEST_ID: Final = b"x-request-id"
 _HOP_BY_HOP: Final = frozenset(
     (
@@ -85,9 +87,10 @@ def _join_cookies(values: Iterable[bytes]) -> bytes:
 
 
 def _may_pass(pair: bytes) -> bool:
-    """Tell whether a cookie is neither a session of Diglot nor without a name.
+    """Tell whether a cookie is neither of Diglot's sign-in nor without a name.
 
     Browsers send the nameless `=diglot_session=x` as `diglot_session=x`, and what has no `=` as a name.
     """
     name, has_name, _ = pair.partition(b";")[0].partition(b"=")
-    return bool(has_name and name.strip()) and name.strip() not in _SESSION_COOKIES
+    name = name.strip()
+    return bool(has_name and name) and name not in _SESSION_COOKIES and not name.startswith(_DEVICE_COOKIES)

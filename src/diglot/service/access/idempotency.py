@@ -15,6 +15,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused, Unavailable
+from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
 from diglot.service.parts import Checkpoint
@@ -87,7 +88,9 @@ class Idempotency:
         stored, so it can be retried.
         """
         work = partial(_run_once, request=request, perform=perform)
-        return await self.engine.write(lock_workspace(request.caller.workspace, self.clock, work))
+        workspace = request.caller.workspace
+        await compile_ahead(self.engine, workspace)
+        return await self.engine.write(lock_workspace(workspace, self.clock, work), workspace=workspace)
 
     async def run_in_parts(
         self, request: IdempotentRequest, perform: Callable[[Checkpoint], Awaitable[Completed]]
@@ -113,11 +116,12 @@ class Idempotency:
     async def delete_expired(self) -> None:
         """Delete responses older than a day in every workspace, because they contain contacts."""
         before = self.clock() - KEY_TTL_SECONDS * _SECOND
-        for workspace in await self.engine.read(
+        engine = self.engine.in_background()
+        for workspace in await engine.read(
             lambda tx: idempotent_responses.list_workspaces_with_old(tx, before)
         ):
-            delete = partial(idempotent_responses.delete_old, before=before)
-            await self.engine.write(bind_workspace(workspace, delete))
+            delete = bind_workspace(workspace, partial(idempotent_responses.delete_old, before=before))
+            await engine.write(delete, workspace=workspace)
 
     @asynccontextmanager
     async def clean_up_periodically(self) -> AsyncIterator[None]:

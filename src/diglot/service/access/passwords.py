@@ -5,19 +5,22 @@ A workspace without a password takes the same time, so that timing does not reve
 
 import asyncio
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from diglot.errors import InvalidInput
+from diglot.errors import InvalidInput, TooManyRequests
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 1000
-# Verifications at the same time in one process; this bounds their memory.
-_MAX_CONCURRENT_CHECKS: Final = 2
+# Verifications that wait for their turn, in all and from one address. One takes about a tenth of a second.
+MAX_WAITING: Final = 30
+MAX_WAITING_OF_ADDRESS: Final = 3
+_RETRY_SECONDS: Final = 3
 # The hash of a discarded random password, with the same parameters.
 DUMMY_HASH: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$rVDtRedMmafpiZc5P4q9Jg$eOLrz9hkqT6mzM97JmNESrRGGw52Ke9MVgFYWQkN7b8"
@@ -61,16 +64,35 @@ def _verify_hash(password_hash: str, password: str) -> bool:
         return False
 
 
+@dataclass(slots=True)
+class VerificationQueue:
+    """Verifies passwords one after another; a full queue rejects, so that nobody waits for minutes."""
+
+    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    _waiting: Counter[str] = field(default_factory=Counter)
+
+    async def verify(self, password_hash: str | None, password: str, address: str) -> bool:
+        """Tell whether a password matches a stored hash; without a hash do the same work and return False.
+
+        Raise `TooManyRequests` if too many wait, in all or from this address.
+        """
+        if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_OF_ADDRESS:
+            raise TooManyRequests(_RETRY_SECONDS)
+        self._waiting[address] += 1
+        try:
+            async with self._turn:
+                matches = await asyncio.to_thread(
+                    _verify_hash, DUMMY_HASH if password_hash is None else password_hash, password
+                )
+        finally:
+            self._waiting[address] -= 1
+            self._waiting += Counter()  # removes zeros
+        return matches and password_hash is not None
+
+
 @dataclass(frozen=True, slots=True)
 class PasswordChecker:
-    """Verifies passwords, a limited number at the same time."""
+    """Verifies passwords, of known devices apart from strangers, so that neither waits for the other."""
 
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_CHECKS))
-
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Tell whether a password matches a stored hash; without a hash do the same work and return False."""
-        async with self._slots:
-            matches = await asyncio.to_thread(
-                _verify_hash, DUMMY_HASH if password_hash is None else password_hash, password
-            )
-        return matches and password_hash is not None
+    known_devices: VerificationQueue = field(default_factory=VerificationQueue)
+    strangers: VerificationQueue = field(default_factory=VerificationQueue)

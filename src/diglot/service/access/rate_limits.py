@@ -1,4 +1,7 @@
-"""Rate limits: the requests of a key, counted once for all processes that share a database.
+"""Rate limits: the requests of a key and of its workspace, counted once for all processes of a database.
+
+Each key has the figures of its vendor. All keys of a workspace together have a multiple of them, so that more
+keys do not buy more requests without end.
 
 A window is fixed or sliding. A sliding window adds the count of the previous window, weighted by the share of
 it that a window ending now still covers. A rejected request is not counted, so that a client that keeps
@@ -6,16 +9,20 @@ retrying gets through as soon as the window has room.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from diglot.clock import Clock, system_clock
+from diglot.model.workspaces import Caller
 from diglot.storage.access import rate_counts
-from diglot.storage.access.rate_counts import RateCount
-from diglot.storage.sql.engine import Engine, EphemeralBusyError
+from diglot.storage.access.rate_counts import RateCount, RateRequest
+from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
 
 log = logging.getLogger("diglot")
 _SECOND = 1_000_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +51,53 @@ class RateLimitState:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """Counts requests. `override` replaces the number of requests of every rate; 0 disables limits."""
+    """Counts requests. `override` replaces the number of requests of every rate; 0 disables limits.
+
+    A workspace has `workspace_rate` times the rate of a key; 0 is no limit.
+    """
 
     engine: Engine
     clock: Clock = system_clock
     override: int | None = None
+    workspace_rate: int = 0
 
     async def consume(self, key: str, bucket: str, rate: Rate) -> RateLimitState | None:
         """Count a request of a key, or reject it; None if it was not counted."""
+        now = self.clock()
+        request = _build_request(key, bucket, rate, now)
+        used = await self._run(lambda tx: rate_counts.count_request(tx, request))
+        return None if used is None else _build_state(rate, used, request, now)
+
+    async def consume_of(self, caller: Caller, bucket: str, rate: Rate) -> RateLimitState | None:
+        """Count a request of a caller and of its workspace, or reject it; None if it was not counted.
+
+        The state is that of the key, or of the workspace if that alone has to wait.
+        """
         if self.override == 0:
             return None
         if self.override is not None:
             rate = Rate(self.override, rate.seconds, rate.sliding)
+        if not self.workspace_rate:
+            return await self.consume(caller.key, bucket, rate)
+        shared_rate = Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding)
         now = self.clock()
-        window_us = rate.seconds * _SECOND
-        window_number, elapsed_us = divmod(now, window_us)
-        overlap_us = window_us - elapsed_us if rate.sliding else 0
-        request = rate_counts.RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests)
+        request = _build_request(caller.key, bucket, rate, now)
+        shared = _build_request(f"workspace:{caller.workspace}", bucket, shared_rate, now)
+        counts = await self._run(lambda tx: rate_counts.count_with_shared(tx, request, shared))
+        if counts is None:
+            return None
+        of_key, of_workspace = counts
+        if of_key.is_counted and not of_workspace.is_counted:
+            return _build_state(shared_rate, of_workspace, shared, now)
+        return _build_state(rate, of_key, request, now)
+
+    async def _run(self, count: Callable[[Transaction], Awaitable[T]]) -> T | None:
         try:
-            used = await self.engine.run_ephemeral(lambda tx: rate_counts.count_request(tx, request))
+            return await self.engine.run_ephemeral(count)
         except EphemeralBusyError:
             # The counts are locked or cannot be written, which the engine has logged; serve the request,
             # because that costs less than failing it.
             return None
-        return _build_state(rate, used, request, now)
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:
         """Delete the counts of past windows in a bucket, because anyone can add keys to it."""
@@ -76,7 +106,14 @@ class RateLimits:
             await self.engine.run_ephemeral(lambda tx: rate_counts.delete_old(tx, bucket, window - 1))
 
 
-def _build_state(rate: Rate, used: RateCount, request: rate_counts.RateRequest, now: int) -> RateLimitState:
+def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
+    window_us = rate.seconds * _SECOND
+    window_number, elapsed_us = divmod(now, window_us)
+    overlap_us = window_us - elapsed_us if rate.sliding else 0
+    return RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests)
+
+
+def _build_state(rate: Rate, used: RateCount, request: RateRequest, now: int) -> RateLimitState:
     reset_at = (request.window_number + 1) * request.window_us
     if used.is_counted:
         left = (
@@ -89,7 +126,7 @@ def _build_state(rate: Rate, used: RateCount, request: rate_counts.RateRequest, 
     return RateLimitState(rate, 0, reset_at, max(1, -(-(wait or reset_at - now) // _SECOND)))
 
 
-def _compute_wait(rate: Rate, used: RateCount, request: rate_counts.RateRequest) -> int:
+def _compute_wait(rate: Rate, used: RateCount, request: RateRequest) -> int:
     """Return the microseconds until a sliding window has room for one request, 0 for a fixed window."""
     if not rate.sliding:
         return 0

@@ -16,6 +16,7 @@ from diglot.clock import Clock, system_clock
 from diglot.errors import TooManyRequests, Unauthenticated
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Caller
+from diglot.service.access.devices import create_token, find_device
 from diglot.service.access.passwords import PasswordChecker
 from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage import workspaces
@@ -26,9 +27,16 @@ from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 SESSION_SECONDS: Final = 12 * 60 * 60
 _SECOND: Final = 1_000_000
-# Limits of sign-in attempts: from one address, and for one workspace from all addresses.
+# Limits of sign-in attempts of unknown devices: from one address, and from one address to one workspace. No
+# limit keeps all addresses out of a workspace, because a stranger would keep the owner out with it.
 RATE_BY_ADDRESS: Final = Rate(10, 5 * 60)
-RATE_BY_WORKSPACE: Final = Rate(30, 15 * 60)
+RATE_BY_PAIR: Final = Rate(10, 15 * 60)
+# A workspace that unknown devices try more often than the first rate allows each address the second one only.
+# So 10,000 addresses guess 30,000 passwords a day, of at least twelve characters each.
+RATE_OF_STRANGERS: Final = Rate(100, 24 * 60 * 60)
+RATE_BY_PAIR_UNDER_ATTACK: Final = Rate(3, 24 * 60 * 60)
+# The limit of a device that has signed in before, from whatever address.
+RATE_BY_DEVICE: Final = Rate(10, 15 * 60)
 _MAX_SECRET_LENGTH: Final = 100
 _DIGEST_PREFIX_LENGTH: Final = 16
 
@@ -56,6 +64,24 @@ def _hash_secret(secret: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Browser:
+    """The browser that signs in: its network address, and the secrets of its cookies, if it sent any."""
+
+    address: str
+    session_secret: str | None = None
+    device_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session with its secret, and a token with which the browser is a known device from now on."""
+
+    secret: str
+    session: Session
+    device_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sessions:
     """The use cases of browser sessions. `rate_limits` counts attempts, independently of key limits."""
 
@@ -64,25 +90,28 @@ class Sessions:
     clock: Clock = system_clock
     passwords: PasswordChecker = field(default_factory=PasswordChecker)
 
-    async def sign_in(
-        self, workspace: str, password: str, address: str, replaced_secret: str | None = None
-    ) -> tuple[str, Session]:
+    async def sign_in(self, workspace: str, password: str, browser: Browser) -> SignedIn:
         """Begin a session and return its secret; end the previous session of the browser.
 
         Raise `TooManyRequests`, or `Unauthenticated` for a wrong password or an unknown workspace.
         """
-        await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
-        await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
         credentials = await self.engine.read(lambda tx: workspaces.find_sign_in(tx, workspace))
+        device = find_device(credentials, browser.device_token, self.clock())
+        if device is not None:
+            await self._count_attempt("sign-in with", device, RATE_BY_DEVICE)
+        else:
+            await self._count_stranger(workspace, browser.address)
         password_hash = None if credentials is None else credentials.password_hash
-        if not await self.passwords.verify(password_hash, password) or credentials is None:
+        queue = self.passwords.known_devices if device is not None else self.passwords.strangers
+        if not await queue.verify(password_hash, password, browser.address) or credentials is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
         begin = partial(_begin_session, credentials=credentials, digest=_hash_secret(secret))
-        session = await self.engine.write(lock_workspace(credentials.workspace.number, self.clock, begin))
-        if replaced_secret is not None:
-            await self.sign_out(replaced_secret)
-        return secret, session
+        number = credentials.workspace.number
+        session = await self.engine.write(lock_workspace(number, self.clock, begin), workspace=number)
+        if browser.session_secret is not None:
+            await self.sign_out(browser.session_secret)
+        return SignedIn(secret, session, create_token(credentials, session.created_at))
 
     async def find(self, secret: str) -> Session:
         """Return the session of a secret; raise `Unauthenticated`."""
@@ -97,6 +126,18 @@ class Sessions:
     async def sign_out(self, secret: str) -> None:
         """End a session immediately, in every process."""
         await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
+
+    async def _count_stranger(self, workspace: str, address: str) -> None:
+        """Count an attempt of an unknown device; raise `TooManyRequests`."""
+        await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
+        name = _hash_secret(workspace)
+        strangers = await self.rate_limits.consume(name, "sign-in to", RATE_OF_STRANGERS)
+        pair = _hash_secret(f"{address} {name}")
+        if strangers is not None and strangers.is_exceeded:
+            await self._count_attempt("sign-in from, to, under attack", pair, RATE_BY_PAIR_UNDER_ATTACK)
+        else:
+            await self._count_attempt("sign-in from, to", pair, RATE_BY_PAIR)
+            await self.rate_limits.delete_old_counts("sign-in to", RATE_OF_STRANGERS)
 
     async def _count_attempt(self, bucket: str, key: str, rate: Rate) -> None:
         allowance = await self.rate_limits.consume(key, bucket, rate)

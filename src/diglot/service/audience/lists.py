@@ -11,8 +11,7 @@ from diglot.errors import NotFound
 from diglot.membership import evaluate, read
 from diglot.membership.count import CountCache
 from diglot.membership.evaluate import EvaluatedSegment
-from diglot.membership.next_change import with_next_change
-from diglot.membership.read import MembershipQuery
+from diglot.membership.read import MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id

@@ -10,8 +10,7 @@ from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
-from diglot.membership.next_change import next_change_is_known, with_next_change
-from diglot.membership.read import MemberKeys, MembershipQuery
+from diglot.membership.read import MemberKeys, MembershipQuery, next_change_is_known, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window

@@ -1,8 +1,10 @@
 """Counts of requests: ephemeral rows, one for each key and bucket."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
@@ -28,6 +30,17 @@ class RateRequest:
     window_us: int
     allowed_requests: int
 
+    def values(self) -> dict[str, Any]:
+        """Return the values that statements bind."""
+        return {
+            "key": self.key,
+            "bucket": self.bucket,
+            "window_number": self.window_number,
+            "rest": self.overlap_us,
+            "whole": self.window_us,
+            "allowed": self.allowed_requests * self.window_us,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RateCount:
@@ -42,31 +55,57 @@ def _bind_integer(name: str) -> ColumnElement[int]:
     return bindparam(name, type_=_c.window_number.type)
 
 
-def _upsert_count(backend: Backend) -> ClauseElement:
+def _new_row(key: str) -> dict[str, Any]:
+    return {
+        "key": bindparam(key),
+        "bucket": bindparam("bucket"),
+        "window_number": _bind_integer("window_number"),
+        "count": 1,
+        "previous": 0,
+    }
+
+
+def _upsert(backend: Backend, rows: Sequence[dict[str, Any]], allowed: ColumnElement[int]) -> ClauseElement:
+    """Return the statement that counts a request in each row that has room for it."""
     window = _bind_integer("window_number")
     now, before = _c.window_number == window, _c.window_number == window - 1
     count = case((now, _c.count), else_=0)
     previous = case((now, _c.previous), (before, _c.count), else_=0)
-    room = previous * _bind_integer("rest") + (count + 1) * _bind_integer("whole") <= _bind_integer("allowed")
+    room = previous * _bind_integer("rest") + (count + 1) * _bind_integer("whole") <= allowed
     return (
         backend.insert(rate_counts)
-        .values(
-            key=bindparam("key"),
-            bucket=bindparam("bucket"),
-            window_number=_bind_integer("window_number"),
-            count=1,
-            previous=0,
-        )
+        .values(rows)
         .on_conflict_do_update(
             index_elements=[_c.key, _c.bucket],
             set_={"window_number": _bind_integer("window_number"), "count": count + 1, "previous": previous},
             where=room,
         )
-        .returning(_c.count, _c.previous)
+        .returning(_c.key, _c.count, _c.previous)
     )
 
 
-_UPSERT_COUNT = BackendStatement(_upsert_count)
+def _upsert_one(backend: Backend) -> ClauseElement:
+    return _upsert(backend, [_new_row("key")], _bind_integer("allowed"))
+
+
+def _upsert_both(backend: Backend) -> ClauseElement:
+    is_shared = _c.key == bindparam("shared_key")
+    allowed = case((is_shared, _bind_integer("shared_allowed")), else_=_bind_integer("allowed"))
+    return _upsert(backend, [_new_row("key"), _new_row("shared_key")], allowed)
+
+
+_UPSERT_ONE = BackendStatement(_upsert_one)
+_UPSERT_BOTH = BackendStatement(_upsert_both)
+_GIVE_BACK = Statement(
+    update(rate_counts)
+    .where(
+        _c.key == bindparam("of_key"),
+        _c.bucket == bindparam("of_bucket"),
+        _c.window_number == bindparam("of_window"),
+        _c.count > 0,
+    )
+    .values(count=_c.count - 1)
+)
 _SELECT = Statement(
     select(_c.window_number, _c.count, _c.previous).where(
         and_(_c.key == bindparam("key"), _c.bucket == bindparam("bucket"))
@@ -81,17 +120,38 @@ _DELETE_OLD = Statement(
 
 async def count_request(transaction: Transaction, request: RateRequest) -> RateCount:
     """Count a request if the rate allows it, in one statement."""
-    bucket_key = {"key": request.key, "bucket": request.bucket}
-    values = {
-        "window_number": request.window_number,
-        "rest": request.overlap_us,
-        "whole": request.window_us,
-        "allowed": request.allowed_requests * request.window_us,
-    }
-    row = await transaction.fetch_one(_UPSERT_COUNT, bucket_key | values)
+    row = await transaction.fetch_one(_UPSERT_ONE, request.values())
     if row is not None:
-        return RateCount(is_counted=True, count=row[0], previous=row[1])
-    row = await transaction.fetch_one(_SELECT, bucket_key)
+        return RateCount(is_counted=True, count=row[1], previous=row[2])
+    return await _load(transaction, request, request.key)
+
+
+async def count_with_shared(
+    transaction: Transaction, request: RateRequest, shared: RateRequest
+) -> tuple[RateCount, RateCount]:
+    """Count a request twice, for its key and for what several keys share, if both rates allow it.
+
+    Both requests have the same bucket and window. It takes one statement, and two more for a rejected
+    request, which is given back to the one that had room.
+    """
+    values = {"shared_key": shared.key, "shared_allowed": shared.values()["allowed"]}
+    rows = await transaction.fetch_all(_UPSERT_BOTH, request.values() | values)
+    counted = {
+        key: RateCount(is_counted=True, count=count, previous=previous) for key, count, previous in rows
+    }
+    if len(counted) == 1:
+        (key,) = counted
+        window = {"of_key": key, "of_bucket": request.bucket, "of_window": request.window_number}
+        await transaction.execute(_GIVE_BACK, window)
+    return (
+        counted.get(request.key) or await _load(transaction, request, request.key),
+        counted.get(shared.key) or await _load(transaction, shared, shared.key),
+    )
+
+
+async def _load(transaction: Transaction, request: RateRequest, key: str) -> RateCount:
+    """Return the counts of a rejected request."""
+    row = await transaction.fetch_one(_SELECT, {"key": key, "bucket": request.bucket})
     if row is None or row[0] not in (request.window_number, request.window_number - 1):
         return RateCount(is_counted=False, count=0, previous=0)
     window, count, previous = row

@@ -1,7 +1,6 @@
 """Rows of segments."""
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.caches import SharedCache
 from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
@@ -133,8 +133,16 @@ _SEARCH_PAGE = BackendStatement(
 )
 
 
-# Trees are immutable and decoded often. The cache is small, because a tree may hold 10,000 values.
-_decode_tree = lru_cache(maxsize=256)(tree.decode)
+# Trees are immutable and decoded often. Its objects take about four times as much as its text.
+_decoded_trees = SharedCache[str, tree.Node](8_000_000, lambda stored, _: 1_000 + 5 * len(stored))
+
+
+def _decode_tree(stored: str) -> tree.Node:
+    node = _decoded_trees.get(stored)
+    if node is None:
+        node = tree.decode(stored)
+        _decoded_trees.put(stored, node)
+    return node
 
 
 def segment_of(row: Sequence[Any]) -> Segment:

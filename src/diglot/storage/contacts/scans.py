@@ -93,7 +93,7 @@ _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
 }
 
 
-def _weigh(sql: Sql) -> int:
+def _weigh(_key: tuple[Backend, str, str], sql: Sql) -> int:
     """Return about how many bytes an entry takes: the SQL, its key of about the same length, parameters."""
     return 2 * len(sql.text) + _BYTES_PER_PARAMETER * (len(sql.parameter_names) + len(sql.constants))
 

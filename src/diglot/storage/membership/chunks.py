@@ -20,6 +20,9 @@ from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 
 CHUNK_BITS: Final = 16
+# A container of few keys holds them as numbers, one of many as a bit for each possible key.
+_BYTES_OF_A_KEY: Final = 4
+_BYTES_OF_A_FULL_CHUNK: Final = 8_300
 
 
 def keys_of_chunk(chunk: int) -> BitMap:
@@ -36,6 +39,14 @@ def chunks_of(keys: BitMap) -> list[int]:
         chunks.append(chunk)
         begin = (chunk + 1) << CHUNK_BITS
     return chunks
+
+
+def weigh_keys(keys: BitMap) -> int:
+    """Return the bytes that a bitmap takes in memory at most, without looking at its containers."""
+    if not keys:
+        return 100
+    chunk_count = (keys.max() >> CHUNK_BITS) - (keys.min() >> CHUNK_BITS) + 1
+    return 200 + min(_BYTES_OF_A_KEY * len(keys), _BYTES_OF_A_FULL_CHUNK * chunk_count)
 
 
 _c = segment_chunks.c

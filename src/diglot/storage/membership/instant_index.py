@@ -26,6 +26,8 @@ from diglot.storage.tenant import Tenant
 
 # The page size of index builds and of deletions.
 _ROWS_PER_SLICE: Final = 5_000
+# A field, the key of a contact, and the instant that it holds.
+IndexedInstant = tuple[str, int, int]
 _c, _m, _w = contacts.c, field_instants.c, indexed_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
 _OF_FIELD = _m.field == bindparam("field")
@@ -92,7 +94,7 @@ async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
 
 async def _fill_attribute(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
     async for page in iterate_attribute_instants(tenant, field, zone):
-        await add(tenant, field, page)
+        await add(tenant, [(field, pk, instant) for pk, instant in page])
 
 
 async def iterate_attribute_instants(
@@ -153,15 +155,15 @@ async def find_dropped_field(tenant: Tenant) -> str | None:
     return field
 
 
-async def add(tenant: Tenant, field: str, instants: Iterable[tuple[int, int]]) -> None:
-    """Add the instants of contacts, each given as key and instant."""
-    values = [{"field": field, "pk": pk, "instant": instant} for pk, instant in instants]
+async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
+    """Add instants of contacts."""
+    values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
     await tenant.execute_bulk(_INSERT, values)
 
 
-async def remove(tenant: Tenant, field: str, instants: Iterable[tuple[int, int]]) -> None:
-    """Remove the instants of contacts, each given as key and instant."""
-    values = [{"field": field, "pk": pk, "instant": instant} for pk, instant in instants]
+async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
+    """Remove instants of contacts."""
+    values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
     await tenant.execute_bulk(_DELETE, values)
 
 

@@ -13,6 +13,7 @@ from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
+from diglot.storage.membership.chunks import weigh_keys
 from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql import bulk
 from diglot.storage.sql.statement import Statement
@@ -39,6 +40,11 @@ class NetChange:
     def copy(self) -> "NetChange":
         """Return a copy that can be changed."""
         return NetChange(self.first_entry, BitMap(self.entered), BitMap(self.left), BitMap(self.toggled))
+
+    @property
+    def weight(self) -> int:
+        """An estimate of the bytes that this object takes."""
+        return 200 + sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
 
     def mentions(self, pk: int) -> bool:
         """Tell whether the contact entered or left."""

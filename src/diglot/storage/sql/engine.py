@@ -128,6 +128,9 @@ class Engine(Protocol):
     def backend(self) -> Backend: ...
 
     @property
+    def process_cache(self) -> ProcessCache: ...
+
+    @property
     def point_reads_are_local(self) -> bool:
         """Whether a point read costs no round trip, so that results need no cache between requests."""
 
@@ -184,6 +187,7 @@ class BackgroundEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.backend = engine.backend
+        self.process_cache = engine.process_cache
         self.point_reads_are_local = engine.point_reads_are_local
         self.open, self.close, self.on_commit = engine.open, engine.close, engine.on_commit
         self.ping, self.usage = engine.ping, engine.usage
@@ -213,6 +217,10 @@ class NestedEngine:
     @property
     def backend(self) -> Backend:
         return self._transaction.backend
+
+    @property
+    def process_cache(self) -> ProcessCache:
+        return self._transaction.process_cache
 
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Do nothing, because the transaction is open."""

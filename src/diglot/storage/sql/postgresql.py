@@ -1,6 +1,5 @@
 """The server database: PostgreSQL 15 to 18 through asyncpg."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -8,6 +7,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from diglot.caches import ProcessCache
+from diglot.computations import compute
 from diglot.errors import DatabaseAway, DatabaseReadOnly, DeadlineExceeded, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
@@ -22,6 +22,7 @@ from diglot.storage.sql.engine import (
 from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_connections import Connections, Lease
 from diglot.storage.sql.pool.postgresql_failures import (
+    DRIVER_ERRORS,
     describe,
     explain_connect_error,
     explain_error,
@@ -135,7 +136,7 @@ class PostgreSQL:
         return await self._run(work, None, _EPHEMERAL)
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
+        return await compute(function)
 
     async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
         if workspace is None:
@@ -196,22 +197,25 @@ class PostgreSQL:
     async def _release_failed(self, lease: Lease, error: BaseException, *, begun: bool) -> None:
         """Roll back and give the connection back, unless the unit left it in an unknown state."""
         reusable = isinstance(error, Exception) and not lease.connection.is_closed()
-        reusable = reusable and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+        reusable = (
+            reusable and not is_lost(error) and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+        )
         if reusable and begun:
             try:
                 await lease.connection.execute("ROLLBACK")
-            except BaseException as failure:
+            except Exception:  # noqa: BLE001 - whatever it is, the connection is closed
                 reusable = False
-                if not isinstance(failure, Exception):
-                    raise
-        failed = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError))
+            except BaseException:
+                self._connections.give_back(lease, reusable=False, succeeded=False)
+                raise
+        failed = isinstance(error, DRIVER_ERRORS)
         self._connections.give_back(lease, reusable=reusable, succeeded=not failed)
 
     def _explain(self, error: BaseException, lease: Lease) -> Unavailable | None:
         """Return why the database could not do a unit, counted and logged; None for another reason."""
         if lease.is_late:
             return self._failures.record(DeadlineExceeded("PostgreSQL: a unit of work took too long"))
-        if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
+        if not isinstance(error, DRIVER_ERRORS):
             return None
         if lease.connection.is_closed() and self._connections.away is not None:
             return self._failures.record(renew(self._connections.away))

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
+from diglot.computations import compute
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
@@ -131,7 +132,7 @@ class SQLite:
             raise EphemeralBusyError from error
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
+        return await compute(function)
 
     async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
         return await self._writer.run(work, workspace)

@@ -38,6 +38,13 @@ _KINDS: Final[dict[str, type[Unavailable]]] = {
 # What a database that is only away for a while answers to a connection; others are faults of the settings.
 _TEMPORARY: Final = ("08", "53", "57")
 _LOST: Final = ("08", "57P")
+# What the driver raises.
+DRIVER_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
 
 
 def explain_error(error: BaseException) -> Unavailable | None:
@@ -62,6 +69,8 @@ def is_temporary(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Tell whether an error means that the connection is gone, so that another one may do."""
     closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+    # The driver confuses its own state if the end of a session arrives before the next statement is sent.
+    closed = closed or isinstance(error, (asyncpg.InternalClientError, ConnectionError))
     return closed or _state_of(error).startswith(_LOST)
 
 

@@ -1,10 +1,10 @@
 """A transaction of PostgreSQL on a pooled connection."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from diglot.caches import ProcessCache
+from diglot.computations import compute
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
 from diglot.storage.sql.pool.slow_statements import timed
@@ -55,7 +55,7 @@ class PostgreSQLTransaction:
         await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await asyncio.to_thread(function)
+        return await compute(function)
 
     def notify_on_commit(self) -> None:
         self.must_notify = True

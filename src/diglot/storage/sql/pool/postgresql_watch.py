@@ -131,7 +131,7 @@ class Watch:
                 self._drop()
                 if isinstance(error, TimeoutError):
                     raise DatabaseAway(f"PostgreSQL did not answer within {PROBE_SECONDS:g} s") from error
-                if isinstance(error, asyncpg.InterfaceError):
+                if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
                     raise DatabaseAway(f"PostgreSQL: {error}") from error
                 explained = explain_connect_error(error)
                 if explained is None:

@@ -19,6 +19,7 @@ class TracedEngine:
         self._inner = inner
         self._around_unit = around_unit
         self.backend: Backend = inner.backend
+        self.process_cache = inner.process_cache
         self.point_reads_are_local: bool = inner.point_reads_are_local
         self.open = inner.open
         self.close = inner.close

@@ -1,0 +1,51 @@
+"""Compiles the conditions of a large workspace before a write of contacts locks it.
+
+On SQLite all workspaces wait for a write, and compiling 10,000 rules takes about half a second. What remains
+to compile inside of the write is what another request has changed since.
+"""
+
+import asyncio
+from typing import Final
+
+from diglot.caches import CacheSlot
+from diglot.membership.active_segments import CACHE, ActiveSegments, get_active_segments
+from diglot.storage import workspaces
+from diglot.storage.sql.engine import Engine, NestedEngine
+from diglot.storage.tenant import Tenant, bind_workspace
+
+# Conditions of fewer bytes, about 1,500 rules, are compiled inside of the write, in 50 ms at most.
+LARGE: Final = 3_000_000
+# The compilations in progress by workspace, so that parallel requests wait for one.
+_IN_PROGRESS: Final = CacheSlot[dict[int, asyncio.Task[None]]]("compilations", 0, lambda _: {})
+
+
+async def compile_ahead(engine: Engine, workspace: int) -> None:
+    """Compile what a write of contacts needs, unless that is little, or done already."""
+    if isinstance(engine, NestedEngine):
+        return
+    active = engine.process_cache.of(CACHE).get(workspace)
+    if active is not None and (active.weight < LARGE or active.evaluators.are_compiled):
+        return
+    tasks = engine.process_cache.of(_IN_PROGRESS)
+    task = tasks.get(workspace)
+    if task is None:
+        task = tasks[workspace] = asyncio.create_task(_compile(engine, workspace))
+        task.add_done_callback(lambda _: tasks.pop(workspace, None))
+    # A client that leaves must not end the work for the others.
+    await asyncio.shield(task)
+
+
+async def _compile(engine: Engine, workspace: int) -> None:
+    active = await engine.read(bind_workspace(workspace, _load), workspace=workspace)
+    if active.weight >= LARGE:
+        await engine.run_off_loop(active.compile_all)
+
+
+async def _load(tenant: Tenant) -> ActiveSegments:
+    state = await workspaces.load_state(tenant)
+    if state.segments_version:
+        return await get_active_segments(tenant, state.segments_version, state.zone)
+    # The workspace never had a segment. That is cached too, so that its next write reads nothing ahead.
+    none = ActiveSegments(0, state.zone)
+    tenant.transaction.process_cache.of(CACHE).put(tenant.workspace, none)
+    return none

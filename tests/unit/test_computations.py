@@ -1,0 +1,58 @@
+"""Long computations leave the event loop free and do not compete with each other."""
+
+import asyncio
+import sys
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+
+from diglot.computations import SWITCH_SECONDS, compute, favor_event_loop
+
+_request: ContextVar[str] = ContextVar("request")
+
+
+async def test_computations_run_one_at_a_time() -> None:
+    """Several computations at once never overlap, and none runs on the thread of the event loop."""
+    running: list[int] = []
+    counts: list[int] = []
+    threads: set[int] = set()
+
+    def note() -> None:
+        threads.add(threading.get_ident())
+        running.append(1)
+        counts.append(len(running))
+        time.sleep(0.005)
+        running.pop()
+
+    await asyncio.gather(*(compute(note) for _ in range(6)))
+    assert counts == [1] * 6
+    assert threading.get_ident() not in threads
+
+
+async def test_the_event_loop_runs_meanwhile() -> None:
+    """A computation that waits for the event loop ends."""
+    reached = threading.Event()
+    asyncio.get_running_loop().call_soon(reached.set)
+    assert await compute(lambda: reached.wait(30))
+
+
+async def test_a_computation_belongs_to_its_request() -> None:
+    """It sees the context of its caller, and its error reaches the caller and nobody else."""
+    _request.set("one")
+    assert await compute(_request.get) == "one"
+    with pytest.raises(ZeroDivisionError):
+        await compute(lambda: 1 // 0)
+    assert await compute(lambda: 2) == 2
+
+
+def test_threads_pass_the_interpreter_on_sooner() -> None:
+    """A server shortens the interval after which a thread that computes lets others run."""
+    before = sys.getswitchinterval()
+    try:
+        favor_event_loop()
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+        assert before > SWITCH_SECONDS
+    finally:
+        sys.setswitchinterval(before)

@@ -1,0 +1,50 @@
+"""Every unit of work of a workspace names it, so that no workspace queues with another's."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tools.house import SOURCE, Module, read
+
+# Where requests of clients become units of work; background work shares one turn.
+SERVES_CLIENTS = "service/"
+BINDS = ("bind_workspace", "lock_workspace")
+
+
+def test_units_of_requests_name_their_workspace() -> None:
+    """A unit without a key would share the turns of all that belongs to no workspace."""
+    modules = [module for module in read(SOURCE) if module.path.startswith(SERVES_CLIENTS)]
+    assert modules
+    assert list(_without_key(modules)) == []
+
+
+@pytest.mark.parametrize("method", ["read", "write"])
+def test_a_unit_without_a_key_is_found(method: str) -> None:
+    """The rule covers units that are bound in the call or before it."""
+    for text in (
+        f"def f(self): self.engine.{method}(lock_workspace(7, clock, work))",
+        f"def f(engine): unit = bind_workspace(7, work); engine.{method}(unit)",
+    ):
+        assert list(_without_key([Module("service/new.py", text)])) == ["service/new.py:f"]
+        keyed = text.replace("unit)", "unit, workspace=7)").replace("work))", "work), workspace=7)")
+        assert list(_without_key([Module("service/new.py", keyed)])) == []
+
+
+def _without_key(modules: Iterable[Module]) -> Iterator[str]:
+    """Yield the functions that bind a workspace and run a unit without its key."""
+    for module in modules:
+        for function in module.iterate_functions():
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            binds = any(ast.unparse(call.func) in BINDS for call in calls)
+            if binds and any(_runs_without_key(call) for call in calls):
+                yield f"{module.path}:{function.name}"
+
+
+def _runs_without_key(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(value=engine, attr="read" | "write") if ast.unparse(engine).endswith("engine"):
+            is_bound = isinstance(call.args[0], ast.Name) or any(name in ast.unparse(call) for name in BINDS)
+            return is_bound and all(keyword.arg != "workspace" for keyword in call.keywords)
+        case _:
+            return False
