@@ -24,6 +24,8 @@ from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow
 from diglot.storage.predicates.sql_compiler import compile_condition
+from diglot.storage.slices import compute_off_loop
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
@@ -120,16 +122,28 @@ async def _build_scan(
     """Return the scan for a purpose, and its values without those of the window."""
     backend = tenant.backend
     if not query.is_static:
-        statement = scans.build_scan(purpose, query.condition, backend, query.now, query.zone, sort=sort)
+        statement = await scans.prepare_scan(
+            tenant, purpose, query.condition, query.now, query.zone, sort=sort
+        )
         return statement, statement.values
-    restriction = None
-    if query.restriction is not None:
-        restriction = compile_condition(query.restriction, backend, query.now, query.zone)
-    statement = scans.build_static_scan(purpose, backend, restriction, sort)
+    restriction = query.restriction
+    rule_count = 0 if restriction is None else scans.count_rules(restriction)
+    statement = await compute_off_loop(
+        tenant, rule_count, lambda: _build_static_scan(backend, query, purpose, sort)
+    )
     stored = query.stored
     assert stored is not None
     members = await store.load_members(tenant, stored.segment, stored.state)
     return statement, statement.values | {"keys": backend.encode_list(list(members))}
+
+
+def _build_static_scan(
+    backend: Backend, query: MembershipQuery, purpose: str, sort: Sort | None
+) -> ShapedStatement:
+    restriction = None
+    if query.restriction is not None:
+        restriction = compile_condition(query.restriction, backend, query.now, query.zone)
+    return scans.build_static_scan(purpose, backend, restriction, sort)
 
 
 async def _load_current_delta(
@@ -215,7 +229,7 @@ async def load_members(tenant: Tenant, query: MembershipQuery) -> BitMap:
 
 async def evaluate_condition(tenant: Tenant, node: tree.Node, now: int, zone: ZoneInfo) -> BitMap:
     """Return the keys of all contacts that match a condition, by one scan."""
-    statement = scans.build_scan(scans.KEYS, node, tenant.backend, now, zone)
+    statement = await scans.prepare_scan(tenant, scans.KEYS, node, now, zone)
     rows = await tenant.fetch_all(statement, **statement.values)
     return tenant.backend.decode_keys(rows)
 
