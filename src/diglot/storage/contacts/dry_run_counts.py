@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -16,16 +16,13 @@ from diglot.storage.contacts.rows import contact_of
 from diglot.storage.predicates.binder import MATCHES_NONE
 from diglot.storage.predicates.sql_compiler import CompiledConditions, combine_predicates, compile_conditions
 from diglot.storage.schema import contacts
+from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
 
 _PURPOSE: Final = "dry counts"
 _CURRENT_FLAG: Final = "is_current"
-# A hop to a thread costs more than to build a statement of few rules.
-_RULES_ON_LOOP: Final = 10
-# One thread at a time builds a long statement, because each that computes delays the event loop.
-_building: Final = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +72,8 @@ async def count_matches(tenant: Tenant, question: DryRunQuestion) -> DryRunCount
     if tree.is_draft(condition) and tree.is_draft(current):
         return DryRunCounts(0, 0, 0, 0, ())
     predicates = _predicates_by_stored_form(condition)
-
-    def build() -> ShapedStatement:
-        counting = build_count_statement(question, tenant.backend)
-        sql = scans.compile_once(_PURPOSE, tenant.backend, counting.shape, counting.build)
-        return ShapedStatement(sql, counting.values)
-
-    statement = await _build_statement(tenant, build, len(predicates))
+    rule_count = scans.count_rules(condition) + scans.count_rules(current)
+    statement = await compute_off_loop(tenant, rule_count, partial(_compile_counts, question, tenant.backend))
     row = await tenant.fetch_one(statement, **statement.values)
     assert row is not None
     contact_count, total, members, entering, leaving, *flags = row
@@ -89,6 +81,12 @@ async def count_matches(tenant: Tenant, question: DryRunQuestion) -> DryRunCount
     flag_counts = dict(zip(predicates, flags, strict=True))
     rules = tuple(_count_rule(rule, flag_counts, contact_count) for rule in tree.rules_of(condition))
     return DryRunCounts(total, members, entering, leaving, rules)
+
+
+def _compile_counts(question: DryRunQuestion, backend: Backend) -> ShapedStatement:
+    statement = build_count_statement(question, backend)
+    sql = scans.compile_once(_PURPOSE, backend, statement.shape, statement.build)
+    return ShapedStatement(sql, statement.values)
 
 
 def _predicates_by_stored_form(condition: tree.Node) -> dict[str, tree.Predicate]:
@@ -167,31 +165,12 @@ def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:
     return flags.offset(ZERO).subquery("flags")
 
 
-async def _build_statement(
-    tenant: Tenant, build: Callable[[], ShapedStatement], rules: int
-) -> ShapedStatement:
-    """Build a statement; one of many rules off the event loop, because each rule takes time."""
-    if rules <= _RULES_ON_LOOP:
-        return build()
-
-    def build_alone() -> ShapedStatement:
-        with _building:
-            return build()
-
-    return await tenant.transaction.run_off_loop(build_alone)
-
-
 async def load_newest(
     tenant: Tenant, question: DryRunQuestion, node: tree.Node, max_count: int
 ) -> list[Contact]:
     """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
     if max_count == 0:
         return []
-    rules = sum(1 for _ in tree.predicates_of(node))
-    statement = await _build_statement(
-        tenant,
-        lambda: scans.build_scan(scans.PAGE, node, tenant.backend, question.now, question.zone),
-        rules,
-    )
+    statement = await scans.prepare_scan(tenant, scans.PAGE, node, question.now, question.zone)
     rows = await tenant.fetch_all(statement, **statement.values, limit=max_count, offset=0)
     return [contact_of(row) for row in rows]
