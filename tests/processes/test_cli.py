@@ -101,6 +101,8 @@ COMMANDS = [
     *(("backup",), ("check",), ("restore",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
     *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
+    *(("workspaces", "rename"), ("workspaces", "delete")),
+    *(("contacts",), ("contacts", "export"), ("contacts", "erase")),
 ]
 
 

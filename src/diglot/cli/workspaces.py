@@ -4,13 +4,20 @@ import sys
 
 import click
 
-from diglot.cli.options import database_options, resolve_database, run_on_database
+from diglot.cli.options import (
+    Progress,
+    database_options,
+    require_confirmation,
+    resolve_database,
+    run_on_database,
+)
+from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.service.access.workspaces import Workspaces
 
 
 @click.group()
 def workspaces() -> None:
-    """List workspaces, set their time zones and their passwords.
+    """List, rename and delete workspaces, set their time zones and their passwords.
 
     A workspace is a tenant: it owns contacts, segments and keys, and cannot see those of others.
     `diglot keys create` creates one.
@@ -23,7 +30,7 @@ def list_workspaces(database: str | None, config: str | None) -> None:
     """List the workspaces with their time zones."""
     url = resolve_database(database, config)
     for workspace in run_on_database(url, lambda engine: Workspaces(engine).list_all()):
-        click.echo(f"{workspace.name}\t{workspace.time_zone}")
+        click.echo(f"{workspace.name}\t{workspace.time_zone or 'being deleted'}")
 
 
 @workspaces.command("set")
@@ -40,6 +47,33 @@ def set_workspace(name: str, time_zone: str, database: str | None, config: str |
     url = resolve_database(database, config)
     run_on_database(url, lambda engine: Workspaces(engine).set_time_zone(name, time_zone))
     click.echo(f"{name} has time zone {time_zone} now.", err=True)
+
+
+@workspaces.command()
+@click.argument("old")
+@click.argument("new")
+@database_options
+def rename(old: str, new: str, database: str | None, config: str | None) -> None:
+    """Rename the workspace OLD to NEW; its keys and sessions stay valid."""
+    url = resolve_database(database, config)
+    run_on_database(url, lambda engine: Workspaces(engine).rename(old, new))
+    click.echo(f"{old} is {new} now.", err=True)
+
+
+@workspaces.command()
+@click.argument("name")
+@click.option("--confirm", metavar="NAME", help="The name again; without it, the command asks for it.")
+@database_options
+def delete(name: str, *, confirm: str | None, database: str | None, config: str | None) -> None:
+    """Delete the workspace NAME with its contacts, segments, lists, keys and everything else.
+
+    Its keys stop working first. Servers go on meanwhile. If the command is interrupted, run it again.
+    """
+    url = resolve_database(database, config)
+    require_confirmation(name, confirm, "the name of the workspace")
+    with Progress("deleted") as progress:
+        count = run_on_database(url, lambda engine: WorkspaceRemoval(engine, progress.show).delete(name))
+    click.echo(f"{name} is deleted, with {count:,} rows.", err=True)
 
 
 @workspaces.command()
