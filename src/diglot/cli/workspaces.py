@@ -29,7 +29,7 @@ def workspaces() -> None:
 def list_workspaces(database: str | None, config: str | None) -> None:
     """List the workspaces with their time zones."""
     url = resolve_database(database, config)
-    for workspace in run_on_database(url, lambda engine: Workspaces(engine).list_all()):
+    for workspace in run_on_database(url, lambda engine: Workspaces(engine.in_background()).list_all()):
         click.echo(f"{workspace.name}\t{workspace.time_zone or 'being deleted'}")
 
 
@@ -45,7 +45,7 @@ def set_workspace(name: str, time_zone: str, database: str | None, config: str |
     Bare dates in contacts and in segments, and "exactly N days ago", follow it.
     """
     url = resolve_database(database, config)
-    run_on_database(url, lambda engine: Workspaces(engine).set_time_zone(name, time_zone))
+    run_on_database(url, lambda engine: Workspaces(engine.in_background()).set_time_zone(name, time_zone))
     click.echo(f"{name} has time zone {time_zone} now.", err=True)
 
 
@@ -56,7 +56,7 @@ def set_workspace(name: str, time_zone: str, database: str | None, config: str |
 def rename(old: str, new: str, database: str | None, config: str | None) -> None:
     """Rename the workspace OLD to NEW; its keys and sessions stay valid."""
     url = resolve_database(database, config)
-    run_on_database(url, lambda engine: Workspaces(engine).rename(old, new))
+    run_on_database(url, lambda engine: Workspaces(engine.in_background()).rename(old, new))
     click.echo(f"{old} is {new} now.", err=True)
 
 
@@ -72,7 +72,9 @@ def delete(name: str, *, confirm: str | None, database: str | None, config: str 
     url = resolve_database(database, config)
     require_confirmation(name, confirm, "the name of the workspace")
     with Progress("deleted") as progress:
-        count = run_on_database(url, lambda engine: WorkspaceRemoval(engine, progress.show).delete(name))
+        count = run_on_database(
+            url, lambda engine: WorkspaceRemoval(engine.in_background(), progress.show).delete(name)
+        )
     click.echo(f"{name} is deleted, with {count:,} rows.", err=True)
 
 
@@ -88,7 +90,7 @@ def password(name: str, *, remove: bool, database: str | None, config: str | Non
     """
     given = None if remove else _read_password()
     url = resolve_database(database, config)
-    run_on_database(url, lambda engine: Workspaces(engine).set_password(name, given))
+    run_on_database(url, lambda engine: Workspaces(engine.in_background()).set_password(name, given))
     click.echo(f"{name} has {'no password' if remove else 'a new password'} now.", err=True)
 
 
