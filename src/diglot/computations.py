@@ -1,4 +1,4 @@
-"""Long computations of a process: off the event loop, and one at a time.
+"""Long computations of a process: off the event loop, and one or two at a time.
 
 Each thread that computes wants the interpreter, and the event loop asks for it several times in a request:
 with six threads it waits six times as long as with one. All computations together take no longer one after
@@ -17,14 +17,19 @@ T = TypeVar("T")
 # How long a thread keeps the interpreter while another waits for it; Python's default is ten times as long.
 SWITCH_SECONDS: Final = 0.0005
 
-# It has no thread before its first use, so processes can be forked until then.
-_executor: Final = ThreadPoolExecutor(1, "computation")
+# They have no threads before their first use, so processes can be forked until then.
+_of_requests: Final = ThreadPoolExecutor(1, "computation")
+_of_units: Final = ThreadPoolExecutor(1, "computation of units")
 
 
-async def compute(function: Callable[[], T]) -> T:
-    """Return the result of a function, which must not wait for another computation."""
+async def compute(function: Callable[[], T], *, in_unit: bool = False) -> T:
+    """Return the result of a function, which must not wait for another computation.
+
+    A unit of work, which holds a connection and perhaps a lock, waits only for other units.
+    """
     work = partial(copy_context().run, function)
-    return await asyncio.get_running_loop().run_in_executor(_executor, work)
+    executor = _of_units if in_unit else _of_requests
+    return await asyncio.get_running_loop().run_in_executor(executor, work)
 
 
 def favor_event_loop() -> None:

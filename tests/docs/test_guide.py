@@ -23,6 +23,8 @@ BUNDLED = DATABASES[1]
 IN_A_CLONE = "in a clone of the repository"
 TEST_COMMAND = "test command"
 OF_SDKS = "in the tests of SDKs"
+# Litestream is not part of the tests; test_deployment.py checks its configuration.
+OF_LITESTREAM = "by hand, with Litestream"
 # Commands of the Makefile, which test_architecture.py looks up.
 OF_DEVELOPERS = "by developers, in a clone"
 LOCAL_PAGES = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
@@ -99,5 +101,9 @@ def test_the_blocks_that_run_elsewhere() -> None:
     """Only these few blocks do not run here."""
     left = [(page_name(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
     readme = [("README.md", IN_A_CLONE), ("README.md", TEST_COMMAND)]
-    others = (("docs/sdks.md", OF_SDKS), ("CONTRIBUTING.md", OF_DEVELOPERS))
+    others = (
+        ("docs/sdks.md", OF_SDKS),
+        ("CONTRIBUTING.md", OF_DEVELOPERS),
+        ("docs/operate.md", OF_LITESTREAM),
+    )
     assert [item for item in left if item not in others] == readme

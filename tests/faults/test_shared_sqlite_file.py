@@ -36,10 +36,14 @@ COMMANDS: Final = {
     "workspaces list": "",
     "workspaces set acme --time-zone UTC": "",
     "workspaces password acme": "correct horse battery staple\n",
+    "contacts export a@example.com --workspace acme": "",
+    "contacts erase a@example.com --workspace acme --confirm a@example.com --vacuum": "",
+    "workspaces rename acme other": "",
+    "workspaces delete other --confirm other": "",
     "demo --no-serve": "",
     "check": "",
-    "backup copy.db": "",
-    "restore copy.db": "",
+    "backup FOLDER/copy.db": "",
+    "restore FOLDER/copy.db": "",
 }
 # The tests of power losses see all that a server writes with this library.
 ELSEWHERE: Final = {"serve"}
@@ -128,7 +132,10 @@ def test_every_command_uses_the_same_library(tmp_path: Path) -> None:
     """A second library would drop the locks of the first, and an older one would corrupt the file."""
     names = set(opening_commands(commands)) - ELSEWHERE
     assert all(any(line.startswith(name) for line in COMMANDS) for name in names), names
-    lines = [(f"{line} --database {tmp_path / 'diglot.db'}", stdin) for line, stdin in COMMANDS.items()]
+    lines = [
+        (f"{line.replace('FOLDER', str(tmp_path))} --database {tmp_path / 'diglot.db'}", stdin)
+        for line, stdin in COMMANDS.items()
+    ]
     command = [sys.executable, "-m", "support.faults.openings", json.dumps(lines)]
     result = subprocess.run(command, cwd=TESTS, stdout=subprocess.PIPE, check=True)
     for line, opened in zip(COMMANDS, json.loads(result.stdout), strict=True):

@@ -131,6 +131,19 @@ async def test_a_file_that_is_replaced_takes_no_writes(engine: SQLite, path: Pat
         await engine.ping()
 
 
+async def test_a_ping_recovers(engine: SQLite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ping that could not open the file, for example because no file was free, opens it the next time."""
+
+    def fail(*_: object, **__: object) -> None:
+        sqlite3.connect(path / "no folder")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sqlite_thread, "open_connection", fail)
+        with pytest.raises(Unavailable, match="unable to open"):
+            await engine.ping()
+    await engine.ping()
+
+
 async def test_a_full_disk_takes_no_writes_and_recovers(engine: SQLite) -> None:
     """Reads go on; writes are refused until there is space, and each is all or nothing."""
     await engine.write(creating("before"))

@@ -34,6 +34,7 @@ from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
+from support.logs import restoring_logs
 
 SEGMENT_COUNT = sum(len(dialect.demo.segments) for dialect in DIALECTS)
 STOP_SECONDS = 10
@@ -62,7 +63,7 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
     def run(*arguments: str, stdin: str = "") -> Result:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as left, restoring_logs():
             main(arguments)
         captured = capsys.readouterr()
         return Result(left.value.code, captured.out, captured.err)
@@ -100,6 +101,8 @@ COMMANDS = [
     *(("backup",), ("check",), ("restore",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
     *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
+    *(("workspaces", "rename"), ("workspaces", "delete")),
+    *(("contacts",), ("contacts", "export"), ("contacts", "erase")),
 ]
 
 
@@ -579,11 +582,11 @@ from diglot.server import granian_options
 granian_options.STOP_SECONDS = 1
 """
 NO_LIFESPAN = """
-from diglot import app
+from diglot.storage.schema import revisions
 from diglot.errors import Misconfigured
 async def fail(database):
     raise {error}
-app.revisions.require_latest = fail
+revisions.require_latest = fail
 """
 SERVE = "from diglot.cli import main; main(['serve', '--port', '0', *sys.argv[1:]])"
 

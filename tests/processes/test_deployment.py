@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
 import yaml
 
+from diglot.settings import Settings
+from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import DATABASES
 from support.paths import ROOT
 
@@ -150,3 +152,34 @@ def test_a_health_check_names_a_port(tmp_path: Path) -> None:
     """Port 0 is any port, so there is nothing to ask."""
     refused = run(["diglot", "health", "--port", "0"], {}, tmp_path)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_litestream_copies_the_file_of_the_unit() -> None:
+    """The configuration names the file that the systemd unit has, without its ephemeral tables."""
+    configuration = yaml.safe_load((UNIT.parent / "litestream.yml").read_text())
+    [database] = configuration["dbs"]
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(UNIT)
+    assert database["path"] == f"{unit['Service']['WorkingDirectory']}/{Settings().database}"
+    assert set(database) == {"path", "replica"}
+    assert database["replica"].keys() == {"type", "bucket", "path", "sync-interval"}
+    page = (ROOT / "docs" / "operate.md").read_text()
+    assert f"litestream restore -config litestream.yml -o restored.db {database['path']}\n" in page
+    assert f"diglot restore restored.db --database {database['path']}\n" in page
+
+
+def test_what_litestream_restores_is_put_in_place(tmp_path: Path) -> None:
+    """Its copy has two tables of its own, and the rollback journal that a new file has."""
+    database, restored = tmp_path / "diglot.db", tmp_path / "restored.db"
+    for words in (["diglot", "migrate"], ["diglot", "backup", str(restored)]):
+        subprocess.run(**command_line(words, {}, tmp_path), check=True, capture_output=True)
+    with closing(sqlite3.connect(restored)) as connection:
+        connection.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+        connection.execute("CREATE TABLE _litestream_lock (id INTEGER)")
+    for words in (
+        ["diglot", "check", "--database", str(restored)],
+        ["diglot", "restore", str(restored), "--database", str(database)],
+        ["diglot", "check"],
+    ):
+        subprocess.run(**command_line(words, {}, tmp_path), check=True, capture_output=True)

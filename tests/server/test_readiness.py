@@ -11,6 +11,7 @@ from diglot.server.observability import readiness
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.families import SIZE
 from diglot.storage.connect import create_engine, is_embedded
+from diglot.storage.schema import revisions
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
@@ -82,6 +83,21 @@ async def test_another_revision(own_server: Server) -> None:
     assert await ready(own_server) == (503, OK | {"schema": "another revision"})
     await execute(own_server.url, f"UPDATE alembic_version SET version_num = '{LATEST}'")
     assert await ready(own_server) == (200, OK)
+
+
+async def test_a_revision_that_cannot_be_read(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database without another connection serves those that it has; the schema stays what it was."""
+
+    async def refuse(_: str) -> str:
+        raise DatabaseAway("sorry, too many clients already")
+
+    for revision, state in ((LATEST, "ok"), ("r999", "another revision")):
+        await execute(own_server.url, f"UPDATE alembic_version SET version_num = '{revision}'")
+        before = await ready(own_server)
+        with monkeypatch.context() as full:
+            full.setattr(revisions, "read_revision", refuse)
+            assert await ready(own_server) == before
+        assert before[1]["schema"] == state
 
 
 async def test_a_disk_that_is_almost_full(database: Database) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -17,8 +18,10 @@ from sqlalchemy import Connection, select
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
 from diglot.storage.schema.revisions import LATEST, REVISIONS
+from diglot.storage.sql.backups import sqlite_backup
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import SQLITE, Database, set_revision
 from support.servers.in_process import bearer, serving
 
@@ -128,6 +131,60 @@ async def test_an_upgrade_counts_what_limits_apply_to(url: str) -> None:
         await transaction.run_sync(_downgrade)
     assert await migrate.upgrade_schema(url) == ("r001", LATEST)
     assert await _counts(url) == counted
+
+
+async def test_an_upgrade_copies_a_file_first(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has the older revision and all rows; each upgrade makes its own, also one that fails."""
+
+    async def downgrade() -> None:
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            await transaction.run_sync(_downgrade)
+
+    def stop(*_: object, **__: object) -> None:
+        raise OSError("stopped")
+
+    async with database.empty() as url:
+        await migrate.upgrade_schema(url)
+        async with serving(url) as server:
+            await server.key("misar", "copied")
+        await downgrade()
+        with monkeypatch.context() as patched:
+            patched.setattr(op, "create_index", stop)
+            with pytest.raises(Misconfigured, match="stopped"):
+                await migrate.upgrade_schema(url)
+        assert await migrate.upgrade_schema(url) == ("r001", LATEST)
+        assert await migrate.upgrade_schema(url) == (LATEST, LATEST)
+        told = [line for line in caplog.messages if "is copied to" in line]
+        if database is not SQLITE:
+            assert told == []
+            return
+        file = parse_sqlite_path(url)
+        copies = [f"{file}.before-{LATEST}", f"{file}.before-{LATEST}-2"]
+        assert len(told) == len(copies)
+        assert sorted(str(path) for path in file.parent.glob("*before*")) == copies
+        for copy, line in zip(copies, told, strict=True):
+            assert copy in line
+            assert await revisions.read_revision(copy) == "r001"
+            with closing(sqlite3.connect(copy)) as connection:
+                assert connection.execute("SELECT name FROM workspaces").fetchall() == [("copied",)]
+
+
+async def test_an_upgrade_without_a_copy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the file cannot be copied, for example because the disk is full, nothing is upgraded."""
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with SQLITE.fresh() as url:
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            await transaction.run_sync(_downgrade)
+        monkeypatch.setattr(sqlite_backup, "_copy", fail)
+        with pytest.raises(Misconfigured, match=r"cannot be copied .* disk is full"):
+            await migrate.upgrade_schema(url)
+        assert await revisions.read_revision(url) == "r001"
+        assert not list(parse_sqlite_path(url).parent.glob("*before*"))
 
 
 async def _counts(url: str) -> list[tuple[str, int, int, int]]:

@@ -8,12 +8,15 @@ from typing import TypeVar
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.membership import moves
 from diglot.service.contacts import bulk_writes
 from diglot.service.parts import LARGEST_PART
 from diglot.storage import slices
+from diglot.storage.contacts import scans
 from diglot.storage.slices import MAX_INLINE, SLICE_LENGTH
+from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.tenant import Tenant
 from support.servers.api_clients import dialect_clients
 from support.servers.in_process import Server, serving
@@ -87,3 +90,24 @@ async def test_large_writes_leave_the_event_loop_to_others(
     assert (await misar.get(segment))["contact_count"] == 0
     assert max(size for size, _ in computed) <= LARGEST_PART
     assert [size for size, on_loop in computed if on_loop and size > MAX_INLINE] == []
+
+
+async def test_statements_with_many_rules_are_compiled_off_the_event_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dry runs and new segments of many rules build their SQL on another thread."""
+    compiled: list[tuple[str, bool]] = []
+    loop_thread = threading.get_ident()
+
+    def note(purpose: str, backend: Backend, shape: str, build: Callable[[], ClauseElement]) -> Sql:
+        compiled.append((purpose, threading.get_ident() == loop_thread))
+        return compile_once(purpose, backend, shape, build)
+
+    compile_once = scans.compile_once
+    monkeypatch.setattr(scans, "compile_once", note)
+    misar, _ = await dialect_clients(server)
+    criteria = {"operator": "OR", "rules": RULES}
+    await misar.request("POST", "/segments/dry-run", {"filter_criteria": criteria})
+    await misar.create("many rules", criteria)
+    assert [purpose for purpose, _ in compiled] == ["dry counts", scans.KEYS]
+    assert [purpose for purpose, on_loop in compiled if on_loop] == []

@@ -31,6 +31,15 @@ async def test_computations_run_one_at_a_time() -> None:
     assert threading.get_ident() not in threads
 
 
+async def test_a_unit_of_work_does_not_wait_for_requests() -> None:
+    """A computation in a unit ends while the body of a request is read, because it may hold a lock."""
+    unit_ended = threading.Event()
+    reading = asyncio.create_task(compute(lambda: unit_ended.wait(30)))
+    await asyncio.sleep(0)
+    await compute(unit_ended.set, in_unit=True)
+    assert await reading
+
+
 async def test_the_event_loop_runs_meanwhile() -> None:
     """A computation that waits for the event loop ends."""
     reached = threading.Event()

@@ -10,13 +10,35 @@ from tools.house import SOURCE, Module, read
 # Where requests of clients become units of work; background work shares one turn.
 SERVES_CLIENTS = "service/"
 BINDS = ("bind_workspace", "lock_workspace")
+# What only commands use: the class and its module. A command may read a whole workspace, so it takes the
+# engine of background work, which has no deadline.
+COMMANDS = {
+    "Workspaces": "service/access/workspaces.py",
+    "WorkspaceRemoval": "service/access/workspace_removal.py",
+    "PersonalData": "service/contacts/personal_data.py",
+}
 
 
 def test_units_of_requests_name_their_workspace() -> None:
     """A unit without a key would share the turns of all that belongs to no workspace."""
-    modules = [module for module in read(SOURCE) if module.path.startswith(SERVES_CLIENTS)]
-    assert modules
+    every = [module for module in read(SOURCE) if module.path.startswith(SERVES_CLIENTS)]
+    modules = [module for module in every if module.path not in COMMANDS.values()]
+    assert len(every) == len(modules) + len(COMMANDS)
     assert list(_without_key(modules)) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_have_no_deadline_of_requests(name: str) -> None:
+    """Each use is in a command, with the engine of background work."""
+    uses = [
+        (module.path, ast.unparse(node.args[0]))
+        for module in read(SOURCE)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == name
+    ]
+    assert uses
+    assert {engine for _, engine in uses} == {"engine.in_background()"}
+    assert all(path.startswith("cli/") for path, _ in uses)
 
 
 @pytest.mark.parametrize("method", ["read", "write"])

@@ -30,6 +30,9 @@ class Check:
         total = len(all_workspaces) + len(segments)
         for done, workspace in enumerate(all_workspaces):
             self.progress(done, total)
+            if workspace.time_zone == workspaces.IN_DELETION:
+                self.report(f"workspace {workspace.name}: its deletion did not end: run it again")
+                continue
             find = bind_workspace(workspace.number, stored_counts.find_wrong_counts)
             for wrong in await self.engine.read(find):
                 difference = f"{wrong.name} is {wrong.stored}, but there are {wrong.counted}"

@@ -16,6 +16,7 @@ from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound, Unava
 SUMMARIES: Final = {
     "backup": "Copy a SQLite database into a file, while it is in use.",
     "check": "Look for damage and wrong counts in a database.",
+    "contacts": "Export or erase everything that is stored about one person.",
     "demo": "Start a server with example contacts and segments.",
     "health": "Tell whether the server responds.",
     "keys": "Create, list, revoke and adopt API keys.",
@@ -23,7 +24,7 @@ SUMMARIES: Final = {
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
     "restore": "Put a backup in place of a SQLite database.",
     "serve": "Start the server.",
-    "workspaces": "List workspaces, set their time zones and their passwords.",
+    "workspaces": "List, rename and delete workspaces, set their time zones and passwords.",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 import click
 
+from diglot.errors import Misconfigured
 from diglot.setting_sources import load_settings
 from diglot.settings import Setting
 from diglot.storage.connect import open_engine, open_existing_engine, warn_beside_others
@@ -94,6 +95,23 @@ def run_on_database(url: str, work: Callable[[Engine], Awaitable[T]], *, create_
             return await work(engine)
 
     return asyncio.run(run())
+
+
+def require_confirmation(expected: str, given: str | None, what: str) -> None:
+    """Ask for a name that confirms what cannot be undone, unless it is given; raise `Misconfigured`.
+
+    Outside of a terminal it is a line of standard input.
+    """
+    if given is None:
+        question = f"This cannot be undone. To confirm, type {what}"
+        if sys.stdin.isatty():
+            given = click.prompt(question, err=True)
+        else:
+            given = sys.stdin.readline().rstrip("\r\n")
+    if given != expected:
+        raise Misconfigured(
+            f"not confirmed, so nothing is changed: give {what}, {expected!r}, with --confirm"
+        )
 
 
 def warn_of_risk(url: str) -> None:

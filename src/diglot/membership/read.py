@@ -5,10 +5,8 @@ clock. Any other condition, and a pending segment, is evaluated by a scan of the
 contacts on SQLite: 0.01 ms for a stored count, 240 to 340 ms for a scan.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pyroaring import BitMap
@@ -26,13 +24,11 @@ from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow
 from diglot.storage.predicates.sql_compiler import compile_condition
+from diglot.storage.slices import compute_off_loop
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
-
-T = TypeVar("T")
-# A statement over this many rules takes about 5 ms to build, over 250 of them 50 to 100 ms.
-_WIDE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,36 +116,34 @@ def _is_from_future(segment: Segment, now: int, state: WorkspaceState) -> bool:
     return bool(relative_dates_of(segment.condition.tree))
 
 
-async def _prepare(tenant: Tenant, node: tree.Node, build: Callable[[], T]) -> T:
-    """Build a statement over a condition, and one over a wide condition off the event loop."""
-    is_wide = len(list(islice(tree.predicates_of(node), _WIDE))) == _WIDE
-    return await tenant.transaction.run_off_loop(build) if is_wide else build()
-
-
 async def _build_scan(
     tenant: Tenant, query: MembershipQuery, purpose: str, sort: Sort | None = None
 ) -> tuple[ShapedStatement, dict[str, Any]]:
     """Return the scan for a purpose, and its values without those of the window."""
     backend = tenant.backend
     if not query.is_static:
-        node = query.condition
-        statement = await _prepare(
-            tenant,
-            node,
-            lambda: scans.build_scan(purpose, node, backend, query.now, query.zone, sort=sort),
+        statement = await scans.prepare_scan(
+            tenant, purpose, query.condition, query.now, query.zone, sort=sort
         )
         return statement, statement.values
-    restriction = None
-    if query.restriction is not None:
-        narrower = query.restriction
-        restriction = await _prepare(
-            tenant, narrower, lambda: compile_condition(narrower, backend, query.now, query.zone)
-        )
-    statement = scans.build_static_scan(purpose, backend, restriction, sort)
+    restriction = query.restriction
+    rule_count = 0 if restriction is None else scans.count_rules(restriction)
+    statement = await compute_off_loop(
+        tenant, rule_count, lambda: _build_static_scan(backend, query, purpose, sort)
+    )
     stored = query.stored
     assert stored is not None
     members = await store.load_members(tenant, stored.segment, stored.state)
     return statement, statement.values | {"keys": backend.encode_list(list(members))}
+
+
+def _build_static_scan(
+    backend: Backend, query: MembershipQuery, purpose: str, sort: Sort | None
+) -> ShapedStatement:
+    restriction = None
+    if query.restriction is not None:
+        restriction = compile_condition(query.restriction, backend, query.now, query.zone)
+    return scans.build_static_scan(purpose, backend, restriction, sort)
 
 
 async def _load_current_delta(
@@ -235,9 +229,7 @@ async def load_members(tenant: Tenant, query: MembershipQuery) -> BitMap:
 
 async def evaluate_condition(tenant: Tenant, node: tree.Node, now: int, zone: ZoneInfo) -> BitMap:
     """Return the keys of all contacts that match a condition, by one scan."""
-    statement = await _prepare(
-        tenant, node, lambda: scans.build_scan(scans.KEYS, node, tenant.backend, now, zone)
-    )
+    statement = await scans.prepare_scan(tenant, scans.KEYS, node, now, zone)
     rows = await tenant.fetch_all(statement, **statement.values)
     return tenant.backend.decode_keys(rows)
 

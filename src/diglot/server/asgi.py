@@ -105,7 +105,7 @@ class ServerApp:
         extra = self._prepare(scope)
         record = self._watch.begin(scope, scope["diglot.request_id"])
         body = watch_body(scope, receive, self._body_seconds)
-        answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
+        answer = Answer(scope, send, self._answers, self._renderer_for)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":

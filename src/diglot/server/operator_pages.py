@@ -36,6 +36,7 @@ class OperatorPages:
     cells: SharedCells
     readiness: Readiness
     _reading: asyncio.Task[Metrics | None] | None = field(default=None)
+    _answers: bool = field(default=True)
 
     def by_path(self) -> dict[str, Page]:
         """Return the functions that render the pages."""
@@ -70,16 +71,21 @@ class OperatorPages:
         return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
 
     async def _read_stored(self) -> Metrics | None:
+        stored, reason = None, ""
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                return await self.engine_figures.engine.read(
+                stored = await self.engine_figures.engine.read(
                     lambda tx: background_metrics.load(tx, self.clock())
                 )
         except Exception as error:  # noqa: BLE001 - the page says so
-            log.warning("the database does not answer the metrics page: %s", error or type(error).__name__)
-            return None
+            stored, reason = None, str(error) or type(error).__name__
         finally:
             self._reading = None
+        # Only a change is logged, because anybody may ask for the page as often as they like.
+        if stored is None and self._answers:
+            log.warning("the database does not answer the metrics page: %s", reason)
+        self._answers = stored is not None
+        return stored
 
     def _measure(self) -> Sequence[Samples]:
         """Measure the processes and the files."""

@@ -25,7 +25,6 @@ def serve(
 
     Each process that answers calls `load_app` with what all processes of the server share.
     """
-    configure_logging(settings)
     favor_event_loop()
     address = find_free_address(settings.host, settings.port)
     require_shareable(settings.database, settings.workers)
@@ -33,6 +32,7 @@ def serve(
         from diglot.server import one_process as server  # noqa: PLC0415 - each needs another half of granian
     else:
         from diglot.server import worker_processes as server  # type: ignore[no-redef] # noqa: PLC0415 - see above
+    configure_logging(settings)
     slots = 1 if settings.workers == 1 else settings.workers * _SLOTS_PER_WORKER
     server.serve(settings, address, lambda: announce(address.url), load_app, SharedCells(SIZE, slots))
 

@@ -36,3 +36,9 @@ async def inspect_database(url: str) -> DatabaseState:
         return DatabaseState(revision, behind)
     file = database.embedded.inspect_file(path)
     return DatabaseState(revision, behind, database.embedded.library(), file, measure_free_bytes(url))
+
+
+def vacuum(url: str) -> None:
+    """Rewrite an embedded database, so that nothing is left of deleted rows; a server does that itself."""
+    if (embedded := find_database(url).embedded) is not None:
+        embedded.vacuum(find_file(url))

@@ -7,12 +7,13 @@ before `next_change_at`. A tick evaluates what time has changed and advances bot
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, not_, select, update
 
 from diglot.conditions.relative_dates import NEVER
+from diglot.errors import NotFound
 from diglot.model.workspaces import Workspace
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.engine import Transaction
@@ -26,11 +27,29 @@ STATE_COLUMNS = (
     *("evaluated_at", "next_change_at", "history_after_entry", "history_since", "time_zone"),
 )
 _COLUMNS = (_c.workspace, _c.name, _c.time_zone)
-_BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name")))
+# The time zone of a workspace whose deletion has begun; it refuses all reads and writes.
+IN_DELETION: Final = ""
+# The row of a deleted workspace whose number must not be used again has a name that no workspace can have.
+_DELETED: Final = "\x7f"
+_EXISTS = func.substr(_c.name, 1, 1) != literal(_DELETED)
+_BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name"), _EXISTS))
 _BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password_hash).where(_c.name == bindparam("name")))
 _UPDATE = update(workspaces).where(_c.workspace == bindparam("in_workspace"))
 _SET_PASSWORD = Statement(_UPDATE.values(password_hash=bindparam("hash")))
-_ALL = Statement(select(*_COLUMNS).order_by(_c.name))
+_ALL = Statement(select(*_COLUMNS).where(_EXISTS).order_by(_c.name))
+_RENAME = Statement(_UPDATE.values(name=bindparam("new_name")))
+_LAST_NUMBER = Statement(select(func.max(_c.workspace)))
+_DELETE = Statement(delete(workspaces).where(_c.workspace == bindparam("workspace")))
+_DELETE_MARKED = Statement(delete(workspaces).where(not_(_EXISTS), _c.workspace < bindparam("last_number")))
+_BEGIN_DELETION = Statement(
+    _UPDATE.values(
+        time_zone=IN_DELETION,
+        password_hash=None,
+        next_change_at=NEVER,
+        uncompacted_changes=0,
+        active_webhook_count=0,
+    )
+)
 _NEXT_NUMBER = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
 _STATE = Statement(
@@ -57,9 +76,11 @@ class WorkspaceState:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "WorkspaceState":
-        """Return the state of a row selected with `STATE_COLUMNS`."""
+        """Return the state of a row selected with `STATE_COLUMNS`; raise `NotFound` for a deleted one."""
         version, contact_count, next_entry, folded, segments_version, *rest = row
         evaluated_at, next_change_at, entry, since, zone = rest
+        if zone == IN_DELETION:
+            raise NotFound("workspace")
         return cls(
             *(version, contact_count, next_entry - 1, folded, segments_version),
             *(evaluated_at, next_change_at, entry, since, ZoneInfo(zone)),
@@ -131,14 +152,40 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
     return Workspace(row[0], name, time_zone)
 
 
+async def rename(tenant: Tenant, name: str) -> None:
+    """Give a workspace another name."""
+    await tenant.execute(_RENAME, new_name=name)
+
+
+async def begin_deletion(tenant: Tenant) -> None:
+    """Make a workspace refuse all reads and writes from now on; no background work finds it any more."""
+    await tenant.execute(_BEGIN_DELETION)
+
+
+async def end_deletion(tenant: Tenant) -> None:
+    """Delete the row of a workspace without other rows.
+
+    The row with the highest number stays without its name, because a new workspace would get its number, and
+    processes cache what they know of a workspace by its number. It is deleted after the next one.
+    """
+    row = await tenant.transaction.fetch_one(_LAST_NUMBER)
+    assert row is not None
+    if tenant.workspace < row[0]:
+        await tenant.execute(_DELETE)
+    else:
+        await tenant.execute(_RENAME, new_name=f"{_DELETED}{tenant.workspace}")
+    await tenant.transaction.execute(_DELETE_MARKED, {"last_number": row[0]})
+
+
 async def load_state(tenant: Tenant) -> WorkspaceState:
-    """Return the state of a workspace as this transaction sees it."""
+    """Return the state of a workspace as this transaction sees it; raise `NotFound` if it was deleted."""
     unit = tenant.transaction.open_units.get(tenant.workspace)
     if unit is not None:
         state: WorkspaceState = unit.state
         return state
     row = await tenant.fetch_one(_STATE)
-    assert row is not None
+    if row is None:
+        raise NotFound("workspace")
     return WorkspaceState.from_row(row)
 
 

@@ -16,13 +16,14 @@ import msgspec
 from sqlalchemy import and_, bindparam, case, update
 
 from diglot.clock import Clock
+from diglot.errors import NotFound
 from diglot.model.webhooks import Delivery, Webhook
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.engine import UnitOfWork
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
-from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.workspaces import IN_DELETION, WorkspaceState
 
 T = TypeVar("T")
 # A unit holds this many deliveries before it inserts them, because an import may reach a hundred webhooks.
@@ -238,8 +239,10 @@ async def _lock(tenant: Tenant, clock: Clock, reservation: Reservation) -> Write
         contacts=reservation.contacts,
         versions=int(reservation.moves_members),
     )
-    assert found is not None
-    stored = WorkspaceRow(*found)
+    stored = None if found is None else WorkspaceRow(*found)
+    if stored is None or stored.time_zone == IN_DELETION:
+        # Its deletion began after the request was authenticated.
+        raise NotFound("workspace")
     row = copy(stored)
     row.next_pk -= pks
     row.next_event -= reservation.events

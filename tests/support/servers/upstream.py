@@ -77,6 +77,7 @@ class Upstream:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request after another."""
         self.connections += 1
+        taken: ReceivedRequest | None = None
         try:
             while True:
                 taken = _head(await reader.readuntil(b"\r\n\r\n"))
@@ -90,8 +91,8 @@ class Upstream:
                 if writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
-            if self.requests:
-                self.requests[-1].left.set()
+            if taken is not None:
+                taken.left.set()
         finally:
             writer.close()
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import ServerBusy
 from diglot.server import asgi
 from diglot.server.errors import find_renderer
 from diglot.server.guards import answers, sockets
@@ -24,9 +24,10 @@ def scope(client: str = "192.0.2.1", **more: Any) -> dict[str, Any]:
     return {**own, "client": (client, 5), "server": ("127.0.0.1", 8000), **more}
 
 
-def busy(error: ServerBusy) -> ErrorResponse:
-    """Render the refusal of an answer in a dialect."""
-    return DIALECTS[0].surfaces[0].render_error(error)
+def busy(path: str) -> Callable[[Exception], ErrorResponse]:
+    """Return what renders the refusal of an answer in the dialect of a path."""
+    del path
+    return DIALECTS[0].surfaces[0].render_error
 
 
 async def send(answer: Answer, body: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from diglot.request_record import LOG_FIELDS, RequestRecord, current_request
 from diglot.server.observability.log_format import JsonFormatter, TextFormatter, configure_logging
 from diglot.settings import Settings
+from support.logs import restoring_logs
 
 TIME = r"2001-09-09T01:46:40\.123Z"
 HOSTILE = "a\nb\r\x1b[31m \u2028"
@@ -67,14 +68,8 @@ def test_lines_of_a_request_have_its_id() -> None:
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Restore what `configure_logging` changes."""
-    root, ours, hook = logging.getLogger(), logging.getLogger("diglot"), threading.excepthook
-    before = (list(root.handlers), root.level, ours.level)
-    yield
-    root.handlers[:], level, our_level = before
-    root.setLevel(level)
-    ours.setLevel(our_level)
-    threading.excepthook = hook
-    logging.captureWarnings(capture=False)
+    with restoring_logs():
+        yield
 
 
 @pytest.mark.usefixtures("restored")

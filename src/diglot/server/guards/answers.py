@@ -59,8 +59,8 @@ class AnswerLimits:
 class Answer:
     """The answer to one request, as ASGI messages.
 
-    `status` is 0 until the answer begins; `sent_bytes` counts its body. `busy` returns the answer to a client
-    for whose answer there is no room.
+    `status` is 0 until the answer begins; `sent_bytes` counts its body. `renderer_for` returns what
+    renders the errors of a path, for a client for whose answer there is no room.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Answer:
         scope: dict[str, Any],
         send: Callable[[Message], Awaitable[None]],
         limits: AnswerLimits,
-        busy: Callable[[ServerBusy], ErrorResponse],
+        renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]],
     ) -> None:
         self.status = 0
         self.sent_bytes = 0
         self._scope = scope
         self._send_now = send
         self._limits = limits
-        self._busy = busy
+        self._renderer_for = renderer_for
         self._start: Message | None = None
         self._seconds_left = limits.seconds
         self._is_gone = False
@@ -127,7 +127,7 @@ class Answer:
     def _refuse(self) -> bytes:
         """Turn the beginning into that of an error; return its body."""
         assert self._start is not None
-        response = self._busy(ServerBusy())
+        response = self._renderer_for(self._scope["path"])(ServerBusy())
         body = encode_json(response.body)
         kept = [(name, value) for name, value in self._start["headers"] if name not in _OF_A_BODY]
         own = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]

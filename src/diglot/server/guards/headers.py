@@ -15,18 +15,23 @@ _COOKIE_NAMES: Final = tuple(name.encode() for name in SESSION_COOKIES)
 
 
 def add_safety(scope: dict[str, Any], headers: Headers) -> Headers:
-    """Return the headers of an answer with those that it lacks; an upstream's answer stays as it is."""
-    names = {name.lower() for name, _ in headers}
-    added = [] if b"server" in names else [_SERVER]
-    if FORWARDED not in scope:
-        if b"x-content-type-options" not in names:
-            added.append(_NO_SNIFFING)
-        if b"cache-control" not in names and _has_session(scope):
-            added.append(_NO_STORE)
-    return [*headers, *added]
+    """Return the headers of an answer with those that it lacks; an upstream's answer stays as it is.
+
+    The names of our own headers are in lower case.
+    """
+    if FORWARDED in scope:
+        return headers if any(name.lower() == b"server" for name, _ in headers) else [*headers, _SERVER]
+    names = {name for name, _ in headers}
+    headers.append(_SERVER)
+    if b"x-content-type-options" not in names:
+        headers.append(_NO_SNIFFING)
+    if b"cache-control" not in names and _has_session(scope):
+        headers.append(_NO_STORE)
+    return headers
 
 
 def _has_session(scope: dict[str, Any]) -> bool:
-    return any(
-        key == b"cookie" and any(name in value for name in _COOKIE_NAMES) for key, value in scope["headers"]
-    )
+    for key, value in scope["headers"]:
+        if key == b"cookie" and any(name in value for name in _COOKIE_NAMES):
+            return True
+    return False

@@ -147,7 +147,7 @@ POOL_WAIT_SECONDS: Final = Family(
 DATABASE_ERRORS: Final = Family(
     "diglot_database_errors_total",
     COUNTER,
-    "Failures of the database, by kind: requests that got a 503 or 507, and background work to repeat.",
+    "Failures of the database, by kind: requests that got a 503, and background work to repeat.",
     ("kind",),
     (*((kind,) for kind in sorted({one.kind for one in _kinds(Unavailable)})), (OTHER,)),
 )

@@ -41,7 +41,12 @@ def configure_logging(settings: Settings) -> None:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """The handler of `configure_logging`."""
+    """The handler of `configure_logging`; it writes to what is standard error at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def _log_thread_error(args: threading.ExceptHookArgs) -> None:

@@ -26,10 +26,13 @@ _MEBIBYTE: Final = 1024 * 1024
 
 
 class Part:
-    """One thing that has to be right: `check` returns OK or what is wrong, within a deadline."""
+    """One thing that has to be right: `check` returns OK or what is wrong, within a deadline.
+
+    It returns None if it cannot tell now, and the state stays what it was.
+    """
 
     def __init__(
-        self, name: str, check: Callable[[], Awaitable[str]], kept_seconds: float = _KEPT_SECONDS
+        self, name: str, check: Callable[[], Awaitable[str | None]], kept_seconds: float = _KEPT_SECONDS
     ) -> None:
         self.name = name
         self._check = check
@@ -52,7 +55,7 @@ class Part:
         reason: BaseException | None = None
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                state = await self._check()
+                state = await self._check() or self._state
         except TimeoutError:
             state = "timed out"
         except Exception as error:  # noqa: BLE001 - whatever it is, the server is not ready
@@ -102,10 +105,13 @@ async def _check_database(ping: Callable[[], Awaitable[None]]) -> str:
     return OK
 
 
-async def _check_schema(url: str) -> str:
+async def _check_schema(url: str) -> str | None:
     try:
         return OK if await revisions.read_revision(url) == revisions.LATEST else "another revision"
-    except (Misconfigured, Unavailable):
+    except Unavailable:
+        # The database is away, which is another part, or has no connection left beside those of the pool.
+        return None
+    except Misconfigured:
         return "unknown"
 
 

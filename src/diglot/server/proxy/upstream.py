@@ -17,6 +17,7 @@ from diglot.errors import MalformedRequest, RequestTimeout, ServerBusy, Upstream
 from diglot.request_record import RECORD
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
+from diglot.server.guards.bounded_log import BoundedLog
 from diglot.server.guards.client_gone import ClientGone
 from diglot.server.guards.connections import BYTES_A_SECOND
 from diglot.server.guards.headers import FORWARDED
@@ -57,6 +58,7 @@ class UpstreamProxy:
         self._own_paths = owned
         self._options = options
         self._limits = ExchangeLimits()
+        self._failures = BoundedLog(log)
         self._transport: httpx.AsyncHTTPTransport | None = None
         # Names this process in Via, to detect a request that comes back.
         self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
@@ -88,7 +90,9 @@ class UpstreamProxy:
             return None
         assert self._transport is not None, "the lifespan opens it"
         network = client_network(scope, self._options.trusted_proxies)
-        exchange = _Exchange(self._transport, upstream, surface, self._pseudonym, self._options)
+        exchange = _Exchange(
+            self._transport, upstream, surface, self._pseudonym, self._options, self._failures
+        )
         return _LimitedExchange(exchange, self._limits, network, dialect.name)
 
 
@@ -120,6 +124,7 @@ class _Exchange:
     surface: Surface
     pseudonym: bytes
     options: ProxyOptions
+    failures: BoundedLog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, as long as the client waits for the response."""
@@ -196,7 +201,8 @@ class _Exchange:
             self._log_failure(scope, f"{error!r} while streaming the response")
 
     def _log_failure(self, scope: Scope, reason: str, *, timed_out: bool = False) -> UpstreamUnreachable:
-        log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, reason)
+        host = self.upstream.host
+        self.failures.record(host, f"request {scope['diglot.request_id']}: upstream {host}: {reason}")
         return UpstreamUnreachable(timed_out=timed_out)
 
     async def send_error(self, error: Exception, send: Send) -> None:

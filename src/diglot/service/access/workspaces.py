@@ -26,19 +26,25 @@ async def get_or_create_workspace(
     transaction: Transaction, name: str, time_zone: str | None, now: int
 ) -> Workspace:
     """Return the workspace of a name, created if it is new; raise `Conflict` for a different time zone."""
-    if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise InvalidInput.at(
-            ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
-        )
+    _check_name(name)
     workspace = await workspaces.find_by_name(transaction, name)
     if workspace is None:
         zone = time_zone or DEFAULT_ZONE
         parse_time_zone(zone)
         return await workspaces.create(transaction, name, zone, now)
+    if workspace.time_zone == workspaces.IN_DELETION:
+        raise Conflict("workspace", f"workspace {name} is being deleted: run `workspaces delete` again")
     if time_zone not in (None, workspace.time_zone):
         message = f"workspace {name} has time zone {workspace.time_zone}: change it with `workspaces set`"
         raise Conflict("workspace", message)
     return workspace
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidInput.at(
+            ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class Workspaces:
         zone = parse_time_zone(time_zone)
         await self.engine.write(partial(self._run, name=name, step=partial(_set_time_zone, zone=zone)))
 
+    async def rename(self, name: str, new_name: str) -> None:
+        """Rename a workspace; raise `NotFound`, or `Conflict` for a name in use."""
+        _check_name(new_name)
+        await self.engine.write(partial(self._run, name=name, step=partial(_rename, new_name=new_name)))
+
     async def set_password(self, name: str, password: str | None) -> None:
         """Set or remove (None) the password for browser sessions; end the existing sessions."""
         password_hash = None if password is None else hash_password(check_new_password(password))
@@ -71,6 +82,13 @@ class Workspaces:
         if workspace is None:
             raise NotFound(f"workspace {name}")
         await lock_workspace(workspace.number, self.clock, step)(transaction)
+
+
+async def _rename(unit: WriteUnit, new_name: str) -> None:
+    other = await workspaces.find_by_name(unit.transaction, new_name)
+    if other is not None and other.number != unit.workspace:
+        raise Conflict("workspace", f"there is a workspace {new_name} already")
+    await workspaces.rename(unit, new_name)
 
 
 async def _set_time_zone(unit: WriteUnit, zone: ZoneInfo) -> None:

@@ -10,10 +10,11 @@ from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
+from diglot.storage.workspaces import IN_DELETION
 
 _MAX_SEGMENTS: Final = 100
 _w, _s, _l = workspaces.c, segments.c, membership_log.c
-_ALL_WORKSPACES = Statement(select(_w.workspace).order_by(_w.workspace))
+_ALL_WORKSPACES = Statement(select(_w.workspace).where(_w.time_zone != IN_DELETION).order_by(_w.workspace))
 _DUE_WORKSPACES = Statement(
     select(_w.workspace)
     .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from diglot.storage.contacts.rows import contact_of
 from diglot.storage.predicates.binder import MATCHES_NONE
 from diglot.storage.predicates.sql_compiler import CompiledConditions, combine_predicates, compile_conditions
 from diglot.storage.schema import contacts
+from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
@@ -70,15 +72,21 @@ async def count_matches(tenant: Tenant, question: DryRunQuestion) -> DryRunCount
     if tree.is_draft(condition) and tree.is_draft(current):
         return DryRunCounts(0, 0, 0, 0, ())
     predicates = _predicates_by_stored_form(condition)
-    statement = build_count_statement(question, tenant.backend)
-    sql = scans.compile_once(_PURPOSE, tenant.backend, statement.shape, statement.build)
-    row = await tenant.fetch_one(ShapedStatement(sql, statement.values), **statement.values)
+    rule_count = scans.count_rules(condition) + scans.count_rules(current)
+    statement = await compute_off_loop(tenant, rule_count, partial(_compile_counts, question, tenant.backend))
+    row = await tenant.fetch_one(statement, **statement.values)
     assert row is not None
     contact_count, total, members, entering, leaving, *flags = row
     assert total == members + entering - leaving, "the counts of one scan contradict each other"
     flag_counts = dict(zip(predicates, flags, strict=True))
     rules = tuple(_count_rule(rule, flag_counts, contact_count) for rule in tree.rules_of(condition))
     return DryRunCounts(total, members, entering, leaving, rules)
+
+
+def _compile_counts(question: DryRunQuestion, backend: Backend) -> ShapedStatement:
+    statement = build_count_statement(question, backend)
+    sql = scans.compile_once(_PURPOSE, backend, statement.shape, statement.build)
+    return ShapedStatement(sql, statement.values)
 
 
 def _predicates_by_stored_form(condition: tree.Node) -> dict[str, tree.Predicate]:
@@ -163,6 +171,6 @@ async def load_newest(
     """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
     if max_count == 0:
         return []
-    statement = scans.build_scan(scans.PAGE, node, tenant.backend, question.now, question.zone)
+    statement = await scans.prepare_scan(tenant, scans.PAGE, node, question.now, question.zone)
     rows = await tenant.fetch_all(statement, **statement.values, limit=max_count, offset=0)
     return [contact_of(row) for row in rows]

@@ -1,6 +1,7 @@
 """Scans of contacts by condition: pinned to the primary key, and compiled once for each shape."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -8,14 +9,16 @@ from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.caches import SharedCache
-from diglot.conditions.tree import Node
+from diglot.conditions.tree import Node, predicates_of
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.schema import contacts
+from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql import databases
 from diglot.storage.sql.backend import Backend, Expression, Sql
 from diglot.storage.sql.statement import ShapedStatement
+from diglot.storage.tenant import Tenant
 
 # The bytes of all compiled scans. One of 250 rules takes 0.6 MiB, and clients choose the rules.
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -108,6 +111,19 @@ def build_scan(  # noqa: PLR0913 - a condition's context and the purpose of the 
     condition = compile_condition(node, backend, now, zone)
     sql = _compile_scan(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
+
+
+async def prepare_scan(  # noqa: PLR0913 - as above
+    tenant: Tenant, purpose: str, node: Node, now: int, zone: ZoneInfo, *, sort: Sort | None = None
+) -> ShapedStatement:
+    """Return `build_scan` for a transaction, built off the event loop if the condition has many rules."""
+    build = partial(build_scan, purpose, node, tenant.backend, now, zone, sort=sort)
+    return await compute_off_loop(tenant, count_rules(node), build)
+
+
+def count_rules(node: Node) -> int:
+    """Return how many rules a condition has, which is what building and compiling its statement costs."""
+    return sum(1 for _ in predicates_of(node))
 
 
 def build_static_scan(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,20 @@ def _alembic_config() -> Config:
     return config
 
 
-def _run_upgrade(database: Database, report: Callable[[str], None], connection: Connection) -> str | None:
+def _run_upgrade(
+    database: Database,
+    report: Callable[[str], None] | None,
+    connection: Connection,
+    *,
+    copy: Callable[[], None] = lambda: None,
+) -> str | None:
     before = MigrationContext.configure(connection).get_current_revision()
     if is_behind(before):
+        if before is not None:
+            copy()
         config = _alembic_config()
-        config.attributes.update(connection=connection, database=database, report=report)
+        step_done = _ignore if before is None else _log_revision
+        config.attributes.update(connection=connection, database=database, report=report or step_done)
         command.upgrade(config, "head")
     return before
 
@@ -42,17 +52,40 @@ async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) 
     """Upgrade a database to the latest revision; return the revisions before and after.
 
     `report` gets each revision once it is applied, so that a long upgrade is seen to go on; without it, they
-    are logged. All of them are committed together at the end.
+    are logged, unless the database is new. All of them are committed together at the end. An embedded
+    database is copied first, as it is, to a file next to it that is named after the new revision.
     """
     database = find_database(url)
     migrator = database.load_migrator()
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)
     try:
         async with migrator.begin(url) as transaction:
-            before = await transaction.run_sync(partial(_run_upgrade, database, report or _log_revision))
+            upgrade = partial(_run_upgrade, database, report, copy=partial(_copy_file, database, url))
+            before = await transaction.run_sync(upgrade)
     except errors as error:
         raise Misconfigured(f"the database cannot be migrated: {_error_reason(error)}") from error
     return before, LATEST
+
+
+def _ignore(_: str) -> None:
+    """Say nothing of the revisions of a new database."""
+
+
+def _copy_file(database: Database, url: str) -> None:
+    """Copy an embedded database; nobody else writes, because the upgrade has its lock."""
+    if database.embedded is None:
+        return
+    path = database.embedded.find_file(url)
+    first = f"{path}.before-{LATEST}"
+    names = chain([first], (f"{first}-{number}" for number in count(2)))
+    target = next(target for target in map(Path, names) if not target.exists())
+    database.embedded.back_up(path, target, lambda *_: None)
+    # A warning, because commands show no less.
+    log.warning(
+        "before the upgrade to revision %s the database is copied to %s: delete it when you do not need it",
+        LATEST,
+        target,
+    )
 
 
 def _log_revision(revision: str) -> None:

@@ -81,6 +81,11 @@ class Backend:
 
     None if the planner chooses well by itself.
     """
+    plan_afresh: tuple[ClauseElement, ClauseElement] | None = None
+    """Statements that begin and end planning by the present size of the tables, within a transaction.
+
+    None if the plans of prepared statements do not depend on sizes.
+    """
     exact_text: TypeEngine[str] | None = None
     """The text type that compares by code point, if plain text does not."""
     has_ephemeral_schema: bool

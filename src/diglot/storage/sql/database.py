@@ -68,6 +68,8 @@ class Embedded:
     """Reads a whole file; raises `Misconfigured` if it is damaged."""
     inspect_file: Callable[[Path], FileState]
     """Checks the pages, indexes and keys of a file in use; raises `Misconfigured` if it cannot be opened."""
+    vacuum: Callable[[Path], None]
+    """Rewrites a file in use, so that nothing is left of deleted rows."""
     replace: Callable[[Path, Path, Path], bool]
     """Puts a backup in place of the file, kept under a third name; tells whether there was one to keep."""
 

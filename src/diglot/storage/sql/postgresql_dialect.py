@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import TEXT, insert
@@ -130,6 +131,10 @@ POSTGRESQL: Final = Database(
     join_texts=_string_agg,
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
+    plan_afresh=(
+        text("SET LOCAL plan_cache_mode = force_custom_plan"),
+        text("SET LOCAL plan_cache_mode = auto"),
+    ),
     # Compares by code point, as SQLite does, whatever the collation of the database.
     exact_text=TEXT(collation="C"),
     has_ephemeral_schema=True,

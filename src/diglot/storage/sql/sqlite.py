@@ -101,8 +101,10 @@ class SQLite:
         try:
             async with asyncio.timeout(PING_SECONDS):
                 if self._ping_thread is None:
-                    self._ping_thread = thread = ConnectionThread(self._path, PING_SECONDS)
+                    # Kept only once it is open, because the thread of a failed attempt has ended.
+                    thread = ConnectionThread(self._path, PING_SECONDS)
                     await thread
+                    self._ping_thread = thread
                 await self._ping_thread.submit(_look_at_schema)
         except TimeoutError as error:
             raise DatabaseAway(f"{str(self._path)!r} did not answer within {PING_SECONDS:g} s") from error

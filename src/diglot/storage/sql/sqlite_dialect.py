@@ -187,6 +187,7 @@ SQLITE: Final = Database(
         back_up=sqlite_backup.back_up,
         verify_file=sqlite_backup.verify_file,
         inspect_file=sqlite_inspection.inspect_file,
+        vacuum=sqlite_inspection.vacuum,
         replace=sqlite_restore.replace_database,
     ),
 )

@@ -1,4 +1,4 @@
-"""Looks for damage in an embedded database while other processes use it."""
+"""Looks for damage in an embedded database, or rewrites it, while other processes use it."""
 
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +24,18 @@ def inspect_file(path: Path) -> FileState:
     except (OSError, sqlite3.Error) as error:
         raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
     return FileState(page_size * pages, page_size * free_pages, tuple(damage))
+
+
+def vacuum(path: Path) -> None:
+    """Rewrite a file in use, and empty its WAL, so that no page has content of deleted rows."""
+    try:
+        with closing(connect(path, "rw")) as connection:
+            connection.execute("VACUUM")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise Misconfigured(f"database {str(path)!r} cannot be rewritten: {error}") from error
+    if busy:
+        raise Misconfigured(f"database {str(path)!r} is rewritten, but its -wal file is in use: run it again")
 
 
 def _find_damage(connection: sqlite3.Connection) -> list[str]:

@@ -55,7 +55,7 @@ class PostgreSQLTransaction:
         await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        return await compute(function)
+        return await compute(function, in_unit=True)
 
     def notify_on_commit(self) -> None:
         self.must_notify = True

@@ -1,0 +1,187 @@
+"""Requests of a person to the operator: everything that is stored about an address, and its erasure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from diglot.clock import Clock, system_clock
+from diglot.conditions import dates, text
+from diglot.conditions.fields import STORED_FIELDS, FieldKind
+from diglot.errors import NotFound
+from diglot.membership import read
+from diglot.membership.read import MembershipQuery
+from diglot.model.contacts import Contact
+from diglot.model.pages import Window
+from diglot.service.contacts import contact_writes
+from diglot.storage import workspaces
+from diglot.storage.audience import lists, segments
+from diglot.storage.contacts import mentions, queries
+from diglot.storage.contacts.mentions import Person
+from diglot.storage.membership import log
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
+
+_ALL: Final = Window(limit=1_000_000, offset=0)
+_INSTANTS: Final = frozenset(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT) | {
+    *("happened_at", "created_at", "updated_at", "stored_at", "due_at", "delivered_at"),
+}
+_decode = msgspec.json.Decoder().decode
+_JSON: Final = frozenset({"tags", "attributes", "body", "payload"})
+# Numbers that mean nothing outside of the database.
+_INTERNAL: Final = frozenset({"workspace", "pk", "number", "delivery", "webhook", "fingerprint", "key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was erased: whether there was a contact, and the deleted deliveries and kept responses."""
+
+    had_contact: bool
+    deliveries: int
+    responses: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """The operator's calls on all that is stored about one address in a workspace."""
+
+    engine: Engine
+    clock: Clock = system_clock
+
+    async def export(self, workspace: str, email: str) -> dict[str, Any]:
+        """Return all that is stored about an address, and nothing about others; raise `NotFound`.
+
+        Of kept responses to requests about several contacts, only the parts about this one are returned.
+        """
+        number = await self.engine.read(partial(_find_workspace, name=workspace))
+        work = partial(_export, email=text.normalize_email(email), now=self.clock())
+        return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
+
+    async def erase(self, workspace: str, email: str) -> Erasure:
+        """Delete a contact and what deliveries and kept responses hold of it; raise `NotFound`.
+
+        It works for a contact that was deleted before. The history keeps its id until it expires, so that a
+        mirror learns that the member left.
+        """
+        number = await self.engine.read(partial(_find_workspace, name=workspace))
+        work = partial(_erase, email=text.normalize_email(email))
+        return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
+
+
+async def _find_workspace(transaction: Transaction, name: str) -> int:
+    workspace = await workspaces.find_by_name(transaction, name)
+    if workspace is None:
+        raise NotFound(f"workspace {name}")
+    return workspace.number
+
+
+async def _find_person(tenant: Tenant, email: str) -> tuple[Person, Contact | None]:
+    contact = await queries.find_contact_by_email(tenant, email)
+    ids = await mentions.find_ids(tenant, email)
+    return Person(email, ids | ({contact.id} if contact is not None else set())), contact
+
+
+async def _erase(unit: WriteUnit, email: str) -> Erasure:
+    person, contact = await _find_person(unit, email)
+    if contact is not None:
+        await contact_writes.delete_contacts(unit, [contact])
+        # The deletion itself tells webhooks.
+        await unit.flush()
+    return Erasure(contact is not None, *await mentions.delete_mentions(unit, person))
+
+
+async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
+    person, contact = await _find_person(tenant, email)
+    state = await workspaces.load_state(tenant)
+    keys = {*await mentions.find_deleted_keys(tenant, person.ids)}
+    exported: dict[str, Any] = {"email": email, "contact": None, "lists": [], "segments": [], "events": []}
+    if contact is not None:
+        keys.add(contact.pk)
+        exported |= {
+            "contact": _shown(msgspec.structs.asdict(contact)),
+            "lists": await _list_lists(tenant, contact, now, state),
+            "segments": await _list_segments(tenant, contact, now, state),
+            "events": [_shown(row) for row in await mentions.load_events(tenant, contact.pk)],
+        }
+    mentioned = person.mention()
+    return exported | {
+        "membership_changes": await _list_changes(tenant, keys, state),
+        "deliveries": [_shown(row) async for row in mentions.iterate_deliveries(tenant, person)],
+        "kept_responses": [
+            _only_of(_shown(row), mentioned) async for row in mentions.iterate_responses(tenant, person)
+        ],
+    }
+
+
+async def _list_lists(
+    tenant: Tenant, contact: Contact, now: int, state: WorkspaceState
+) -> list[dict[str, str]]:
+    on = [{"id": name.id, "name": name.name} for name in await queries.load_lists_of(tenant, contact.pk)]
+    for list_, _ in (await lists.load_page(tenant, _ALL, None, None)).items:
+        if list_.segment is not None:
+            query = MembershipQuery.for_segment(list_.segment, now, state)
+            if await read.has_member(tenant, query, contact.pk):
+                on.append({"id": list_.id, "name": list_.name})
+    return on
+
+
+async def _list_segments(
+    tenant: Tenant, contact: Contact, now: int, state: WorkspaceState
+) -> list[dict[str, str]]:
+    return [
+        {"id": segment.id, "name": segment.name}
+        for segment in (await segments.load_page(tenant, _ALL)).items
+        if await read.has_member(tenant, MembershipQuery.for_segment(segment, now, state), contact.pk)
+    ]
+
+
+async def _list_changes(tenant: Tenant, keys: Iterable[int], state: WorkspaceState) -> list[dict[str, Any]]:
+    moves: list[tuple[str, str, int, bool]] = []
+    wanted = frozenset(keys)
+    async for row in log.iterate_forwards(tenant, state.history_entry, state.last_entry):
+        at = dates.format_instant(row.origin.at)
+        for _, change in row.changes_between(state.history_entry, state.last_entry):
+            for pks, entered in ((change.left, False), (change.entered, True)):
+                moves += [(at, row.origin.cause.value, change.segment, entered) for pk in wanted if pk in pks]
+    ids = await segments.load_ids(tenant, {move[2] for move in moves}) if moves else {}
+    return [
+        {"at": at, "cause": cause, "segment_id": ids.get(segment), "entered": entered}
+        for at, cause, segment, entered in moves
+    ]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for people: times as text, stored JSON as JSON, no internal numbers."""
+    return {name: _show_value(name, value) for name, value in row.items() if name not in _INTERNAL}
+
+
+def _show_value(name: str, value: Any) -> Any:
+    if value is not None and name in _INSTANTS:
+        return dates.format_instant(value)
+    if name in _JSON and value:
+        try:
+            return _decode(value)
+        except msgspec.DecodeError:
+            return value
+    return value
+
+
+def _only_of(value: Any, mentioned: Any) -> Any:
+    """Return a value without the objects and lists in it that do not mention the person."""
+    if isinstance(value, list):
+        return [_only_of(item, mentioned) for item in value if _mentions(item, mentioned)]
+    if isinstance(value, dict):
+        return {
+            name: _only_of(item, mentioned)
+            for name, item in value.items()
+            if not isinstance(item, list | dict) or _mentions(item, mentioned)
+        }
+    return value
+
+
+def _mentions(value: Any, mentioned: Any) -> bool:
+    return bool(mentioned(msgspec.json.encode(value).decode()))

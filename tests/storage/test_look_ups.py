@@ -1,0 +1,47 @@
+"""Lookups of many addresses use their index, also if their plan was made when the table was small."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from support.engines import DATABASES, SQLITE, Database
+from support.servers.api_clients import Misar, dialect_clients
+from support.servers.in_process import serving
+
+FEW = 60
+MANY = 3_000
+SERVERS = [database for database in DATABASES if database is not SQLITE]
+# Enough executions that the server keeps one plan for all of them.
+EXECUTIONS = 8
+_ROWS_SCANNED = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'contacts'"
+
+
+async def _import(misar: Misar, count: int) -> None:
+    rows = [{"email": f"{number}@example.com"} for number in range(count)]
+    await misar.request("POST", "/contacts/import", {"contacts": rows})
+
+
+@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+async def test_an_old_plan_is_not_used(database: Database) -> None:
+    """An import into a table that was analyzed when it was small does not scan it."""
+    async with database.fresh() as url:
+        async with serving(url) as server:
+            misar, _ = await dialect_clients(server)
+            for _ in range(EXECUTIONS):
+                await _import(misar, FEW)
+            await _run(url, "ANALYZE contacts")
+            for _ in range(EXECUTIONS):
+                await _import(misar, FEW)
+            await _import(misar, MANY)
+        # The sessions have ended, so the server knows what they read.
+        # The few contacts may well be scanned.
+        assert await _run(url, _ROWS_SCANNED) <= 2 * EXECUTIONS * FEW**2
+
+
+async def _run(url: str, statement: str) -> Any:
+    connection: Any = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
