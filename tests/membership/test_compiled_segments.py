@@ -1,5 +1,6 @@
 """Compiled functions hold a bounded number of rules, and each is compiled once, off the event loop."""
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.evaluators import MAX_DISTINCT_RULES, MAX_RULES, Evaluators, divide
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 from diglot.membership.active_segments import ActiveSegments
+from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.writer import tick
 from diglot.model.contacts import ContactChange
 from diglot.model.segments import Condition, OriginalText, SegmentType
@@ -107,6 +109,27 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
     assert sum(compiled.rules) >= SEGMENTS * RULES
     assert max(compiled.rules) <= MAX_DISTINCT_RULES < 1_000
     assert here not in compiled.threads
+
+
+async def test_a_large_workspace_is_compiled_before_its_writes(engine: Engine, compiled: Compiled) -> None:
+    """Parallel writes wait for one compilation, which none of them does while it holds the lock."""
+    caller = await caller_of(engine)
+    clock = iter(range(NOW, NOW + 1_000_000)).__next__
+    segments, contacts = Segments(engine, clock), Contacts(engine, clock)
+    await compile_ahead(engine, caller.workspace)
+    await contacts.create(caller, ContactChange({"email": "before@example.com"}))
+    assert compiled.take() == []
+    created = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(6)]
+    await asyncio.gather(*(compile_ahead(engine, caller.workspace) for _ in range(5)))
+    assert compiled.take() == [], "so few rules are compiled by the write"
+    created += [await segments.create(caller, new_segment(wide_condition(number))) for number in range(6, 9)]
+    await asyncio.gather(*(compile_ahead(engine, caller.workspace) for _ in range(5)))
+    assert compiled.take() == [(item.number,) for item in created]
+    await contacts.create(caller, ContactChange({"email": "after@example.com"}))
+    assert compiled.take() == []
+    created.append(await segments.create(caller, new_segment(wide_condition(9))))
+    await compile_ahead(engine, caller.workspace)
+    assert compiled.take() == [(created[-1].number,)]
 
 
 async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: Compiled) -> None:
