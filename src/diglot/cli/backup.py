@@ -14,7 +14,8 @@ from diglot.storage import backups
 def backup(file: Path, database: str | None, config: str | None) -> None:
     """Copy a SQLite database into a file, while it is in use.
 
-    FILE is new; it gets the state at one instant, and its name once it is verified. PostgreSQL has its own command: pg_dump.
+    FILE is new; it gets the state at one instant, and its name once it is verified. PostgreSQL has its own
+    command: pg_dump.
     """
     url = resolve_database(database, config)
     with Progress("copied") as progress:

@@ -15,8 +15,8 @@ from diglot.setting_sources import load_settings
 def health(host: str | None, port: int | None, config: str | None) -> None:
     """Tell whether the server responds.
 
-    Exits with 1 if it does not. It finds the server by the same flags, variables and file as `diglot serve`, so a health check of a
-    container follows its settings.
+    Exits with 1 if it does not. It finds the server by the same flags, variables and file as `diglot serve`,
+    so a health check of a container follows its settings.
     """
     settings = load_settings({"host": host, "port": port}, file=config)
     if settings.port == 0:

@@ -15,8 +15,8 @@ from diglot.storage import backups
 def restore(file: Path, database: str | None, config: str | None) -> None:
     """Put a backup in place of a SQLite database.
 
-    The backup FILE is verified first, and no server may have the database open. The old database stays next to the new one, under another name.
-    PostgreSQL has its own command: pg_restore.
+    The backup FILE is verified first, and no server may have the database open. The old database stays next
+    to the new one, under another name. PostgreSQL has its own command: pg_restore.
     """
     url = resolve_database(database, config)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
