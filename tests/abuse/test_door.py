@@ -17,8 +17,6 @@ from support.newcomer import ATTACKER_ADDRESS, attacker, newcomer
 from support.servers.process import ServerProcess, running
 from support.servers.upstream import no_reply, upstream
 
-# Long enough for several looks of the watch, and for many rounds of the newcomer.
-LASTS = 4.0
 MEBIBYTE = 1024 * 1024
 MAX_MEMORY = 400 * MEBIBYTE
 LENGTH = "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
@@ -95,7 +93,7 @@ async def test_held_connections_leave_room(attack: str, pytestconfig: pytest.Con
             connections(live) as held,
         ):
             await asyncio.to_thread(held.connect, count, first)
-            until_time = time.monotonic() + LASTS
+            until_time = time.monotonic() + pytestconfig.getoption("held_seconds")
             while time.monotonic() < until_time:
                 await asyncio.sleep(1)
                 await asyncio.to_thread(held.trickle, piece)

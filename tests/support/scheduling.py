@@ -2,9 +2,9 @@
 
 A unit of work is a module on one database, so that a worker creates the fixtures that its tests share only
 once. Long modules whose tests share nothing are divided. Tests that start many processes, measure the memory
-of one or wait for instants are one unit together, so that none of them runs at the same time as another. The
-units that take longest come first, because one that starts last keeps a worker busy while the others are
-idle.
+of one or wait for instants are one unit together, so that none of them runs at the same time as another; so
+are those of faults, which take as long as the former. The units that take longest come first, because one
+that starts last keeps a worker busy while the others are idle.
 """
 
 import os
@@ -16,11 +16,13 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 ALONE: Final = "alone"
+FAULTS: Final = "faults"
 # Each worker collects all tests and starts a PostgreSQL, so more than a few workers are no faster.
 MOST_WORKERS: Final = 8
 _ALONE: Final = ("processes/test_crash", "processes/test_processes", "processes/test_forward")
-# Folders whose tests load a server until others wait, or do so with the disk.
-_ALONE_FOLDERS: Final = ("abuse/", "faults/")
+# Tests that load a server until others wait are alone too; those that do so with the disk are another unit.
+_ABUSE_FOLDER: Final = "abuse/"
+_FAULTS_FOLDER: Final = "faults/"
 # From the longest on: the tests of these modules are divided or begin early.
 _DIVIDED: Final = (
     "docs/test_guide",
@@ -28,7 +30,7 @@ _DIVIDED: Final = (
     "storage/test_random",
     "membership/test_million",
 )
-_EARLY: Final = ("processes/", "faults/", "clients/", "membership/", "storage/", "server/")
+_EARLY: Final = ("processes/", "clients/", "membership/", "storage/", "server/")
 # Folders and modules without processes; their tests on SQLite are fast.
 _FAST: Final = (
     "unit/",
@@ -45,8 +47,10 @@ def unit_of(nodeid: str) -> str:
     """Return the name of the unit that a test belongs to."""
     path, _, _ = nodeid.partition("::")
     module = path.removeprefix("tests/").removesuffix(".py")
-    if module in _ALONE or module.startswith(_ALONE_FOLDERS):
+    if module in _ALONE or module.startswith(_ABUSE_FOLDER):
         return ALONE
+    if module.startswith(_FAULTS_FOLDER):
+        return FAULTS
     if module in _DIVIDED:
         return _DATABASE.sub("", nodeid)  # the expected values for all databases are computed once
     database = _DATABASE.search(nodeid)
@@ -56,7 +60,7 @@ def unit_of(nodeid: str) -> str:
 def turn_of(nodeid: str) -> int:
     """Return the rank of a test: those with a lower number start first."""
     module = nodeid.removeprefix("tests/")
-    order = (*_ALONE, *_ALONE_FOLDERS, *_DIVIDED, *_EARLY)
+    order = (*_ALONE, _ABUSE_FOLDER, _FAULTS_FOLDER, *_DIVIDED, *_EARLY)
     return next((turn for turn, beginning in enumerate(order) if module.startswith(beginning)), len(order))
 
 

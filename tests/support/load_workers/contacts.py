@@ -83,7 +83,10 @@ def import_contacts(actor: Actor) -> Step | None:
         values = _values(actor)
         _write(after, email, values)
         rows.append({"email": email, **_misar(values)})
-    return actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after).divided()
+    new = sum(("contact", email) not in actor.facts for email in emails)
+    report = {"imported": new, "updated": len(emails) - new, "skipped": 0, "failed": 0}
+    step = actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after)
+    return step.divided(emails, report)
 
 
 def update_contact(actor: Actor) -> Step | None:
@@ -121,7 +124,8 @@ def update_many(actor: Actor) -> Step | None:
     for _, email in chosen:
         _write(after, email, values)
     body = {"ids": [actor.ids[fact] for fact in chosen], "update": _misar(values)}
-    return actor.step("PATCH", "/mail/v1/contacts/bulk", body, after).divided()
+    step = actor.step("PATCH", "/mail/v1/contacts/bulk", body, after)
+    return step.divided([email for _, email in chosen], {"updated": len(chosen), "not_found": []})
 
 
 def purchase(actor: Actor) -> Step | None:
@@ -160,4 +164,5 @@ def delete_many(actor: Actor) -> Step | None:
         return None
     chosen = actor.choose(known)
     body = {"ids": [actor.ids[fact] for fact in chosen]}
-    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen)).divided()
+    step = actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen))
+    return step.divided([email for _, email in chosen], {"deleted": len(chosen), "not_found": []})

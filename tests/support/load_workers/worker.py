@@ -3,11 +3,13 @@
 An actor has contacts, segments, tags and lists of its own, all named after it, so that several can write in
 parallel and each still knows the expected state of its own. It keeps this state as facts; an unanswered write
 is `pending`: its effect on the facts is there as a whole, or not at all. A write of many contacts is done in
-parts: each of its contacts is there as before or as after.
+parts: its first contacts, in the order of the request, are there as after, and all others as before. Its
+retry does the rest, and reports all of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from random import Random
 from typing import Any
 
@@ -44,7 +46,10 @@ class ServerClient:
 
 @dataclass(frozen=True)
 class Step:
-    """A write: the request, and the facts after it."""
+    """A write: the request, and the facts after it.
+
+    A write in parts has the addresses of its contacts in order, and what its response says of all of them.
+    """
 
     method: str
     path: str
@@ -52,15 +57,36 @@ class Step:
     after: Facts
     makes: Fact | None = None
     name: str | None = None
-    in_parts: bool = False
+    emails: Sequence[str] = ()
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def creating(self, fact: Fact) -> "Step":
         """Return the same write with a response that contains the id of a new resource."""
         return replace(self, makes=fact)
 
-    def divided(self) -> "Step":
-        """Return the same write, of which a killed server may have done a part."""
-        return replace(self, in_parts=True)
+    def divided(self, emails: Sequence[str], report: Mapping[str, Any]) -> "Step":
+        """Return the same write, of which a killed server may have done the first contacts."""
+        return replace(self, emails=emails, report=report)
+
+    def done_count(self, actual: Facts) -> int:
+        """Return how many contacts from the first one on are as after the write."""
+        persons = (("contact", email) for email in self.emails)
+        done = takewhile(lambda person: actual.get(person) == self.after.get(person), persons)
+        return sum(1 for _ in done)
+
+    def after_first(self, count: int, before: Facts) -> Facts:
+        """Return the facts after the first contacts of the write, and the events about them."""
+        done = frozenset(self.emails[:count])
+        result: Facts = {}
+        for fact in {**before, **self.after}:
+            old, new = before.get(fact), self.after.get(fact)
+            value = new if fact[0] in {"contact", EVENT} and fact[1] in done else old
+            if isinstance(old, frozenset) and isinstance(new, frozenset):
+                # Who is on a list by hand: deleted contacts leave it.
+                value = old - (done - new)
+            if value is not None:
+                result[fact] = value
+        return result
 
 
 Action = Callable[["Actor"], Step | None]
@@ -118,6 +144,9 @@ class Actor:
         answer = await way.send(step.method, step.path, step.body, step.name)
         told = f"{step.method} {step.path}: {answer.status_code} {answer.text[:500]}"
         assert answer.status_code in (200, 201), told
+        if step.report:
+            report = answer.json()
+            assert {name: report.get(name) for name in step.report} == step.report, told
         if step.makes is not None:
             self.ids[step.makes] = answer.json()["data"]["id"]
         # A resource that is deleted and created again has another id.
@@ -135,8 +164,8 @@ class Actor:
             done = "undone"
             if actual == visible_facts(self.pending.after):
                 done, self.facts = "done", self.pending.after
-            elif self.pending.in_parts and actual != visible_facts(self.facts):
-                done, self.facts = "in part", _partly(self.facts, self.pending.after, actual)
+            elif count := self.pending.done_count(actual):
+                done, self.facts = "in part", self.pending.after_first(count, self.facts)
         assert not (faults := differences(visible_facts(self.facts), actual)), f"{self.pending}: {faults}"
         self.ids = dict(ids)
         return done
@@ -146,28 +175,6 @@ class Actor:
         if self.pending is not None and self.pending.name is not None:
             await self.do(self.pending)
         self.pending = None
-
-
-def _partly(before: Facts, after: Facts, actual: Facts) -> Facts:
-    """Return the facts of a write in parts: each is as before or as after, and events follow the contacts."""
-    result: Facts = {}
-    for fact in {**before, **after, **actual}:
-        kind, name = fact
-        old, new = before.get(fact), after.get(fact)
-        if kind == EVENT:
-            person = ("contact", name)
-            value = new if actual.get(person) == after.get(person) else old
-        elif isinstance(old, frozenset) and isinstance(new, frozenset):
-            # Who is on a list by hand; some of the contacts are deleted.
-            value = actual.get(fact)
-            assert value is not None
-            assert new <= value <= old, f"{fact}: {value}"
-        else:
-            value = actual.get(fact)
-            assert value in (old, new), f"{fact}: {value} found, {old} before, {new} after"
-        if value is not None:
-            result[fact] = value
-    return result
 
 
 def visible_facts(facts: Facts) -> Facts:

@@ -1,7 +1,7 @@
 """One worker runs the tests that share something, or must not run at the same time."""
 
 from support.paths import TESTS
-from support.scheduling import _ALONE, _DIVIDED, ALONE, is_fast, turn_of, unit_of
+from support.scheduling import _ALONE, _DIVIDED, ALONE, FAULTS, is_fast, turn_of, unit_of
 
 
 def test_a_module_is_a_unit_for_each_database() -> None:
@@ -20,14 +20,16 @@ def test_a_divided_module_is_a_unit_for_each_case() -> None:
 
 
 def test_tests_of_many_processes_are_one_unit() -> None:
-    """They do not run in parallel, and they begin before all others."""
+    """They do not run in parallel, and they begin before all others; faults are a second such unit."""
     crash, rivals = (
         "tests/processes/test_crash.py::test_kills[sqlite]",
         "tests/processes/test_processes.py::a",
     )
     assert unit_of(crash) == unit_of(rivals) == ALONE
-    assert unit_of("tests/abuse/test_a.py::a[sqlite]") == unit_of("tests/faults/test_b.py::b") == ALONE
-    assert turn_of(crash) < turn_of("tests/docs/test_guide.py::test_a_page[README.md]")
+    fault, guide = "tests/faults/test_b.py::b", "tests/docs/test_guide.py::test_a_page[README.md]"
+    assert unit_of("tests/abuse/test_a.py::a[sqlite]") == ALONE
+    assert unit_of(fault) == unit_of("tests/faults/test_c.py::c[postgresql]") == FAULTS
+    assert turn_of(crash) < turn_of(fault) < turn_of(guide)
     assert turn_of("tests/storage/test_truth.py::a") < turn_of("tests/unit/api/test_bodies.py::test_b")
 
 
