@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice, pairwise
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,9 +24,11 @@ from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.dry_runs import DryRun, Sample
 from diglot.model.segments import Segment, SegmentType
+from diglot.model.workspaces import Caller
 from diglot.service.audience.dry_run import SAMPLE_SIZE, DryRuns
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
+from diglot.storage.sql.engine import NestedEngine, UnitOfWork
 from support import canonical, oracle, random_conditions, spec_data
 from support.database_watch import watching
 from support.engines import Database
@@ -275,3 +279,31 @@ async def test_strict_emulation_keeps_dry_runs(database: Database, dialect: Dial
 
         assert await status({key_: {"rules": [rule]}}) == 400
         assert await status(BODIES[dialect.name]) == 200
+
+
+class _CountingEngine(NestedEngine):
+    """Counts the reads that run at once; each takes some turns of the event loop."""
+
+    def __init__(self) -> None:
+        self.running: Counter[int] = Counter()
+        self.peaks: Counter[int] = Counter()
+
+    async def read(self, work: UnitOfWork[Any], *, workspace: int | None = None) -> Any:
+        del work
+        assert workspace is not None
+        self.running[workspace] += 1
+        self.peaks[workspace] = max(self.peaks[workspace], self.running[workspace])
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.running[workspace] -= 1
+
+
+async def test_dry_runs_of_a_workspace_leave_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many at once take half of the cores, and another workspace gets its turn meanwhile."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    engine = _CountingEngine()
+    dry_runs = DryRuns(engine)
+    workspaces = [1] * 12 + [2]
+    callers = [Caller(number, ZoneInfo("UTC"), "key", frozenset()) for number in workspaces]
+    await asyncio.gather(*(dry_runs.run(caller, tree.DRAFT, None) for caller in callers))
+    assert engine.peaks == {1: 2, 2: 1}

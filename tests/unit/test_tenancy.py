@@ -15,6 +15,7 @@ BINDS_WORKSPACES = {
     "storage/tenant.py:_bind": "every other statement of a workspace is bound here",
     "storage/workspaces.py:create": "the workspace begins to exist with this row",
     "request_record.py:describe_caller": "a log line names the workspace",
+    "service/contacts/personal_data.py:export": "an export names its workspace",
 }
 # Functions that choose the workspace of a tenant.
 MAKES_TENANTS = {

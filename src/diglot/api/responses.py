@@ -65,8 +65,8 @@ class JsonResponse:
 class StreamedResponse:
     """An ASGI app that sends an encoded response in chunks, each when the client has taken the one before.
 
-    If reading a window fails, the exception ends the connection, so the client sees that the response is
-    incomplete.
+    If reading a window fails, the response has no end and its connection closes, so the client sees that
+    it is incomplete.
     """
 
     def __init__(self, status: int, streamed: StreamedList) -> None:

@@ -12,9 +12,10 @@ from diglot.storage import backups
 @click.argument("file", type=click.Path(path_type=Path))
 @database_options
 def backup(file: Path, database: str | None, config: str | None) -> None:
-    """Copy a SQLite database into the new FILE and verify the copy, while servers read and write.
+    """Copy a SQLite database into a file, while it is in use.
 
-    The copy is the state at one instant. PostgreSQL has its own command: pg_dump.
+    FILE is new; it gets the state at one instant, and its name once it is verified. PostgreSQL has its own
+    command: pg_dump.
     """
     url = resolve_database(database, config)
     with Progress("copied") as progress:

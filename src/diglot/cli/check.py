@@ -19,7 +19,7 @@ _MEBIBYTE: Final = 1 << 20
 @click.option("--repair", is_flag=True, help="Repair segments whose stored members are wrong.")
 @database_options
 def check(*, repair: bool, database: str | None, config: str | None) -> None:
-    """Check a database for damage and wrong counts, while servers use it.
+    """Look for damage and wrong counts in a database.
 
     It reads the whole file of SQLite, compares the counts of contacts and tags with their rows, and every
     dynamic segment with a full evaluation. Each finding is a line. Exits with 0 if nothing is wrong, with 1

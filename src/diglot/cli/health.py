@@ -13,10 +13,10 @@ from diglot.setting_sources import load_settings
 @click.option("--port", type=int, help="The port of the server. [default: 8000]")
 @config_option
 def health(host: str | None, port: int | None, config: str | None) -> None:
-    """Tell whether the server of these settings responds; exit with 1 if it does not.
+    """Tell whether the server responds.
 
-    It finds the server by the same flags, variables and file as `diglot serve`, so a health check of a
-    container follows its settings.
+    Exits with 1 if it does not. It finds the server by the same flags, variables and file as `diglot serve`,
+    so a health check of a container follows its settings.
     """
     settings = load_settings({"host": host, "port": port}, file=config)
     if settings.port == 0:

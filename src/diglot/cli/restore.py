@@ -13,10 +13,10 @@ from diglot.storage import backups
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @database_options
 def restore(file: Path, database: str | None, config: str | None) -> None:
-    """Put the backup FILE in place of a SQLite database, which no server may have open.
+    """Put a backup in place of a SQLite database.
 
-    The backup is verified first. The old database stays next to the new one, under another name.
-    PostgreSQL has its own command: pg_restore.
+    The backup FILE is verified first, and no server may have the database open. The old database stays next
+    to the new one, under another name. PostgreSQL has its own command: pg_restore.
     """
     url = resolve_database(database, config)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -17,7 +17,7 @@ from diglot.service.access.workspaces import Workspaces
 
 @click.group()
 def workspaces() -> None:
-    """List, rename and delete workspaces, set their time zones and their passwords.
+    """List, rename and delete workspaces, set their time zones and passwords.
 
     A workspace is a tenant: it owns contacts, segments and keys, and cannot see those of others.
     `diglot keys create` creates one.

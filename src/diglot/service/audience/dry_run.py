@@ -1,6 +1,7 @@
 """Dry runs: evaluates a condition without storing it, and compares it with a segment it would replace."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from diglot.clock import Clock, system_clock
@@ -10,17 +11,29 @@ from diglot.membership import read
 from diglot.model.dry_runs import DryRun, ReplacedSegment, Sample
 from diglot.model.ids import parse_id
 from diglot.model.segments import Segment, SegmentType
+from diglot.model.workspaces import Caller
 from diglot.service.unit_of_work import reads
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import dry_run_counts
 from diglot.storage.contacts.dry_run_counts import DryRunCounts, DryRunQuestion
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import DEFAULT_LIMITS, Engine
+from diglot.storage.sql.pool.turns import Turns
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 SAMPLE_SIZE: Final = 10
 _STATIC_SEGMENT_MESSAGE: Final = "A static segment has no condition that a dry run could replace"
+
+
+def _make_turns() -> Turns:
+    """Return turns for dry runs: a workspace takes at most half of the processor's cores, and at least one.
+
+    A dry run may use a core for seconds. More of them at once would finish no sooner, and take the cores from
+    all other requests. So they may wait although none of their workspace has ended for a while.
+    """
+    limits = replace(DEFAULT_LIMITS, wait_seconds=DEFAULT_LIMITS.queue_seconds)
+    return Turns(max(2, os.cpu_count() or 1), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +42,22 @@ class DryRuns:
 
     engine: Engine
     clock: Clock = system_clock
+    turns: Turns = field(default_factory=_make_turns)
 
-    @reads
-    async def run(self, tenant: Tenant, condition: tree.Node, replaces: str | None) -> DryRun:
+    async def run(self, caller: Caller, condition: tree.Node, replaces: str | None) -> DryRun:
         """Evaluate a condition; `replaces` is the id, as sent, of a dynamic segment to compare with.
 
-        Raise `NotFound` for a segment that does not exist, `InvalidInput` for a static one.
+        Raise `NotFound` for a segment that does not exist, `InvalidInput` for a static one, `DatabaseBusy` if
+        other dry runs take too long.
         """
+        await self.turns.take(caller.workspace)
+        try:
+            return await self._run(caller, condition, replaces)
+        finally:
+            self.turns.give_back(caller.workspace, succeeded=True)
+
+    @reads
+    async def _run(self, tenant: Tenant, condition: tree.Node, replaces: str | None) -> DryRun:
         segment = None
         if replaces is None:
             state = await workspaces.load_state(tenant)

@@ -155,4 +155,4 @@ class Turns:
 
     def _busy(self) -> DatabaseBusy:
         held = self._size - self._free
-        return DatabaseBusy(f"no connection became free in time: {held} of {self._size} are in use")
+        return DatabaseBusy(f"no turn came in time: {held} of {self._size} are in use")
