@@ -128,8 +128,26 @@ async def test_a_large_workspace_is_compiled_before_its_writes(engine: Engine, c
     await contacts.create(caller, ContactChange({"email": "after@example.com"}))
     assert compiled.take() == []
     created.append(await segments.create(caller, new_segment(wide_condition(9))))
-    await compile_ahead(engine, caller.workspace)
-    assert compiled.take() == [(created[-1].number,)]
+    await contacts.create(caller, ContactChange({"email": "later@example.com"}))
+    assert compiled.take() == [(created[-1].number,)], "more than the last segment was left to the write"
+
+
+def test_another_version_indexes_what_changed() -> None:
+    """The fields and relative dates of changed conditions are replaced, those of others stay."""
+    days = {"field": "attributes.day", "operator": "in_last_days", "operand": 1}
+    first = {1: rule("a"), 2: {"all": [rule("a"), rule("b")]}, 3: days, 4: rule("c"), 6: rule("gone")}
+    nodes = {number: canonical.read(written, "UTC") for number, written in first.items()}
+    known = ActiveSegments(1, UTC, conditions=nodes)
+    assert known.by_field["attributes.a"] == (1, 2)
+    assert [date.field for date in known.by_relative_date] == ["attributes.day"]
+    changed = {number: nodes[number] for number in (1, 4)}
+    changed |= {2: canonical.read(rule("b"), "UTC"), 5: canonical.read({"any": [days, rule("c")]}, "UTC")}
+    later = ActiveSegments(2, UTC, conditions=changed, earlier=known)
+    assert {"by_field", "by_relative_date"} <= later.__dict__.keys(), "they were built anew"
+    fresh = ActiveSegments(2, UTC, conditions=changed)
+    assert later.by_field == fresh.by_field
+    assert later.by_relative_date == fresh.by_relative_date
+    assert later.dates_of_field.keys() == {"attributes.day"}
 
 
 async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: Compiled) -> None:
@@ -253,6 +271,10 @@ def test_wide_conditions_are_not_compiled_twice(compiled: Compiled) -> None:
     assert compiled.take() == [(1,), (2,), (4,)]
     assert known.find(some, 10**6) is not None
     assert not known.are_compiled
+    together = Evaluators({number: wide_condition(number, 130) for number in range(6)}, UTC)
+    found = together.compile(frozenset({0, 1, 3, 4}), 10**6)
+    assert found(ContactView({}, {"s4_1": "x", "s5_1": "x"}, (), UTC), 0) == [4]
+    assert compiled.take() == [(0, 1, 2), (3, 4, 5)]
 
 
 def test_functions_of_unchanged_conditions_are_taken_over(compiled: Compiled) -> None:
