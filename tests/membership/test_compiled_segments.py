@@ -135,7 +135,13 @@ async def test_a_large_workspace_is_compiled_before_its_writes(engine: Engine, c
 def test_another_version_indexes_what_changed() -> None:
     """The fields and relative dates of changed conditions are replaced, those of others stay."""
     days = {"field": "attributes.day", "operator": "in_last_days", "operand": 1}
-    first = {1: rule("a"), 2: {"all": [rule("a"), rule("b")]}, 3: days, 4: rule("c"), 6: rule("gone")}
+    first: dict[int, dict[str, object]] = {
+        1: rule("a"),
+        2: {"all": [rule("a"), rule("b")]},
+        3: days,
+        4: rule("c"),
+        6: rule("gone"),
+    }
     nodes = {number: canonical.read(written, "UTC") for number, written in first.items()}
     known = ActiveSegments(1, UTC, conditions=nodes)
     assert known.by_field["attributes.a"] == (1, 2)
