@@ -139,8 +139,9 @@ async def test_a_stop_drains_first(workers: str) -> None:
             await get(one.server, "/health")
 
 
-@BOTH_SHAPES
-@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("workers", "signals"), [("1", (signal.SIGINT,)), ("2", (signal.SIGTERM, signal.SIGTERM))]
+)
 async def test_impatience_ends_the_drain(workers: str, signals: tuple[signal.Signals, ...]) -> None:
     """Ctrl+C does not wait, and a second SIGTERM ends the wait: an hour of it would end this test."""
     options = ("--workers", workers, "--drain-seconds", "3600")
