@@ -43,7 +43,10 @@ class Connections:
         """Open connections, and send the beginning."""
         for _ in range(count):
             address = (self._where.hostname or "", self._where.port or 0)
-            made = socket.create_connection(address, 5, source_address=(ATTACKER_ADDRESS, 0))
+            try:
+                made = socket.create_connection(address, 5, source_address=(ATTACKER_ADDRESS, 0))
+            except (BrokenPipeError, ConnectionResetError):
+                continue  # the server closed it at once, as it may
             self.open.append(self._stack.enter_context(made))
             self.send(made, first)
 

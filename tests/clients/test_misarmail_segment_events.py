@@ -46,13 +46,19 @@ async def test_segment_events_arrive_and_verify(database: Database, tally: Tally
         assert {item["cause"] for item in data} == {"contact created"}
         assert {item["segment"]["id"] for item in data} == {segment["id"]}
         await add(FEW, MANY)
-        await receiver.wait(FEW + 1)
-        many = receiver.requests[-1].json
-        assert many["type"] == "segment.members_changed"
-        numbers = [many["data"][key] for key in ("entered", "left", "first_sequence", "last_sequence")]
-        assert numbers == [MANY, 0, FEW + 1, FEW + MANY]
+        # An import is written in parts, and each part is one event.
+        heard, last = FEW, FEW
+        while last < FEW + MANY:
+            await receiver.wait(heard + 1)
+            many = receiver.requests[heard].json
+            assert many["type"] == "segment.members_changed"
+            first, heard = last + 1, heard + 1
+            last = many["data"]["last_sequence"]
+            numbers = [many["data"][key] for key in ("entered", "left", "first_sequence")]
+            assert numbers == [last - first + 1, 0, first]
+        assert heard < FEW + MANY
         await ask("DELETE", f"/contacts/{data[0]['contact']['id']}")
-        await receiver.wait(FEW + 2)
+        await receiver.wait(heard + 1)
         left = receiver.requests[-1].json
         assert (left["type"], left["data"]["contact"]["email"]) == ("segment.left", emails[0])
         assert (left["data"]["sequence"], left["data"]["cause"]) == (FEW + MANY + 1, "contact deleted")
@@ -60,6 +66,5 @@ async def test_segment_events_arrive_and_verify(database: Database, tally: Tally
             signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
             assert verify_webhook_signature(got.body, signature, timestamp, created["secret"])
         shown = (await ask("GET", f"/webhooks/{created['id']}/events"))["data"]
-        types = [item["type"] for item in shown[:3]]
-        assert types == ["segment.left", "segment.members_changed", "segment.entered"]
-    tally("events of segments that the vendor's client verified", database.name, FEW + 2)
+        assert [item["type"] for item in shown[:2]] == ["segment.left", "segment.members_changed"]
+    tally("events of segments that the vendor's client verified", database.name, heard + 1)

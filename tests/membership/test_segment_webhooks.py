@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from diglot.model.segments import (
     SegmentType,
 )
 from diglot.model.webhooks import EventPayload, Webhook, WebhookEventType
+from diglot.service import parts
 from diglot.service.access.workspaces import Workspaces
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.audience.segments import NewSegment, Segments
@@ -86,6 +88,13 @@ def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
     return in_one, in_all
 
 
+@pytest.fixture
+def imports_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write each import in one part, so that an event shows a contact as it was before or after the import."""
+    monkeypatch.setattr(parts, "PartSize", partial(parts.PartSize, parts.LARGEST_PART))
+
+
+@pytest.mark.usefixtures("imports_in_one_part")
 async def test_a_random_world_notifies_webhooks(
     world: World, most: tuple[int, int], database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:

@@ -108,7 +108,7 @@ from pathlib import Path
 from sqlalchemy import MetaData
 
 from diglot.storage.sql.database import Migrator
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.sqlite_dialect import SQLITE
 
@@ -119,8 +119,8 @@ def _find_file(url: str) -> Path:
     return Path(url.removeprefix(SCHEME))
 
 
-def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
-    return SQLite(_find_file(url), PRETEND, ephemeral_tables)
+def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
+    return SQLite(_find_file(url), PRETEND, ephemeral_tables, limits)
 
 
 async def _read_revision(url: str) -> str | None:

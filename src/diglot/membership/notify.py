@@ -17,12 +17,12 @@ from diglot.model.webhooks import AudienceRef, BulkMove, DomainEvent, EventPaylo
 from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.slices import split_into_slices
-from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
 # If a write moves more contacts in one segment, or in all segments together, the events state only how many
-# contacts moved; receivers read the feed for the contacts themselves.
+# contacts moved; receivers read the feed for the contacts themselves. A part of a write has its share of
+# both.
 MAX_PER_SEGMENT: Final = 1_000
 MAX_PER_WRITE: Final = 10_000
 
@@ -63,6 +63,7 @@ class _AudienceChange:
     audience: AudienceRef
     change: SegmentChange
     first_entry: int
+    max_single: float
 
     @property
     def events_with_keys(
@@ -79,7 +80,7 @@ class _AudienceChange:
     @property
     def notifies_each(self) -> bool:
         """Whether the change is small enough for an event for each contact."""
-        return self.change.entry_count <= MAX_PER_SEGMENT
+        return self.change.entry_count <= self.max_single
 
     def has_subscribers(self, events: frozenset[WebhookEventType]) -> bool:
         """Tell whether the change causes an event that has subscribers."""
@@ -91,34 +92,34 @@ async def notify_webhooks(unit: WriteUnit, row: LoggedChanges) -> None:
     if not unit.row.active_webhook_count:
         return
     events = await outbox.subscribed_events(unit)
-    parts = [part for part in _visible_changes(row) if part.has_subscribers(events)]
+    parts = [part for part in _visible_changes(row, unit.share) if part.has_subscribers(events)]
     if parts:
         contacts = await _load_contacts(unit, row, parts, events)
         built = (event for part in parts for event in _build_events(part, row.origin, contacts, events))
         await outbox.enqueue_events(unit, built)
 
 
-def _visible_changes(row: LoggedChanges) -> Iterator[_AudienceChange]:
+def _visible_changes(row: LoggedChanges, share: float) -> Iterator[_AudienceChange]:
     """Yield the changes that clients may see, each with its first entry."""
-    first = row.first_entry
+    first, max_single = row.first_entry, MAX_PER_SEGMENT * share
     for change in row.changes:
         number = change.segment
         if (ref := row.active_segments.segment_refs.get(number)) is not None:
-            yield _AudienceChange(_SEGMENT_EVENTS, ref, change, first)
+            yield _AudienceChange(_SEGMENT_EVENTS, ref, change, first, max_single)
         elif (ref := row.active_segments.list_refs.get(number)) is not None:
-            yield _AudienceChange(_LIST_EVENTS, ref, change, first)
+            yield _AudienceChange(_LIST_EVENTS, ref, change, first, max_single)
         first += change.entry_count
 
 
 async def _load_contacts(
-    tenant: Tenant,
+    unit: WriteUnit,
     row: LoggedChanges,
     parts: Sequence[_AudienceChange],
     events: frozenset[WebhookEventType],
 ) -> Mapping[int, Contact]:
     """Return the contacts for single events: after the write, or before it if it deleted them."""
     small = [part for part in parts if part.notifies_each]
-    if sum(part.change.entry_count for part in small) > MAX_PER_WRITE:
+    if sum(part.change.entry_count for part in small) > MAX_PER_WRITE * unit.share:
         return {}
     needed = set(
         chain.from_iterable(
@@ -128,7 +129,7 @@ async def _load_contacts(
     missing = sorted(needed - row.known_contacts.keys())
     by_key = {pk: row.known_contacts[pk] for pk in needed & row.known_contacts.keys()}
     for pks in split_into_slices(missing):
-        loaded = await queries.load_contacts(tenant, pks)
+        loaded = await queries.load_contacts(unit, pks)
         by_key |= {contact.pk: contact for contact in loaded}
     return by_key
 

@@ -104,6 +104,7 @@ class PartwiseWrite(Generic[P]):
         )
         first, end = progress.next_item, min(progress.next_item + size.items, self.item_count)
         if first < end:
+            unit.share = (end - first) / self.item_count
             await self.write_part(unit, progress, end)
             progress.next_item = end
             await checkpoint.save(unit, _encode(progress))

@@ -101,7 +101,8 @@ _UPDATE = Statement(_ROW.values({name: bindparam(f"new_{name}") for name in _COL
 class WriteUnit(Tenant):
     """A locked workspace.
 
-    `row` is its row as this unit leaves it, `now` the instant of the unit (microseconds).
+    `row` is its row as this unit leaves it, `now` the instant of the unit (microseconds). `share` is the
+    share of this unit in a write of many items that is done in parts.
     """
 
     clock: Clock
@@ -110,6 +111,7 @@ class WriteUnit(Tenant):
     _stored_row: WorkspaceRow
     _version_is_new: bool = False
     _active_webhooks: Sequence[Webhook] | None = None
+    share: float = 1.0
     _new_deliveries: list[Delivery] = field(default_factory=list)
 
     @property
