@@ -90,7 +90,7 @@ def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
 
 @pytest.fixture
 def imports_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write each import in one part, so that an event shows a contact as it was before or after the import."""
+    """Write each import in one part, so that an event shows a contact as it was before or after."""
     monkeypatch.setattr(parts, "PartSize", partial(parts.PartSize, parts.LARGEST_PART))
 
 
