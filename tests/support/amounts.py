@@ -19,7 +19,7 @@ class Amount:
 AMOUNTS: Final = (
     Amount("--random-trees", 500, 20_000, "random conditions"),
     Amount("--random-contacts", 40, 50, "contacts for each hundred random conditions"),
-    Amount("--hostile", 1_000, 20_000, "hostile requests to each dialect on SQLite"),
+    Amount("--hostile", 600, 20_000, "hostile requests to each dialect on SQLite"),
     Amount(
         "--truth-share",
         10,
@@ -30,7 +30,7 @@ AMOUNTS: Final = (
     Amount("--held-connections", 1_100, 4_500, "connections that an attacker holds"),
     Amount("--held-seconds", 2, 4, "seconds for which it holds them"),
     Amount("--unread-answers", 60, 240, "clients that do not read an answer of 6 MB"),
-    Amount("--world-writes", 1_000, 4_000, "random writes that are compared with the oracle"),
+    Amount("--world-writes", 600, 4_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
     Amount("--commit-seconds", 4, 60, "seconds in which processes commit and checkpoint one SQLite file"),
