@@ -79,7 +79,7 @@ async def world(
         yield world
 
 
-@pytest.fixture(params=[(1_000, 10_000), (4, 10)], ids=["one by one", "many in one"])
+@pytest.fixture(params=[(1_000, 10_000), (1, 3)], ids=["one by one", "many in one"])
 def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Return the maximum number of contacts for single events: of one segment, and of all."""
     in_one, in_all = request.param
