@@ -7,7 +7,7 @@ of its request in a context variable, because a statement of SQL does not know w
 from collections.abc import Mapping
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 # The key of the record in the scope of a request.
 RECORD: Final = "diglot.record"
@@ -38,6 +38,12 @@ class RequestRecord:
     def describe_caller(self) -> dict[str, int | str | None]:
         """Return the caller as fields of a log line."""
         return {"workspace": self.workspace, "key": self.key}
+
+
+def record_of(scope: Any) -> RequestRecord:
+    """Return the record in the scope of a request."""
+    record: RequestRecord = scope[RECORD]
+    return record
 
 
 current_request: Final[ContextVar[RequestRecord | None]] = ContextVar("diglot_request", default=None)

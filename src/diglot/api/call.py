@@ -15,7 +15,7 @@ from diglot.api.responses import EXTRA_HEADERS
 from diglot.computations import compute
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
-from diglot.request_record import RECORD, RequestRecord
+from diglot.request_record import record_of
 from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
@@ -82,7 +82,7 @@ class Call:
 
     def note_rows(self, created: int, updated: int, skipped: int, rejected: int) -> None:
         """Note what became of the rows of an import, for metrics and for the log."""
-        record: RequestRecord = self.request.scope[RECORD]  # type: ignore[typeddict-item]
+        record = record_of(self.request.scope)
         record.rows = {"created": created, "updated": updated, "skipped": skipped, "rejected": rejected}
 
     async def read_body(self) -> bytes:

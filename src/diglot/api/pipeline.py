@@ -18,7 +18,7 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import Forbidden, TooManyRequests
 from diglot.model.workspaces import Caller
-from diglot.request_record import RECORD, RequestRecord
+from diglot.request_record import record_of
 from diglot.service.services import Services
 
 
@@ -28,7 +28,7 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
     name = f"{dialect.name}.{operation.id}"
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
-        record: RequestRecord = request.scope[RECORD]  # type: ignore[typeddict-item]
+        record = record_of(request.scope)
         record.operation = name
         call = await _admit_call(dialect, operation, request)
         if idempotency.applies_to(call):
@@ -48,7 +48,7 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 async def _admit_call(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
     services: Services = request.app.state[SERVICES]
     caller = await authentication.authenticate_request(dialect, request, services)
-    record: RequestRecord = request.scope[RECORD]  # type: ignore[typeddict-item]
+    record = record_of(request.scope)
     record.workspace, record.key = caller.workspace, caller.key
     await _count_request(dialect, operation, request, services, caller)
     if not dialect.scopes_allow(caller.scopes, operation.scope):

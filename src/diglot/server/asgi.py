@@ -14,7 +14,7 @@ from typing import Any, Final
 from diglot.api.authentication import SECURE
 from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
 from diglot.errors import MalformedRequest
-from diglot.request_record import RECORD
+from diglot.request_record import record_of
 from diglot.server.console.errors import render_error
 from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
 from diglot.server.guards.client_gone import ClientGone
@@ -173,7 +173,7 @@ class ServerApp:
             # No id or route contains NUL, and databases reject it.
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
         if path in self._operator_pages and method in ("GET", "HEAD"):
-            scope[RECORD].operation = name_own_page(path.removeprefix("/"))
+            record_of(scope).operation = name_own_page(path.removeprefix("/"))
             page = await self._operator_pages[path]()
             responding = send if method == "GET" else _drop_body(send)
             await send_response(

@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
-from diglot.request_record import RECORD, RequestRecord
+from diglot.request_record import record_of
 
 # The dialect of what belongs to none, and the operation of every page for people, in metrics and in the log.
 NO_DIALECT: Final = "none"
@@ -20,7 +20,7 @@ def build_route(path: str, method: Any, name: str, handler: Handler) -> HTTPRout
 
     # Litestar reads a handler's annotations by parameter name.
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
-        record: RequestRecord = request.scope[RECORD]  # type: ignore[typeddict-item]
+        record = record_of(request.scope)
         record.operation = CONSOLE
         return await handler(request)
 

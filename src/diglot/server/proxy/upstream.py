@@ -14,7 +14,7 @@ from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS, encode_json
 from diglot.dialects.registry import find_surface
 from diglot.errors import MalformedRequest, RequestTimeout, ServerBusy, UpstreamUnreachable
-from diglot.request_record import RECORD
+from diglot.request_record import record_of
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
 from diglot.server.guards.bounded_log import BoundedLog
@@ -107,7 +107,7 @@ class _LimitedExchange:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer that the server is busy."""
-        scope[RECORD].operation = name_forwarded(self.dialect)
+        record_of(scope).operation = name_forwarded(self.dialect)
         try:
             async with self.limits.take(self.network):
                 await self.exchange(scope, receive, send)
@@ -218,7 +218,7 @@ def _adopt_request_id(scope: Scope, received: headers.Headers) -> None:
     """Use the upstream's request id, so that its operators can find the request."""
     request_id = asgi.request_id_of((name.lower(), value) for name, value in received)
     if request_id is not None:
-        scope["diglot.request_id"] = scope[RECORD].id = request_id.decode()
+        scope["diglot.request_id"] = record_of(scope).id = request_id.decode()
         scope[EXTRA_HEADERS][:] = [(b"x-request-id", request_id)]
 
 
