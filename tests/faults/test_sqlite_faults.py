@@ -258,6 +258,28 @@ async def test_a_short_write_waits_for_one_long_one(engine: SQLite) -> None:
     assert order[-1] == "a9"
 
 
+async def test_a_long_unit_does_not_slow_the_short_ones_after_it(engine: SQLite) -> None:
+    """A workspace that is taken for one of long units has all its short ones in one commit nevertheless."""
+    order: list[str] = []
+
+    def computing(name: str, seconds: float) -> Callable[[Transaction], Any]:
+        async def work(transaction: Transaction) -> None:
+            del transaction
+            end = time.thread_time() + seconds
+            while time.thread_time() < end:
+                pass
+            order.append(name)
+
+        return work
+
+    await engine.write(computing("long", 0.06), workspace=2)
+    long_ones = [engine.write(computing(f"a{number}", 0.06), workspace=1) for number in range(8)]
+    short_ones = [engine.write(computing(f"b{number}", 0), workspace=2) for number in range(8)]
+    await asyncio.gather(*long_ones, *short_ones)
+    places = [order.index(f"b{number}") for number in range(8)]
+    assert places == list(range(places[0], places[0] + 8))
+
+
 async def test_the_units_of_a_workspace_keep_their_order(engine: SQLite) -> None:
     """Units that a full commit leaves for the next one run before those that came later."""
     order: list[int] = []

@@ -4,13 +4,15 @@ With `synchronous=FULL` the sync is most of the cost of a write. FULL is require
 write through a power cut, which NORMAL does not. Each unit runs in its own savepoint.
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
-has commits of its own, so that a short write waits for at most one long unit of another workspace.
+has commits of its own, for the same time, so that a short write waits for at most one long unit of another
+workspace. The time counts in which the thread computes, because beside other threads a short unit takes long.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +29,10 @@ from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
-# A commit begins no further unit after this time. A unit that takes longer is a long one.
+# A commit begins no further unit after this time.
 COMMIT_SECONDS: Final = 0.05
+# A unit that computes longer is a long one.
+LONG_SECONDS: Final = 0.02
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
 _Key = int | None
@@ -46,6 +50,7 @@ class QueuedWrite:
     context: Context = field(default_factory=copy_context)
     ran: bool = False
     seconds: float = 0.0
+    computing_seconds: float = 0.0
     result: Any = None
     error: BaseException | None = None
     must_notify: bool = False
@@ -111,7 +116,8 @@ class Writer:
                 self._running = len(units)
                 await self._commit(units)
                 self._running = 0
-                self._put_back([unit for unit in units if not unit.ran])
+                served = {unit.key for unit in units if unit.ran}
+                self._put_back([unit for unit in units if not unit.ran], served)
                 # The timer does not see units while they are tried.
                 self._drop_late()
                 for unit in units:
@@ -127,12 +133,17 @@ class Writer:
     def _take_units(self) -> list[QueuedWrite]:
         """Take the units of the next commit from the queue, by turns."""
         first = next(iter(self._queues))
-        units = [self._queues[first].popleft()] if first in self._long else list(self._take_short())
+        units = list(self._take_long(first) if first in self._long else self._take_short())
         for key in dict.fromkeys(unit.key for unit in units):
             # Whoever was served goes to the end of the line.
             if queue := self._queues.pop(key):
                 self._queues[key] = queue
         return units
+
+    def _take_long(self, key: _Key) -> Iterator[QueuedWrite]:
+        queue = self._queues[key]
+        for _ in range(min(len(queue), MAX_UNITS_PER_COMMIT)):
+            yield queue.popleft()
 
     def _take_short(self) -> Iterator[QueuedWrite]:
         short = [queue for key, queue in self._queues.items() if key not in self._long]
@@ -145,16 +156,15 @@ class Writer:
                     return
             short = [queue for queue in short if queue]
 
-    def _put_back(self, units: Sequence[QueuedWrite]) -> None:
-        """Put units that did not run back to the front, in their order."""
-        if not units:
-            return
-        front: dict[_Key, deque[QueuedWrite]] = {}
+    def _put_back(self, units: Sequence[QueuedWrite], served: AbstractSet[_Key]) -> None:
+        """Put back units that did not run, in their order; workspaces that were not served come first."""
+        queues: dict[_Key, deque[QueuedWrite]] = {}
         for unit in units:
-            front.setdefault(unit.key, deque()).append(unit)
-        for key, queue in front.items():
+            queues.setdefault(unit.key, deque()).append(unit)
+        for key, queue in queues.items():
             queue.extend(self._queues.pop(key, ()))
-        self._queues = {**front, **self._queues}
+        first = {key: queue for key, queue in queues.items() if key not in served}
+        self._queues = {**first, **self._queues, **queues}
 
     async def _commit(self, units: Sequence[QueuedWrite]) -> None:
         assert self._thread is not None
@@ -174,7 +184,7 @@ class Writer:
         self._locked_out = False
 
     def _finish(self, unit: QueuedWrite) -> None:
-        if unit.seconds > COMMIT_SECONDS:
+        if unit.computing_seconds > LONG_SECONDS:
             self._long.add(unit.key)
         else:
             self._long.discard(unit.key)
@@ -251,7 +261,7 @@ def _run_units(thread: ConnectionThread, units: Sequence[QueuedWrite], begin: Be
 
 
 def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
-    began = time.monotonic()
+    began, computing_began = time.monotonic(), time.thread_time()
     unit.ran = True
     connection.execute("SAVEPOINT unit")
     try:
@@ -265,3 +275,4 @@ def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sql
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
     unit.seconds = time.monotonic() - began
+    unit.computing_seconds = time.thread_time() - computing_began
