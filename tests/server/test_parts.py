@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from diglot.service import parts
 from diglot.service.contacts import contact_writes
+from diglot.service.parts import PartSize
 from diglot.storage.write_unit import WriteUnit
 from support.servers.in_process import Server, bearer, serving
 
@@ -199,6 +200,35 @@ async def test_others_write_between_two_parts(client: Client, monkeypatch: pytes
     summary = (await importing).json()["summary"]
     assert summary["imported"] == 100 * PART
     assert max(inserted) == PART
+
+
+async def test_the_next_write_begins_with_the_size_of_the_last_part(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that imports often pays once for small parts; other segments make it begin anew."""
+
+    class Growing(PartSize):
+        def adapt(self, items: int, seconds: float) -> None:
+            del items, seconds
+            self.items = ROWS
+
+    insert, inserted = contact_writes.insert_contacts, []
+
+    async def count(unit: WriteUnit, contacts: Any) -> None:
+        await insert(unit, contacts)
+        inserted.append(len(contacts))
+
+    monkeypatch.setattr(parts, "PartSize", Growing)
+    monkeypatch.setattr(contact_writes, "insert_contacts", count)
+    for number in range(3):
+        if number == 2:
+            rule = {"field": "first_name", "operator": "is_empty"}
+            body = {"name": "new", "segment_type": "dynamic", "filter_criteria": {"rules": [rule]}}
+            assert (await client.send("POST", "/mail/v1/segments", body)).status_code == 201
+        rows = [{"email": f"{number}-{row}@example.com"} for row in range(ROWS)]
+        assert (await client.send("POST", IMPORT, {"contacts": rows})).status_code == 200
+    first = parts.FIRST_PART
+    assert inserted == [first, ROWS - first, ROWS, first, ROWS - first]
 
 
 async def test_an_empty_write_is_answered(client: Client) -> None:

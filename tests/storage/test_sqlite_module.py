@@ -1,6 +1,7 @@
 """The versions of SQLite that several processes can share, and how the commands treat the others."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_the_newer_library_is_used() -> None:
     import sqlite3 as pythons  # noqa: PLC0415 - only its version is read
 
     assert sqlite_module.sqlite3.sqlite_version_info >= pythons.sqlite_version_info
+
+
+def test_bound_values_stay_as_they_are() -> None:
+    """The adapters that save a search for one return the value that they got."""
+    values = (None, b"", b"\x00\xff", "", "text", 0, 2**62, 1.5)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        bound = connection.execute(f"SELECT {','.join('?' * len(values))}", values).fetchone()
+        types = connection.execute("SELECT typeof(?), typeof(?)", (None, b"")).fetchone()
+    assert bound == values
+    assert types == ("null", "blob")

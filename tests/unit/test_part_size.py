@@ -37,3 +37,17 @@ def test_a_slow_part_makes_the_next_one_shorter() -> None:
     assert size.items == LARGEST_PART // 100
     size.adapt(size.items, 0)
     assert size.items == MAX_GROWTH * (LARGEST_PART // 100)
+
+
+def test_a_short_last_part_does_not_lower_the_size() -> None:
+    """A few items take longer each, because a part has costs of its own."""
+    size = PartSize(800)
+    size.adapt(2, PART_SECONDS / 10)
+    assert size.items == 800
+
+
+def test_other_segments_begin_anew() -> None:
+    """A size that was learned beside few segments would lock a workspace for long beside many."""
+    size = PartSize(800)
+    assert [size.begin(7), size.begin(7)] == [800, 800]
+    assert [size.begin(8), size.begin(8)] == [FIRST_PART, FIRST_PART]

@@ -14,6 +14,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from diglot.caches import CacheSlot, SharedCache
 from diglot.clock import Clock
 from diglot.storage.sql.engine import Engine
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
@@ -27,6 +28,7 @@ SMALLEST_PART: Final = 8
 LARGEST_PART: Final = 1_000
 # A part is at most this many times as large as the one before it.
 MAX_GROWTH: Final = 4
+_REMEMBERED_SIZES: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -69,11 +71,39 @@ class PartSize:
     """The number of items in the next part, adapted to the time that the last one took."""
 
     items: int = FIRST_PART
+    segments_version: int | None = None
+
+    def begin(self, segments_version: int) -> int:
+        """Return the number of items in a part; other segments may need much more time for each item."""
+        if self.segments_version not in (None, segments_version):
+            self.items = FIRST_PART
+        self.segments_version = segments_version
+        return self.items
 
     def adapt(self, items: int, seconds: float) -> None:
-        """Choose the next size after a part with some items has taken some seconds."""
+        """Choose the next size after a part with some items has taken some seconds.
+
+        The last part of a write may have few items, which take longer each: it does not lower the size unless
+        it took too long.
+        """
         fitting = int(items * PART_SECONDS / max(seconds, 1e-6))
-        self.items = max(SMALLEST_PART, min(fitting, MAX_GROWTH * self.items, LARGEST_PART))
+        smallest = self.items if seconds <= PART_SECONDS else SMALLEST_PART
+        self.items = max(smallest, min(fitting, MAX_GROWTH * self.items, LARGEST_PART))
+
+
+# The sizes of the last parts, by workspace and kind of progress: who imports often pays once for small parts.
+_SIZES: Final = CacheSlot[SharedCache[tuple[int, type[Progress]], PartSize]](
+    "sizes of parts", 0, lambda _: SharedCache(_REMEMBERED_SIZES)
+)
+
+
+def _size_of(engine: Engine, workspace: int, kind: type[Progress]) -> PartSize:
+    sizes = engine.process_cache.of(_SIZES)
+    size = sizes.get((workspace, kind))
+    if size is None:
+        size = PartSize()
+        sizes.put((workspace, kind), size)
+    return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +119,7 @@ class PartwiseWrite(Generic[P]):
 
     async def run(self, engine: Engine, workspace: int, clock: Clock, checkpoint: Checkpoint) -> P:
         """Write all items that are not written yet; return the progress of all parts."""
-        progress, size = self.progress_type(), PartSize()
+        progress, size = self.progress_type(), _size_of(engine, workspace, self.progress_type)
         while progress.next_item < self.item_count:
             part = partial(self._run_part, checkpoint, size)
             work = lock_workspace(workspace, clock, part, MOVES_MEMBERS)
@@ -102,7 +132,8 @@ class PartwiseWrite(Generic[P]):
         progress = (
             self.progress_type() if stored is None else msgspec.json.decode(stored, type=self.progress_type)
         )
-        first, end = progress.next_item, min(progress.next_item + size.items, self.item_count)
+        first = progress.next_item
+        end = min(first + size.begin(unit.row.segments_version), self.item_count)
         if first < end:
             unit.share = (end - first) / self.item_count
             await self.write_part(unit, progress, end)

@@ -1,5 +1,6 @@
 """What an error of SQLite means for a request, and whether the file is still the one that was opened."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,7 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = str(path)
         self._identity = self._read_identity()
 
     def check(self) -> None:
@@ -66,5 +68,5 @@ class OpenFile:
             )
 
     def _read_identity(self) -> tuple[int, int]:
-        status = self.path.stat()
+        status = os.stat(self._name)  # noqa: PTH116 - twice for each commit, and a path object costs more
         return status.st_dev, status.st_ino

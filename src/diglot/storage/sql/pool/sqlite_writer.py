@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,8 +115,8 @@ class Writer:
                 self._running = len(units)
                 await self._commit(units)
                 self._running = 0
-                served = {unit.key for unit in units if unit.ran}
-                self._put_back([unit for unit in units if not unit.ran], served)
+                if not units[-1].ran:
+                    self._put_back(units)
                 # The timer does not see units while they are tried.
                 self._drop_late()
                 for unit in units:
@@ -156,11 +155,13 @@ class Writer:
                     return
             short = [queue for queue in short if queue]
 
-    def _put_back(self, units: Sequence[QueuedWrite], served: AbstractSet[_Key]) -> None:
+    def _put_back(self, units: Sequence[QueuedWrite]) -> None:
         """Put back units that did not run, in their order; workspaces that were not served come first."""
+        served = {unit.key for unit in units if unit.ran}
         queues: dict[_Key, deque[QueuedWrite]] = {}
         for unit in units:
-            queues.setdefault(unit.key, deque()).append(unit)
+            if not unit.ran:
+                queues.setdefault(unit.key, deque()).append(unit)
         for key, queue in queues.items():
             queue.extend(self._queues.pop(key, ()))
         first = {key: queue for key, queue in queues.items() if key not in served}
