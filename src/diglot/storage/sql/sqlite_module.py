@@ -34,8 +34,8 @@ else:
         return max(dbapi2, sqlite3, key=lambda module: module.sqlite_version_info)
 
     sqlite3 = _newer_module()
-    # The modules look for an adapter of each bound None and bytes. A search in vain costs `pysqlite3` 2 us, ten
-    # times as much as the rest, and most columns of a contact are NULL. These adapters return the value.
+    # The modules look for an adapter of each bound None and bytes. A search in vain costs `pysqlite3` 2 us,
+    # ten times as much as the rest, and most columns of a contact are NULL. These adapters return the value.
     sqlite3.register_adapter(type(None), {}.get)
     sqlite3.register_adapter(bytes, bytes)
 
