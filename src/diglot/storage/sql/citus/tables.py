@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, literal_column, select, text
+from sqlalchemy import Connection, select, text
 
 from diglot.errors import Misconfigured
+from diglot.storage.sql.backend import ONE
 from diglot.storage.sql.database import TablePlacement
 
 # As the view `citus_tables` tells the kinds apart; the view itself asks every node for sizes.
@@ -82,7 +83,7 @@ def _find_fault(placement: TablePlacement, state: _State, states: _States) -> st
 
 
 def _require_empty(connection: Connection, placement: TablePlacement) -> None:
-    first = select(literal_column("1")).select_from(placement.table).limit(1)
+    first = select(ONE).select_from(placement.table).limit(1)
     if not placement.may_have_rows and connection.execute(first).first() is not None:
         raise Misconfigured(
             f"table {placement.name} has rows, and only empty tables are distributed: distribute a new "
