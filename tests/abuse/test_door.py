@@ -132,4 +132,5 @@ async def test_unread_answers_cost_little(pytestconfig: pytest.Config) -> None:
                 highest = max(highest, memory(live))
                 await asyncio.sleep(0.1)
             assert highest < MAX_MEMORY
-            await until(lambda: memory(live) < before + 40 * MEBIBYTE, 30)
+            # The allocator keeps 20 to 40 MiB of what was freed.
+            await until(lambda: memory(live) < before + 64 * MEBIBYTE, 30)
