@@ -651,7 +651,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("workers", "orders"), [(1, "T"), (2, "T"), (2, "K"), (2, "TK"), (2, "TTT")])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Stop in each way with `--full`, otherwise in two ways, because each takes seconds of waiting."""
+    if "orders" in metafunc.fixturenames:
+        ways = [(1, "T"), (2, "K"), (2, "T"), (2, "TK"), (2, "TTT")]
+        metafunc.parametrize(("workers", "orders"), ways if metafunc.config.getoption("full") else ways[:2])
+
+
 def test_a_stop_has_a_limit(tmp_path: Path, workers: int, orders: str) -> None:
     """Half-sent requests and a silent upstream cannot keep it, nor can the death of the first process."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as clients:
