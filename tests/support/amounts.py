@@ -22,7 +22,7 @@ AMOUNTS: Final = (
     Amount("--hostile", 400, 20_000, "hostile requests to each dialect on SQLite"),
     Amount(
         "--truth-share",
-        10,
+        20,
         1,
         "test explain, dry-run and static segments with one row of the spec in N, and with all strata",
     ),
