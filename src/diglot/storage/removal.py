@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, delete, func, literal_column, select, t
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
 from diglot.storage import workspaces
-from diglot.storage.schema import keys, metadata, segments, sessions, webhooks
+from diglot.storage.schema import keys, metadata, segments, sessions, webhooks, workspace_profiles
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -21,9 +21,8 @@ ROWS_PER_PART: Final = 500
 
 def _list_tables() -> Sequence[Table]:
     """Return the tables of a workspace's rows, those that refer to others first."""
-    tables = [table for table in reversed(metadata.sorted_tables) if "workspace" in table.c]
-    tables.remove(workspace_rows)
-    return tables
+    kept = (workspace_profiles, workspace_rows)
+    return [t for t in reversed(metadata.sorted_tables) if "workspace" in t.c and t not in kept]
 
 
 TABLES: Final = _list_tables()
