@@ -21,6 +21,7 @@ from support.populations import contact
 from support.statements import recording
 
 UTC = ZoneInfo("UTC")
+DATES = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
 # One, as few as a long table takes one by one, and more.
 each_count = pytest.mark.parametrize("count", [1, 3, 20])
 INSERT = bulk.build_insert(field_instants)
@@ -111,11 +112,13 @@ async def test_rows_are_updated_in_their_workspace(
 async def test_contacts_are_replaced(engine: Engine, workspaces: tuple[int, int], count: int) -> None:
     """An update stores every column but the keys, in its workspace alone."""
     one, two = workspaces
-    old = [contact({"email": f"a{pk}@example.com"}, pk) for pk in range(1, count + 1)]
+    old = [contact(DATES | {"email": f"a{pk}@example.com"}, pk) for pk in range(1, count + 1)]
     for workspace in workspaces:
         await write(engine, workspace, lambda tenant: queries.insert_contacts(tenant, old, UTC))
     new = [
-        replace_fields(contact({"email": f"b{each.pk}@example.com", "tags": ["x"]}, each.pk), id=each.id)
+        replace_fields(
+            contact(DATES | {"email": f"b{each.pk}@example.com", "tags": ["x"]}, each.pk), id=each.id
+        )
         for each in old
     ]
     await write(engine, two, lambda tenant: queries.update_contacts(tenant, new, UTC))
