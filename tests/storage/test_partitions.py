@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import tree
@@ -132,7 +132,7 @@ async def test_random_writes(database: Database, routes: Routes, pytestconfig: p
 
 def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
     """Yield statements with what they forget, and the number of partitions that they touch."""
-    bound, c = bindparam("in_workspace"), contacts.c
+    bound, c = bindparam("in_workspace", type_=Integer()), contacts.c
     yield "right", select(c.id).where(c.workspace == bound, c.pk == 1), 1
     yield "no partition", select(keys.c.id).where(keys.c.workspace == bound), 0
     yield "one row", insert(tags), 1
