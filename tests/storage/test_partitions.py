@@ -24,7 +24,7 @@ from support.membership.random_world import open_world
 from support.openapi.exchanges import Story, load_stories
 from support.openapi.http_examples import run_story
 from support.partition_plans import count_with_any_values
-from support.partitioned_tables import COUNT
+from support.partitioned_tables import PARTITION_COUNT
 from support.populations import Crowd, micros
 from support.reporting import SEED, Telling
 from support.routes import Routes, describe, is_setting, iterate_statements
@@ -136,20 +136,20 @@ def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
     yield "right", select(c.id).where(c.workspace == bound, c.pk == 1), 1
     yield "no partition", select(keys.c.id).where(keys.c.workspace == bound), 0
     yield "one row", insert(tags), 1
-    yield "no workspace", select(c.id).where(c.pk == 1), COUNT
-    yield "update without it", update(contacts).where(c.pk == 1).values(status="x"), COUNT
-    yield "delete without it", delete(contacts).where(c.pk == 1), COUNT
-    yield "the row of all", select(func.max(workspaces.c.workspace)), COUNT
+    yield "no workspace", select(c.id).where(c.pk == 1), PARTITION_COUNT
+    yield "update without it", update(contacts).where(c.pk == 1).values(status="x"), PARTITION_COUNT
+    yield "delete without it", delete(contacts).where(c.pk == 1), PARTITION_COUNT
+    yield "the row of all", select(func.max(workspaces.c.workspace)), PARTITION_COUNT
     others = select(func.count()).select_from(list_members)
     shown = select(lists).where(lists.c.workspace == bound).limit(1).subquery()
     correlated = others.where(list_members.c.workspace == shown.c.workspace).scalar_subquery()
-    yield "correlated", select(shown.c.id, correlated), COUNT
+    yield "correlated", select(shown.c.id, correlated), PARTITION_COUNT
     assert POSTGRESQL.rows_from_arrays is not None
     sent = POSTGRESQL.rows_from_arrays([*field_instants.c])
     names = field_instants.c.keys()
-    yield "inserted from arrays", insert(field_instants).from_select(names, select(*sent.c)), COUNT
+    yield "inserted from arrays", insert(field_instants).from_select(names, select(*sent.c)), PARTITION_COUNT
     same = field_instants.c.workspace == sent.c.workspace
-    yield "deleted by arrays", delete(field_instants).where(same), COUNT
+    yield "deleted by arrays", delete(field_instants).where(same), PARTITION_COUNT
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from diglot.storage.schema import metadata
 from diglot.storage.sql.backend import Sql
-from support.partitioned_tables import COUNT, is_partitioned, partition_number
+from support.partitioned_tables import PARTITION_COUNT, PARTITIONED, partition_number
 
-_TABLES: Final = frozenset(table.name for table in metadata.sorted_tables if is_partitioned(table))
 _OF_TYPE: Final[Mapping[str, Any]] = {
     "int4": 1,
     "int8": 1,
@@ -53,11 +51,11 @@ def count_in_plan(plan: Plan) -> int:
     if not inserts or numbers:
         return len(numbers)
     # Rows find their partitions when they are inserted. One row has one; of many, the plan does not tell.
-    return 1 if all(node["Plans"][0]["Node Type"] == "Result" for node in inserts) else COUNT
+    return 1 if all(node["Plans"][0]["Node Type"] == "Result" for node in inserts) else PARTITION_COUNT
 
 
 def _inserts(node: Plan) -> bool:
-    return node.get("Operation") == "Insert" and node["Relation Name"] in _TABLES
+    return node.get("Operation") == "Insert" and node["Relation Name"] in PARTITIONED
 
 
 def _iterate_nodes(plan: Plan) -> Iterator[Plan]:

@@ -14,7 +14,7 @@ from diglot.storage.sql.backend import Sql
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import BackendStatement, Statement
 from support.partition_plans import count_partitions
-from support.partitioned_tables import COUNT
+from support.partitioned_tables import PARTITION_COUNT
 from support.statements import recording_values
 
 
@@ -52,8 +52,8 @@ def is_setting(text: str) -> bool:
 def describe(counts: Iterable[int]) -> str:
     """Return how many statements touch one partition, none or all."""
     by_count = Counter(counts)
-    some = sum(number for count, number in by_count.items() if 1 < count < COUNT)
-    one, none, every = by_count[1], by_count[0], by_count[COUNT]
+    some = sum(number for count, number in by_count.items() if 1 < count < PARTITION_COUNT)
+    one, none, every = by_count[1], by_count[0], by_count[PARTITION_COUNT]
     return f"{one:,} touch one partition, {none:,} none, {every:,} all" + (f", {some:,} some" if some else "")
 
 
