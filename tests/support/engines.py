@@ -25,6 +25,7 @@ from sqlalchemy import text
 
 from diglot.storage.schema import migrate
 from diglot.storage.sql.databases import find_database
+from support.partitioned_tables import create_partitioned
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 # The bundled server is deleted with its data after the tests, so nothing has to survive a power failure.
@@ -105,8 +106,11 @@ class _PostgreSQL:
         name = f"diglot_{uuid4().hex}"
         await self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         atexit.register(self._drop_at_exit, name)
-        await migrate.upgrade_schema(self._url(name))
+        await self._create_tables(self._url(name))
         return name
+
+    async def _create_tables(self, url: str) -> None:
+        await migrate.upgrade_schema(url)
 
     def _drop_at_exit(self, name: str) -> None:
         """Drop the template at exit, from a server that keeps running; the bundled one ends before this."""
@@ -131,6 +135,12 @@ class _PostgreSQL:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+class _Partitioned(_PostgreSQL):
+    async def _create_tables(self, url: str) -> None:
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            await transaction.run_sync(create_partitioned)
 
 
 async def set_revision(url: str, revision: str) -> None:
@@ -166,3 +176,6 @@ def _databases() -> tuple[Database, ...]:
 
 
 DATABASES = _databases()
+# Not among the others, because it tests where statements go: the stories, the truth and
+# storage/test_partitions.py run on it.
+PARTITIONED_POSTGRESQL = Database("postgresql-partitioned", _Partitioned(bundled))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.bulk import BulkStatement
 from diglot.storage.sql.engine import BoundValues, Executable, Row, Transaction, UnitOfWork
 
 T = TypeVar("T")
@@ -41,10 +40,6 @@ class Tenant:
     async def execute_many(self, statement: Executable, rows: Iterable[BoundValues]) -> None:
         """Execute a statement once for each set of values."""
         await self.transaction.execute_many(statement, [self._bind({**row}) for row in rows])
-
-    async def execute_bulk(self, statement: BulkStatement, rows: Iterable[BoundValues]) -> None:
-        """Execute a statement for many rows at once."""
-        await statement.execute(self.transaction, [self._bind({**row}) for row in rows])
 
     def _bind(self, values: dict[str, Any]) -> dict[str, Any]:
         # An update cannot bind a column under its own name, so the workspace is also bound as `in_workspace`.
