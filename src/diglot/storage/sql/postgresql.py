@@ -29,6 +29,7 @@ from diglot.storage.sql.pool.postgresql_failures import (
     is_lost,
     is_temporary,
 )
+from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
 from diglot.storage.sql.pool.postgresql_watch import Watch
 from diglot.storage.sql.pool.write_turns import WriteTurns
@@ -167,7 +168,7 @@ class PostgreSQL:
         begun = False
         try:
             if plan.begin is not None:
-                await connection.execute(plan.begin + self._timeouts(lease))
+                await connection.execute(self._connections.begin(plan.begin) + self._timeouts(lease))
                 begun = True
             result = await work(transaction)
             if plan.begin is not None:
@@ -259,7 +260,7 @@ async def read_revision(url: str) -> str | None:
     Raise `DatabaseAway` if the database does not answer now, `Misconfigured` if it never will.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        connection = await read_sessions(url).connect(CONNECT_SECONDS)
         try:
             revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
         finally:

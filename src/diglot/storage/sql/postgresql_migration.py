@@ -10,6 +10,7 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from diglot.storage.sql.database import Migrator
+from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.postgresql import CONNECT_SECONDS
 
 # An arbitrary number, unlikely to be locked by another program.
@@ -19,7 +20,7 @@ _MIGRATION_LOCK: Final = 4_951_073_220_173
 def _create_engine(url: str) -> AsyncEngine:
     # asyncpg parses the URL here as in the engine, because SQLAlchemy treats `sslmode` and other options
     # differently.
-    connect = partial(asyncpg.connect, url, timeout=CONNECT_SECONDS)
+    connect = partial(read_sessions(url).connect, CONNECT_SECONDS)
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
 
 
