@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pyroaring import BitMap
-from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Select, Table, literal_column
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    TextClause,
+    UpdateBase,
+    literal_column,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
@@ -29,11 +40,16 @@ ONE: Final[Expression] = literal_column("1")
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A compiled statement: its text, the names of its parameters by position, and its constants."""
+    """A compiled statement: its text, the names of its parameters by position, and its constants.
+
+    `tables` are all that it names, None if that is not known; `written` is the one whose rows it changes.
+    """
 
     text: str
     parameter_names: tuple[str, ...]
     constants: Mapping[str, Any]
+    tables: frozenset[str] | None = None
+    written: str | None = None
 
     def positional_values(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values by position; a missing value raises KeyError."""
@@ -97,4 +113,12 @@ class Backend:
         # SQLAlchemy gives a parameter without a value None, which would hide a value that the caller forgot.
         unbound = {name for name, parameter in compiled.binds.items() if parameter.required}
         constants = {name: value for name, value in compiled.params.items() if name not in unbound}
-        return Sql(str(compiled), tuple(compiled.positiontup or ()), constants)
+        return Sql(str(compiled), tuple(compiled.positiontup or ()), constants, *_find_tables(statement))
+
+
+def _find_tables(statement: ClauseElement) -> tuple[frozenset[str] | None, str | None]:
+    """Return the tables that a statement names, and the one whose rows it changes."""
+    if isinstance(statement, TextClause):
+        return None, None
+    tables = frozenset(one.fullname for one in visitors.iterate(statement) if isinstance(one, Table))
+    return tables, statement.table.fullname if isinstance(statement, UpdateBase) else None

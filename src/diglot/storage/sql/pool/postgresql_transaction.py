@@ -1,36 +1,41 @@
-"""A transaction of PostgreSQL on a pooled connection."""
+"""A transaction of PostgreSQL on a pooled connection.
 
+A statement is a round trip, and the driver cannot send the next one before the answer. So a transaction that
+writes holds its writes back, and sends those of different tables as the parts of one statement.
+"""
+
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.computations import compute
-from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
+from diglot.storage.sql.pool.postgresql_sessions import Connection
 from diglot.storage.sql.pool.slow_statements import timed
+from diglot.storage.sql.statement import ShapedStatement
 
 T = TypeVar("T")
-# asyncpg has no types.
-Connection = Any
+_PARAMETER: Final = re.compile(r"\$([0-9]+)")
+# The driver keeps no longer statement prepared.
+_MAX_TEXT: Final = 15_000
+_JOINED_TEXTS: Final = 512
 
 
 class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        backend: Backend,
-        process_cache: ProcessCache,
-        *,
-        may_write: bool = False,
-    ) -> None:
+    may_write = False
+
+    def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         self.backend = backend
         self._connection = connection
         self.must_notify = False
         self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
-        self.may_write = may_write
 
     @timed
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
@@ -59,3 +64,90 @@ class PostgreSQLTransaction:
 
     def notify_on_commit(self) -> None:
         self.must_notify = True
+
+    async def commit(self) -> None:
+        """Commit what was written."""
+        await self._connection.execute("COMMIT")
+
+
+class WritingTransaction(PostgreSQLTransaction):
+    """A transaction that holds its writes until a statement needs them, or until it commits.
+
+    The parts of one statement see the tables as they were before it, and their order is not defined. So a
+    part names no table that another part before it writes: apart or together they do the same.
+    """
+
+    may_write = True
+
+    def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
+        super().__init__(connection, backend, process_cache)
+        self._held: list[tuple[Sql, list[Any]]] = []
+
+    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
+        await self._send_before(statement.sql_for(self.backend))
+        return await super().fetch_all(statement, values)
+
+    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
+        await self._send_before(statement.sql_for(self.backend))
+        return await super().fetch_one(statement, values)
+
+    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
+        sql = statement.sql_for(self.backend)
+        if not self._can_join(sql):
+            await self._send_held()
+        if sql.written is None:
+            await super().execute(statement, values)
+        else:
+            self._held.append((sql, sql.positional_values(values)))
+
+    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
+        if len(values) == 1:
+            await self.execute(statement, values[0])
+            return
+        await self._send_before(statement.sql_for(self.backend))
+        await super().execute_many(statement, values)
+
+    async def commit(self) -> None:
+        await self._send_held()
+        await super().commit()
+
+    async def _send_before(self, sql: Sql) -> None:
+        """Send what is held if a statement has to see it, or changes what it has to see."""
+        if any(_writes_for(held, sql) or _writes_for(sql, held) for held, _ in self._held):
+            await self._send_held()
+
+    def _can_join(self, sql: Sql) -> bool:
+        length = sum(len(held.text) for held, _ in self._held)
+        together = length + len(sql.text) <= _MAX_TEXT
+        return together and not any(_writes_for(held, sql) for held, _ in self._held)
+
+    async def _send_held(self) -> None:
+        """Send what is held as one statement."""
+        if not self._held:
+            return
+        held, self._held = self._held, []
+        text = _join(tuple((sql.text, len(sql.parameter_names)) for sql, _ in held))
+        in_order = chain.from_iterable(values for _, values in held)
+        values = {str(number): value for number, value in enumerate(in_order)}
+        joined = ShapedStatement(Sql(text, tuple(values), {}), {})
+        await super().execute(joined, values)
+
+
+def _writes_for(first: Sql, then: Sql) -> bool:
+    """Tell whether a statement may change rows of a table that another one names."""
+    return then.tables is None or (first.written is not None and first.written in then.tables)
+
+
+@lru_cache(maxsize=_JOINED_TEXTS)
+def _join(parts: tuple[tuple[str, int], ...]) -> str:
+    """Return one statement of several, each given with the number of its parameters."""
+    texts: list[str] = []
+    before = 0
+    for text, count in parts:
+        texts.append(_PARAMETER.sub(lambda match, shift=before: f"${int(match[1]) + shift}", text))
+        before += count
+    *others, last = texts
+    if not others:
+        return last
+    named = ", ".join(f"part_{number} AS ({text})" for number, text in enumerate(others))
+    return f"WITH {named} {last}"
