@@ -163,7 +163,7 @@ async def test_a_read_that_is_terminated_runs_again(engine: Engine, postgres: Ow
 async def test_a_locked_table(engine: Engine, postgres: OwnPostgres) -> None:
     """Whoever needs the table is told in time; other tables and the ping go on."""
     async with postgres.session() as other:
-        await other.execute("BEGIN; LOCK TABLE workspaces")
+        await other.execute("BEGIN; LOCK TABLE workspace_profiles")
         waiting = [asyncio.ensure_future(fails(read(engine), DatabaseBusy)) for _ in range(12)]
         await asyncio.sleep(0.2)
         await engine.ping()
@@ -178,9 +178,10 @@ async def test_writers_of_one_workspace_leave_connections_to_others(
 ) -> None:
     """Writers that wait for the lock of their workspace hold few connections."""
     await write(engine, "crowded")
-    lock = Statement(text("UPDATE workspaces SET time_zone = 'UTC' WHERE name = 'crowded'"))
+    update = "UPDATE workspaces SET time_zone = 'UTC'"
+    lock = Statement(text(update))
     async with postgres.session() as other:
-        await other.execute("BEGIN; UPDATE workspaces SET time_zone = 'UTC' WHERE name = 'crowded'")
+        await other.execute(f"BEGIN; {update}")
         waiting = [
             asyncio.ensure_future(engine.write(lambda tx: tx.execute(lock), workspace=1)) for _ in range(20)
         ]

@@ -168,7 +168,7 @@ async def test_a_damaged_page_is_no_bug(path: Path, caplog: pytest.LogCaptureFix
     async with opened(path) as engine:
         for number in range(50):
             await engine.write(creating(f"{number} {'x' * 2_000}"))
-    root_of = "SELECT rootpage FROM sqlite_master WHERE name = 'workspaces'"
+    root_of = "SELECT rootpage FROM sqlite_master WHERE name = 'workspace_profiles'"
     with closing(sqlite3.connect(path)) as connection:
         root = connection.execute(root_of).fetchone()[0]
     overwrite(path, (root - 1) * PAGE_SIZE, PAGE_SIZE)

@@ -29,7 +29,7 @@ from diglot.cli.examples.contacts import CONTACT_COUNT
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.service.access.passwords import get_hasher
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import workspaces as tables
+from diglot.storage.schema import workspace_profiles
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
@@ -350,7 +350,7 @@ async def stored_passwords(url: str) -> list[str | None]:
     await engine.open()
     try:
         rows = await engine.read(
-            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password_hash)))
+            lambda transaction: transaction.fetch_all(Statement(select(workspace_profiles.c.password_hash)))
         )
         return [row[0] for row in rows]
     finally:

@@ -8,7 +8,7 @@ from diglot.service.access.keys import Keys
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.storage import removal
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import ephemeral_metadata, metadata, workspaces
+from diglot.storage.schema import ephemeral_metadata, metadata, workspace_profiles, workspaces
 from support.commands import Run, command_runner
 from support.marked_rows import OF_WORKSPACES, insert_marked, load_rows, workspace_of
 from support.servers.in_process import bearer, serving
@@ -26,7 +26,7 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_table_is_covered() -> None:
     """A table either belongs to workspaces, or has no rows of them."""
-    assert {*removal.TABLES, workspaces} == {*OF_WORKSPACES} == {*metadata.sorted_tables}
+    assert {*removal.TABLES, workspaces, workspace_profiles} == {*OF_WORKSPACES} == {*metadata.sorted_tables}
     assert not [table for table in ephemeral_metadata.sorted_tables if "workspace" in table.c]
 
 
@@ -40,12 +40,12 @@ def test_a_deleted_workspace_leaves_nothing(diglot: Run, url: str, first: int) -
     count = sum(workspace_of(name, row) == first for name, rows in before.items() for row in rows)
     deleted = diglot("workspaces", "delete", "acme", "--confirm", "acme", "--database", url)
     assert (deleted.code, deleted.out) == (0, ""), deleted.err
-    assert deleted.err.endswith(f"acme is deleted, with {count - 1} rows.\n")
+    assert deleted.err.endswith(f"acme is deleted, with {count - 2} rows.\n")
     assert "100 % deleted" in deleted.err
     after = asyncio.run(load_rows(url))
     assert MARKER not in str(after)
     assert "acme" not in str(after)
-    del before["workspaces"]
+    del before["workspace_profiles"]
     for name, rows in before.items():
         assert {row for row in rows if workspace_of(name, row) != first} == {*after[name]}, name
     assert diglot("workspaces", "list", "--database", url).out.split("\t")[0] == "other"
@@ -117,8 +117,9 @@ def test_a_number_is_never_used_again(diglot: Run, url: str) -> None:
                 assert gone.status_code == 401
 
     asyncio.run(run())
-    [left] = asyncio.run(load_rows(url, [workspaces]))["workspaces"]
-    assert left[0] == 3
+    rows = asyncio.run(load_rows(url, [workspaces, workspace_profiles]))
+    [left] = rows["workspace_profiles"]
+    assert (left[0], rows["workspaces"]) == (3, [])
     assert diglot("workspaces", "list", "--database", url).out == ""
     refused = diglot("workspaces", "rename", left[1], "acme", "--database", url)
     assert refused.code == 2

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import bindparam, insert, select
 
-from diglot.storage.schema import segments, workspaces
+from diglot.storage.schema import segments, workspace_profiles
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.sqlite_dialect import SQLITE
@@ -12,7 +12,8 @@ from diglot.storage.sql.sqlite_dialect import SQLITE
 @pytest.mark.parametrize("backend", [SQLITE, POSTGRESQL], ids=lambda backend: backend.name)
 def test_a_value_that_the_caller_forgot_is_an_error(backend: Backend) -> None:
     """The statement raises KeyError, because a NULL in place of the value would hide the mistake."""
-    sql = backend.compile(select(workspaces.c.name).where(workspaces.c.workspace == bindparam("workspace")))
+    profile = workspace_profiles.c
+    sql = backend.compile(select(profile.name).where(profile.workspace == bindparam("workspace")))
     assert sql.positional_values({"workspace": 7}) == [7]
     with pytest.raises(KeyError, match="workspace"):
         sql.positional_values({})

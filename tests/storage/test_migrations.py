@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select
 
 from diglot.errors import DatabaseAway, Misconfigured
-from diglot.storage.schema import metadata, migrate, revisions
+from diglot.storage.schema import metadata, migrate, revisions, workspace_profiles, workspaces
 from diglot.storage.schema.revisions import LATEST, REVISIONS
 from diglot.storage.sql.backups import sqlite_backup
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
+from support.earlier_revisions import take_back
 from support.engines import SQLITE, Database, set_revision
 from support.servers.in_process import bearer, serving
 
@@ -127,8 +127,7 @@ async def test_an_upgrade_counts_what_limits_apply_to(url: str) -> None:
     counted = await _counts(url)
     assert [row[:2] for row in counted] == [("empty", 0), ("one", 5)]
     assert counted[1][3] == 3
-    async with find_database(url).load_migrator().begin(url) as transaction:
-        await transaction.run_sync(_downgrade)
+    await take_back(url, "r001")
     assert await migrate.upgrade_schema(url) == ("r001", LATEST)
     assert await _counts(url) == counted
 
@@ -138,10 +137,6 @@ async def test_an_upgrade_copies_a_file_first(
 ) -> None:
     """The copy has the older revision and all rows; each upgrade makes its own, also one that fails."""
 
-    async def downgrade() -> None:
-        async with find_database(url).load_migrator().begin(url) as transaction:
-            await transaction.run_sync(_downgrade)
-
     def stop(*_: object, **__: object) -> None:
         raise OSError("stopped")
 
@@ -149,7 +144,7 @@ async def test_an_upgrade_copies_a_file_first(
         await migrate.upgrade_schema(url)
         async with serving(url) as server:
             await server.key("misar", "copied")
-        await downgrade()
+        await take_back(url, "r001")
         with monkeypatch.context() as patched:
             patched.setattr(op, "create_index", stop)
             with pytest.raises(Misconfigured, match="stopped"):
@@ -178,8 +173,7 @@ async def test_an_upgrade_without_a_copy_is_refused(monkeypatch: pytest.MonkeyPa
         raise sqlite3.OperationalError("database or disk is full")
 
     async with SQLITE.fresh() as url:
-        async with find_database(url).load_migrator().begin(url) as transaction:
-            await transaction.run_sync(_downgrade)
+        await take_back(url, "r001")
         monkeypatch.setattr(sqlite_backup, "_copy", fail)
         with pytest.raises(Misconfigured, match=r"cannot be copied .* disk is full"):
             await migrate.upgrade_schema(url)
@@ -188,23 +182,14 @@ async def test_an_upgrade_without_a_copy_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 async def _counts(url: str) -> list[tuple[str, int, int, int]]:
-    names = ("name", "segment_count", "rule_count", "list_count")
+    counts = (workspaces.c[name] for name in ("segment_count", "rule_count", "list_count"))
+    statement = select(workspace_profiles.c.name, *counts).join(workspaces).order_by("name")
 
     def select_counts(connection: Connection) -> list[Any]:
-        table = metadata.tables["workspaces"]
-        rows = connection.execute(select(*(table.c[name] for name in names)).order_by("name"))
-        return [tuple(row) for row in rows]
+        return [tuple(row) for row in connection.execute(statement)]
 
     async with find_database(url).load_migrator().begin(url) as transaction:
         return await transaction.run_sync(select_counts)
-
-
-def _downgrade(connection: Connection) -> None:
-    operations = Operations(MigrationContext.configure(connection))
-    for name in ("segment_count", "rule_count", "list_count"):
-        operations.drop_column("workspaces", name)
-    operations.drop_index("keys_by_workspace")
-    connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'r001'")
 
 
 async def test_an_empty_database_is_rejected(database: Database) -> None:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from diglot.model.contacts import ContactChange
 from diglot.model.pages import Window
@@ -12,6 +13,7 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
+from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import Reservation, WriteUnit, open_unit
@@ -129,3 +131,20 @@ async def test_the_unit_ends_with_its_block(engine: Engine, workspace: int) -> N
     first, second = await engine.write(work)
     assert first is not second
     assert (first.row.next_segment, second.row.next_segment) == (2, 3)
+
+
+async def test_a_unit_that_waited_has_the_new_time_zone(engine: Engine, workspace: int, url: str) -> None:
+    """Another process changed it while the unit waited for the lock."""
+
+    async def zone(transaction: Transaction) -> str:
+        async with open_unit(Tenant(transaction, workspace), now) as unit:
+            return unit.zone.key
+
+    async with find_database(url).load_migrator().begin(url) as other:
+        for table in ("workspaces", "workspace_profiles"):
+            change = text(f"UPDATE {table} SET time_zone = 'Asia/Tokyo'")
+            await other.run_sync(lambda connection, change=change: connection.execute(change))
+        waiting = asyncio.create_task(engine.write(zone))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+    assert await waiting == "Asia/Tokyo"

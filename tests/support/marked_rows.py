@@ -7,13 +7,14 @@ from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, inse
 
 from diglot.model.segments import SegmentType
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import metadata, segments, workspaces
+from diglot.storage.schema import metadata, segments, workspace_profiles, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 OF_WORKSPACES: Final = tuple(table for table in metadata.sorted_tables if "workspace" in table.c)
 # Columns whose values Diglot reads.
 _READ: Final[dict[Column[Any], Any]] = {
+    workspace_profiles.c.time_zone: "UTC",
     workspaces.c.time_zone: "UTC",
     segments.c.type: SegmentType.DYNAMIC.value,
 }
@@ -44,7 +45,7 @@ async def insert_marked(url: str, workspace: int, name: str, count: int, marker:
     async def work(transaction: Transaction) -> None:
         for table in OF_WORKSPACES:
             rows = list(_rows_of(table, workspace, count, marker))
-            if table is workspaces:
+            if table is workspace_profiles:
                 rows[0]["name"] = name
             await transaction.execute_many(Statement(insert(table)), rows)
 

@@ -9,7 +9,7 @@ from tools.house import SOURCE, Module, read
 
 MODULES = read(SOURCE)
 WORKSPACE_NAMES = ("workspace", "in_workspace")
-STATEMENT_CALLS = ("fetch_all", "fetch_one", "execute", "execute_many", "execute_bulk")
+STATEMENT_CALLS = ("fetch_all", "fetch_one", "execute", "execute_many")
 # Functions that bind a workspace into a statement by hand.
 BINDS_WORKSPACES = {
     "storage/tenant.py:_bind": "every other statement of a workspace is bound here",

@@ -6,12 +6,12 @@ The tables are those of the schema's metadata, so a new table cannot be forgotte
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Table, bindparam, delete, func, literal_column, select, tuple_, update
+from sqlalchemy import Table, bindparam, delete, func, literal_column, select, true, tuple_, update
 
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
 from diglot.storage import workspaces
-from diglot.storage.schema import keys, metadata, segments, sessions, webhooks
+from diglot.storage.schema import keys, metadata, segments, sessions, webhooks, workspace_profiles
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -21,19 +21,22 @@ ROWS_PER_PART: Final = 500
 
 def _list_tables() -> Sequence[Table]:
     """Return the tables of a workspace's rows, those that refer to others first."""
-    tables = [table for table in reversed(metadata.sorted_tables) if "workspace" in table.c]
-    tables.remove(workspace_rows)
-    return tables
+    kept = (workspace_profiles, workspace_rows)
+    return [t for t in reversed(metadata.sorted_tables) if "workspace" in t.c and t not in kept]
 
 
 TABLES: Final = _list_tables()
 
 
 def _delete_part_of(table: Table) -> Statement:
-    key = tuple(table.primary_key.columns)
-    chosen = select(*key).where(table.c.workspace == bindparam("workspace")).limit(bindparam("limit"))
-    row = key[0] if len(key) == 1 else tuple_(*key)
-    return Statement(delete(table).where(row.in_(chosen)).returning(literal_column("1")))
+    in_workspace = table.c.workspace == bindparam("workspace")
+    key = [column for column in table.primary_key.columns if column.name != "workspace"]
+    # Without another column in its key, a table has one row for a workspace.
+    some = true()
+    if key:
+        row = key[0] if len(key) == 1 else tuple_(*key)
+        some = row.in_(select(*key).where(in_workspace).limit(bindparam("limit")))
+    return Statement(delete(table).where(in_workspace, some).returning(literal_column("1")))
 
 
 _DELETE_PARTS: Final = {table.name: _delete_part_of(table) for table in TABLES}

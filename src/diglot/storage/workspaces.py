@@ -1,4 +1,4 @@
-"""Rows of workspaces. Writes in a workspace change its row through a `WriteUnit`.
+"""Rows of workspaces and of their profiles. Writes in a workspace change its row through a `WriteUnit`.
 
 The row holds the workspace clock: every stored membership is right at `evaluated_at`, and time changes none
 before `next_change_at`. A tick evaluates what time has changed and advances both; a write advances
@@ -15,43 +15,45 @@ from sqlalchemy import bindparam, delete, func, insert, literal, not_, select, u
 from diglot.conditions.relative_dates import NEVER
 from diglot.errors import NotFound
 from diglot.model.workspaces import Workspace
-from diglot.storage.schema import workspaces
+from diglot.storage.schema import workspace_profiles, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
-_c = workspaces.c
+_c, _p = workspaces.c, workspace_profiles.c
 # The columns of a state, in its order.
 STATE_COLUMNS = (
     *("contacts_version", "contact_count", "next_entry", "compacted_entry", "segments_version"),
     *("evaluated_at", "next_change_at", "history_after_entry", "history_since", "time_zone"),
 )
-_COLUMNS = (_c.workspace, _c.name, _c.time_zone)
+_COLUMNS = (_p.workspace, _p.name, _p.time_zone)
 # The time zone of a workspace whose deletion has begun; it refuses all reads and writes.
 IN_DELETION: Final = ""
-# The row of a deleted workspace whose number must not be used again has a name that no workspace can have.
+# The profile of a deleted workspace whose number must not be used again has a name that none can have.
 _DELETED: Final = "\x7f"
-_EXISTS = func.substr(_c.name, 1, 1) != literal(_DELETED)
-_BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name"), _EXISTS))
-_BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password_hash).where(_c.name == bindparam("name")))
-_UPDATE = update(workspaces).where(_c.workspace == bindparam("in_workspace"))
-_SET_PASSWORD = Statement(_UPDATE.values(password_hash=bindparam("hash")))
-_ALL = Statement(select(*_COLUMNS).where(_EXISTS).order_by(_c.name))
-_RENAME = Statement(_UPDATE.values(name=bindparam("new_name")))
-_LAST_NUMBER = Statement(select(func.max(_c.workspace)))
-_DELETE = Statement(delete(workspaces).where(_c.workspace == bindparam("workspace")))
-_DELETE_MARKED = Statement(delete(workspaces).where(not_(_EXISTS), _c.workspace < bindparam("last_number")))
-_BEGIN_DELETION = Statement(
-    _UPDATE.values(
-        time_zone=IN_DELETION,
-        password_hash=None,
-        next_change_at=NEVER,
-        uncompacted_changes=0,
-        active_webhook_count=0,
-    )
-)
-_NEXT_NUMBER = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
+_EXISTS = func.substr(_p.name, 1, 1) != literal(_DELETED)
+_BY_NAME = Statement(select(*_COLUMNS).where(_p.name == bindparam("name"), _EXISTS))
+_BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _p.password_hash).where(_p.name == bindparam("name")))
+_ALL = Statement(select(*_COLUMNS).where(_EXISTS).order_by(_p.name))
+_UPDATE_PROFILE = update(workspace_profiles).where(_p.workspace == bindparam("in_workspace"))
+_SET_PASSWORD = Statement(_UPDATE_PROFILE.values(password_hash=bindparam("hash")))
+_SET_TIME_ZONE = Statement(_UPDATE_PROFILE.values(time_zone=bindparam("zone")))
+_RENAME = Statement(_UPDATE_PROFILE.values(name=bindparam("new_name")))
+_NEXT_NUMBER = Statement(select(func.coalesce(func.max(_p.workspace), 0) + 1))
+_LAST_NUMBER = Statement(select(func.max(_p.workspace)))
+_INSERT_PROFILE = Statement(insert(workspace_profiles))
 _INSERT = Statement(insert(workspaces))
+_DELETE = Statement(delete(workspaces).where(_c.workspace == bindparam("workspace")))
+_DELETE_PROFILE = Statement(delete(workspace_profiles).where(_p.workspace == bindparam("workspace")))
+_DELETE_MARKED = Statement(
+    delete(workspace_profiles).where(not_(_EXISTS), _p.workspace < bindparam("last_number"))
+)
+_REFUSE_SIGN_IN = Statement(_UPDATE_PROFILE.values(time_zone=IN_DELETION, password_hash=None))
+_BEGIN_DELETION = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(time_zone=IN_DELETION, next_change_at=NEVER, uncompacted_changes=0, active_webhook_count=0)
+)
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
@@ -117,6 +119,11 @@ async def set_password(tenant: Tenant, password: str | None) -> None:
     await tenant.execute(_SET_PASSWORD, hash=password)
 
 
+async def set_time_zone(tenant: Tenant, zone: str) -> None:
+    """Set the time zone in the profile; the unit that does so also changes the copy in its row."""
+    await tenant.execute(_SET_TIME_ZONE, zone=zone)
+
+
 async def list_all(transaction: Transaction) -> list[Workspace]:
     """Return all workspaces in order of their names."""
     return [_workspace_of(row) for row in await transaction.fetch_all(_ALL)]
@@ -126,11 +133,18 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
     """Insert a workspace; `now` is in microseconds."""
     row = await transaction.fetch_one(_NEXT_NUMBER)
     assert row is not None
-    values = {
-        "workspace": row[0],
-        "name": name,
-        "time_zone": time_zone,
+    number = {"workspace": row[0]}
+    profile = {"name": name, "time_zone": time_zone, "password_hash": None, "created_at": now}
+    await transaction.execute(_INSERT_PROFILE, number | profile)
+    await transaction.execute(_INSERT, number | _first_values(time_zone, now))
+    return Workspace(row[0], name, time_zone)
+
+
+def _first_values(time_zone: str, now: int) -> dict[str, Any]:
+    """Return the columns of the row of a new workspace, without its number."""
+    return {
         **{f"next_{name}": 1 for name in _COUNTERS},
+        "time_zone": time_zone,
         "contacts_version": 0,
         "contact_count": 0,
         "compacted_entry": 0,
@@ -145,11 +159,7 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "segment_count": 0,
         "rule_count": 0,
         "list_count": 0,
-        "password_hash": None,
-        "created_at": now,
     }
-    await transaction.execute(_INSERT, values)
-    return Workspace(row[0], name, time_zone)
 
 
 async def rename(tenant: Tenant, name: str) -> None:
@@ -160,18 +170,20 @@ async def rename(tenant: Tenant, name: str) -> None:
 async def begin_deletion(tenant: Tenant) -> None:
     """Make a workspace refuse all reads and writes from now on; no background work finds it any more."""
     await tenant.execute(_BEGIN_DELETION)
+    await tenant.execute(_REFUSE_SIGN_IN)
 
 
 async def end_deletion(tenant: Tenant) -> None:
-    """Delete the row of a workspace without other rows.
+    """Delete the row and the profile of a workspace without other rows.
 
-    The row with the highest number stays without its name, because a new workspace would get its number, and
-    processes cache what they know of a workspace by its number. It is deleted after the next one.
+    The profile with the highest number stays without its name, because a new workspace would get its number,
+    and processes cache what they know of a workspace by its number. It is deleted after the next one.
     """
+    await tenant.execute(_DELETE)
     row = await tenant.transaction.fetch_one(_LAST_NUMBER)
     assert row is not None
     if tenant.workspace < row[0]:
-        await tenant.execute(_DELETE)
+        await tenant.execute(_DELETE_PROFILE)
     else:
         await tenant.execute(_RENAME, new_name=f"{_DELETED}{tenant.workspace}")
     await tenant.transaction.execute(_DELETE_MARKED, {"last_number": row[0]})
@@ -193,8 +205,3 @@ def state_of_row(tenant: Tenant, row: Sequence[Any]) -> WorkspaceState:
     """Return the state in selected columns, or the changed state of an open write unit."""
     unit = tenant.transaction.open_units.get(tenant.workspace)
     return WorkspaceState.from_row(row) if unit is None else unit.state
-
-
-async def ping(transaction: Transaction) -> None:
-    """Read a row, to check that the database responds."""
-    await transaction.fetch_one(_NEXT_NUMBER)

@@ -94,6 +94,7 @@ async def _rename(unit: WriteUnit, new_name: str) -> None:
 async def _set_time_zone(unit: WriteUnit, zone: ZoneInfo) -> None:
     await open_writer(unit)
     unit.row.time_zone = zone.key
+    await workspaces.set_time_zone(unit, zone.key)
     unit.renew_contacts_version()
     await queries.rederive_attributes(unit, zone)
     await reevaluate_all_segments(unit)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from diglot.model.workspaces import ApiKey
-from diglot.storage.schema import keys, workspaces
+from diglot.storage.schema import keys, workspace_profiles
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -22,9 +22,9 @@ _COLUMNS = (
 _BY_LOOKUP_PREFIX = Statement(
     select(
         *(_c.digest, _c.dialect, _c.revoked_at, _c.expires_at, _c.id, _c.workspace, _c.scopes),
-        workspaces.c.time_zone,
+        workspace_profiles.c.time_zone,
     )
-    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    .join(workspace_profiles, workspace_profiles.c.workspace == _c.workspace)
     .where(_c.lookup_prefix == bindparam("lookup_prefix"))
 )
 _INSERT = Statement(insert(keys))

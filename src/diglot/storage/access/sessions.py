@@ -4,16 +4,16 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
-from diglot.storage.schema import sessions, workspaces
+from diglot.storage.schema import sessions, workspace_profiles
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
-_c = sessions.c
+_c, _p = sessions.c, workspace_profiles.c
 _INSERT = Statement(insert(sessions))
 _BY_DIGEST = Statement(
-    select(_c.workspace, workspaces.c.name, workspaces.c.time_zone, _c.created_at, _c.expires_at)
-    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    select(_c.workspace, _p.name, _p.time_zone, _c.created_at, _c.expires_at)
+    .join(workspace_profiles, _p.workspace == _c.workspace)
     .where(_c.digest == bindparam("digest"))
 )
 _END = Statement(delete(sessions).where(_c.digest == bindparam("digest")))

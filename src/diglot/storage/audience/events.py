@@ -23,7 +23,7 @@ _COLUMNS: Final = (
 _IN_WORKSPACE: Final = _c.workspace == bindparam("workspace")
 # A literal, not a bound value, because the planner must see that the partial index contains all rows.
 _IS_CONVERSION: Final = _c.kind == literal_column(f"'{EventKind.CONVERSION.value}'")
-_CONTACT_JOIN: Final = (contacts.c.workspace == _c.workspace) & (contacts.c.pk == _c.pk)
+_CONTACT_JOIN: Final = (contacts.c.workspace == bindparam("workspace")) & (contacts.c.pk == _c.pk)
 _INSERT = Statement(insert(events))
 _BY_ORDER = Statement(
     select(*_COLUMNS, contacts.c.id, contacts.c.email)

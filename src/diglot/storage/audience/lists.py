@@ -25,6 +25,7 @@ from diglot.model.lists import ContactList
 from diglot.model.pages import Page, Window
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
+from diglot.storage import bulk
 from diglot.storage.audience.segments import SEGMENT_COLUMNS, segment_of
 from diglot.storage.schema import list_members, lists, segments
 from diglot.storage.sql.backend import ZERO, Backend, Expression
@@ -38,13 +39,18 @@ _OF_LIST = and_(_m.workspace == bindparam("workspace"), _m.list == bindparam("li
 
 
 def _select_lists(source: FromClause) -> Select[Any]:
-    """Select lists with the number of their rows in list_members and with their segments."""
+    """Select lists with the number of their rows in list_members and with their segments.
+
+    Each table is compared with the bound workspace, because a distributed database does not infer it from
+    another one inside a subquery.
+    """
     s = source.c
-    has_segment = and_(segments.c.workspace == s.workspace, segments.c.segment == s.segment)
+    workspace = bindparam("workspace")
+    has_segment = and_(segments.c.workspace == workspace, segments.c.segment == s.segment)
     members = (
         select(func.count())
         .select_from(list_members)
-        .where(_m.workspace == s.workspace, _m.list == s.list)
+        .where(_m.workspace == workspace, _m.list == s.list)
         .scalar_subquery()
     )
     columns = (s.list, s.id, s.name, s.description, s.created_at, s.updated_at, members)
@@ -101,7 +107,7 @@ _DELETES = tuple(
     )
     for table in (list_members, lists)
 )
-_INSERT_MEMBER = Statement(insert(list_members))
+_INSERT_MEMBERS = bulk.build_insert(list_members)
 _DELETE_MEMBER = Statement(delete(list_members).where(_OF_LIST, _m.pk == bindparam("pk")))
 
 
@@ -116,8 +122,7 @@ _MEMBERS_AMONG = BackendStatement(_select_members_among)
 def _lists_of_contacts_statement(*columns: ColumnElement[Any]) -> BackendStatement:
     def build(backend: Backend) -> ClauseElement:
         among = backend.one_of(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-        joined = and_(_l.workspace == _m.workspace, _l.list == _m.list)
-        rows = select(_m.pk, *columns).join(lists, joined)
+        rows = select(_m.pk, *columns).join(lists, and_(_IN_WORKSPACE, _l.list == _m.list))
         return rows.where(_m.workspace == bindparam("workspace"), among)
 
     return BackendStatement(build)
@@ -209,7 +214,7 @@ async def load_refs_of_contacts(tenant: Tenant, pks: Sequence[int]) -> list[tupl
 
 async def add_members(tenant: Tenant, number: int, pks: Sequence[int]) -> None:
     """Add contacts to a static list that does not contain them."""
-    await tenant.execute_many(_INSERT_MEMBER, [{"list": number, "pk": pk} for pk in pks])
+    await _INSERT_MEMBERS.execute(tenant, [{"list": number, "pk": pk} for pk in pks])
 
 
 async def remove_member(tenant: Tenant, number: int, pk: int) -> None:

@@ -48,12 +48,12 @@ _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_
 _BY_ID = Statement(select(*SEGMENT_COLUMNS).where(_VISIBLE_IN_WORKSPACE, _c.id == bindparam("id")))
 _BY_ID_WITH_STATE = Statement(
     select(*SEGMENT_COLUMNS, *(workspaces.c[name] for name in STATE_COLUMNS))
-    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    .join(workspaces, workspaces.c.workspace == bindparam("workspace"))
     .where(_VISIBLE_IN_WORKSPACE, _c.id == bindparam("id"))
 )
 _BY_NUMBER_WITH_STATE = Statement(
     select(*SEGMENT_COLUMNS, *(workspaces.c[name] for name in STATE_COLUMNS))
-    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    .join(workspaces, workspaces.c.workspace == bindparam("workspace"))
     .where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
 _COUNT = Statement(select(func.count()).select_from(segments).where(_VISIBLE_IN_WORKSPACE))

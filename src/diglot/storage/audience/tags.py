@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import BigInteger, Column, Text, bindparam, delete, func, select, true, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
 from diglot.model.pages import Page, Window
 from diglot.model.tags import Tag
+from diglot.storage import bulk
 from diglot.storage.schema import tags
 from diglot.storage.sql.backend import ZERO, Backend, Expression
 from diglot.storage.sql.statement import BackendStatement, Statement
@@ -22,7 +23,7 @@ _COLUMNS = (
 )
 _BY_ID = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")))
 _BY_NAME = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.name_exact == bindparam("exact")))
-_INSERT = Statement(insert(tags))
+_INSERT = bulk.build_insert(tags)
 _UPDATED_COLUMNS = ("name", "name_exact", "name_fold", "color", "description", "contact_count", "updated_at")
 _UPDATE = Statement(
     update(tags)
@@ -30,10 +31,11 @@ _UPDATE = Statement(
     .values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
 _DELETE = Statement(delete(tags).where(_IN_WORKSPACE, _c.tag == bindparam("tag")))
-_ADD_COUNT = Statement(
-    update(tags)
-    .where(_c.workspace == bindparam("in_workspace"), _c.name_exact == bindparam("exact"))
-    .values(contact_count=_c.contact_count + bindparam("more"))
+_ADD_COUNT = bulk.build_update(
+    tags,
+    ("name_exact",),
+    [Column("more", BigInteger)],
+    {"contact_count": lambda sent: _c.contact_count + sent["more"]},
 )
 
 
@@ -114,7 +116,7 @@ async def insert_all(tenant: Tenant, new: Sequence[Tag]) -> None:
     rows = [
         key | _values_of(tag) | {"created_at": tag.created_at} for key, tag in zip(keys, new, strict=True)
     ]
-    await tenant.execute_many(_INSERT, rows)
+    await _INSERT.execute(tenant, rows)
 
 
 async def update_tag(tenant: Tenant, tag: Tag) -> None:
@@ -135,5 +137,5 @@ async def find_known_names(tenant: Tenant, names: Sequence[str]) -> set[str]:
 
 async def add_counts(tenant: Tenant, increments: Mapping[str, int]) -> None:
     """Add to the contact counts of tags by their names in normal form; names without a row are ignored."""
-    rows = [{"exact": exact, "more": increment} for exact, increment in increments.items()]
-    await tenant.execute_many(_ADD_COUNT, rows)
+    rows = [{"name_exact": exact, "more": increment} for exact, increment in increments.items()]
+    await _ADD_COUNT.execute(tenant, rows)

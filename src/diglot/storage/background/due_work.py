@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select
 
-from diglot.storage.schema import membership_log, segments, workspaces
+from diglot.storage.schema import membership_log, segments, workspace_profiles, workspaces
 from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
@@ -13,8 +13,8 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import IN_DELETION
 
 _MAX_SEGMENTS: Final = 100
-_w, _s, _l = workspaces.c, segments.c, membership_log.c
-_ALL_WORKSPACES = Statement(select(_w.workspace).where(_w.time_zone != IN_DELETION).order_by(_w.workspace))
+_w, _s, _l, _p = workspaces.c, segments.c, membership_log.c, workspace_profiles.c
+_ALL_WORKSPACES = Statement(select(_p.workspace).where(_p.time_zone != IN_DELETION).order_by(_p.workspace))
 _DUE_WORKSPACES = Statement(
     select(_w.workspace)
     .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))
@@ -27,8 +27,8 @@ _PENDING_IN_WORKSPACE = Statement(
     select(_s.segment).where(_s.workspace == bindparam("workspace"), IS_PENDING).limit(1)
 )
 _DYNAMIC_SEGMENTS = Statement(
-    select(_s.workspace, _s.segment, _s.id, _w.name)
-    .join(workspaces, _w.workspace == _s.workspace)
+    select(_s.workspace, _s.segment, _s.id, _p.name)
+    .join(workspace_profiles, _p.workspace == _s.workspace)
     .where(IS_DYNAMIC)
     .order_by(_s.workspace, _s.segment)
 )

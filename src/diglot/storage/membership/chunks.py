@@ -13,8 +13,8 @@ from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, case, delete, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.storage import bulk
 from diglot.storage.schema import segment_chunks
-from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
@@ -133,7 +133,7 @@ async def write(tenant: Tenant, new_chunks: Sequence[tuple[int, int, BitMap]]) -
         members.run_optimize()
         row = {"segment": segment, "chunk": chunk}
         values.append(row | {"member_count": len(members), "bitmap": members.serialize()})
-    await tenant.execute_bulk(_UPSERT, values)
+    await _UPSERT.execute(tenant, values)
 
 
 async def replace(tenant: Tenant, segment: int, members: BitMap, *, is_new: bool = False) -> None:

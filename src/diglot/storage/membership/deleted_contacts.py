@@ -7,8 +7,8 @@ from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.storage import bulk
 from diglot.storage.schema import deleted_contacts
-from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.statement import BackendStatement
 from diglot.storage.tenant import Tenant
@@ -37,7 +37,7 @@ _SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 async def add(tenant: Tenant, deleted: Iterable[tuple[int, str]], at: int) -> None:
     """Store the ids of deleted contacts, each given as key and id; `at` is when they were deleted."""
     values = [{"pk": pk, "id": id_, "deleted_at": at} for pk, id_ in deleted]
-    await tenant.execute_bulk(_INSERT, values)
+    await _INSERT.execute(tenant, values)
 
 
 async def load_ids(tenant: Tenant, pks: Iterable[int]) -> dict[int, str]:

@@ -15,12 +15,12 @@ from sqlalchemy import cast as cast_to
 
 from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
+from diglot.storage import bulk
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.attributes import compile_attribute_instant
 from diglot.storage.predicates.binder import Binder
 from diglot.storage.predicates.token_documents import decode_integer
 from diglot.storage.schema import contacts, field_instants, indexed_fields
-from diglot.storage.sql import bulk
 from diglot.storage.sql.statement import ShapedStatement, Statement
 from diglot.storage.tenant import Tenant
 
@@ -40,7 +40,7 @@ _KEYS_IN_SPAN = Statement(
     .limit(bindparam("limit"))
 )
 _INSERT = bulk.build_insert(field_instants)
-_DELETE = bulk.build_delete(field_instants, ("workspace", "field", "instant", "pk"))
+_DELETE = bulk.build_delete(field_instants, ("field", "instant", "pk"))
 _DELETE_INSTANTS = Statement(delete(field_instants).where(_IN_WORKSPACE, _OF_FIELD))
 _ROW_AT_OFFSET = Statement(
     select(_m.instant, _m.pk)
@@ -158,13 +158,13 @@ async def find_dropped_field(tenant: Tenant) -> str | None:
 async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Add instants of contacts."""
     values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
-    await tenant.execute_bulk(_INSERT, values)
+    await _INSERT.execute(tenant, values)
 
 
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
     values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
-    await tenant.execute_bulk(_DELETE, values)
+    await _DELETE.execute(tenant, values)
 
 
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, delete, select
+from sqlalchemy import BigInteger, Integer, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import (
@@ -42,13 +42,6 @@ _SEGMENT_NUMBERS = Statement(
     .where(segments.c.workspace == bindparam("workspace"))
     .order_by(segments.c.segment)
 )
-_DELETE_SUMS = Statement(
-    delete(membership_log_sums).where(
-        _h.workspace == bindparam("workspace"),
-        _h.segment == bindparam("of_segment"),
-        _h.last_entry <= bindparam("until"),
-    )
-)
 _OLD_DELETED_CONTACTS = Statement(
     select(_d.pk)
     .where(_d.workspace == bindparam("workspace"), _d.deleted_at < bindparam("before"))
@@ -57,11 +50,19 @@ _OLD_DELETED_CONTACTS = Statement(
 )
 
 
+def _delete_sums(backend: Backend) -> ClauseElement:
+    # The key begins with the segment, so the sums of each are a span of it.
+    among = backend.one_of(_h.segment, [], Integer(), lambda _, kind: bindparam("segments", type_=kind))
+    of_segments = _h.workspace == bindparam("workspace"), among
+    return delete(membership_log_sums).where(*of_segments, _h.last_entry <= bindparam("until"))
+
+
 def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
     among = backend.one_of(_d.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
     return delete(deleted_contacts).where(_d.workspace == bindparam("workspace"), among)
 
 
+_DELETE_SUMS = BackendStatement(_delete_sums)
 _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
 
 
@@ -92,7 +93,7 @@ async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
     await unit.execute(_DELETE_LOG_ROWS, until=last)
     await unit.execute(_PURGE_DELETED_SEGMENTS, until=last)
     if numbers := await list_segment_numbers(unit):
-        await unit.execute_many(_DELETE_SUMS, [{"of_segment": number, "until": last} for number in numbers])
+        await unit.execute(_DELETE_SUMS, segments=unit.backend.encode_list(numbers), until=last)
     unit.row.history_after_entry = until.last_entry
     unit.row.history_since = max(unit.row.history_since, until.happened_at)
 

@@ -12,10 +12,10 @@ from typing import Final
 from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
+from diglot.storage import bulk
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.chunks import weigh_keys
 from diglot.storage.schema import membership_log_sums
-from diglot.storage.sql import bulk
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
@@ -103,7 +103,7 @@ async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetCha
         }
         for segment, net_change in net_changes
     ]
-    await tenant.execute_bulk(_INSERT, values)
+    await _INSERT.execute(tenant, values)
 
 
 async def load_spans(tenant: Tenant, segment: int, after: int) -> list[tuple[int, int]]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pyroaring import BitMap
 from sqlalchemy import bindparam, delete, select
 
+from diglot.storage import bulk
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import pending_members
-from diglot.storage.sql import bulk
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
@@ -26,7 +26,7 @@ async def record(tenant: Tenant, moved: Sequence[SegmentChange]) -> None:
         for keys, is_member in ((change.left, 0), (change.entered, 1))
         for pk in keys
     ]
-    await tenant.execute_bulk(_UPSERT, values)
+    await _UPSERT.execute(tenant, values)
 
 
 async def merge_into(tenant: Tenant, segment: int, scanned: BitMap) -> BitMap:

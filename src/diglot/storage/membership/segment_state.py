@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, and_, bindparam, case, func, select
 
 from diglot.conditions.relative_dates import NEVER
+from diglot.storage import bulk
 from diglot.storage.schema import lists, segments, workspaces
-from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -16,7 +16,11 @@ from diglot.storage.write_unit import WriteUnit
 _c, _w = segments.c, workspaces.c
 _SELECT_ALL = Statement(
     select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
-    .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
+    .join(
+        lists,
+        and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list),
+        isouter=True,
+    )
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
@@ -30,10 +34,10 @@ _SELECT_COUNT = Statement(
         *(_c.segment, _c.members, _c.next_change_at, _c.revision),
         *(_w.evaluated_at, _w.compacted_entry, _w.next_entry),
     )
-    .join(workspaces, _w.workspace == _c.workspace)
+    .join(workspaces, _w.workspace == bindparam("workspace"))
     .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
 )
-_KEY_COLUMNS = ("workspace", "segment")
+_KEY_COLUMNS = ("segment",)
 _VALUE: Final = Column("value", BigInteger)
 
 
@@ -64,7 +68,7 @@ async def _update_segments(
     tenant: Tenant, statement: bulk.BulkStatement, values: Mapping[int, int] | Mapping[int, int | None]
 ) -> None:
     rows = [{"segment": segment, "value": value} for segment, value in values.items()]
-    await tenant.execute_bulk(statement, rows)
+    await statement.execute(tenant, rows)
 
 
 async def load_all(tenant: Tenant) -> Sequence[Row]:
@@ -86,7 +90,7 @@ async def set_members(unit: WriteUnit, members: Mapping[int, int]) -> None:
     """Store the member counts of segments; the first count begins the history of a segment."""
     last = unit.last_entry
     rows = [{"segment": number, "value": count, "last_entry": last} for number, count in members.items()]
-    await unit.execute_bulk(_SET_MEMBERS, rows)
+    await _SET_MEMBERS.execute(unit, rows)
 
 
 async def clear_members(tenant: Tenant, segment: int) -> None:

@@ -1,14 +1,22 @@
 """The schema. The workspace leads every table and every unique key, except those that authenticate.
 
-Keys and sessions are looked up before a workspace is known, so their tables are reference tables (on Citus
-too). Instants are microseconds since 1970 in UTC; JSON is stored as encoded text; times are bound values,
-never now().
+Profiles of workspaces, keys and sessions are looked up before a workspace is known, so their tables are
+reference tables on Citus (see `distribution`). Instants are microseconds since 1970 in UTC; JSON is stored as
+encoded text; times are bound values, never now().
 """
 
 from diglot.storage.schema.access import idempotent_responses, rate_counts, sessions
 from diglot.storage.schema.background import leases, verifications
 from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
-from diglot.storage.schema.core import contacts, keys, list_members, lists, segments, workspaces
+from diglot.storage.schema.core import (
+    contacts,
+    keys,
+    list_members,
+    lists,
+    segments,
+    workspace_profiles,
+    workspaces,
+)
 from diglot.storage.schema.events import events
 from diglot.storage.schema.membership import (
     deleted_contacts,
@@ -49,5 +57,6 @@ __all__ = [
     "tags",
     "verifications",
     "webhooks",
+    "workspace_profiles",
     "workspaces",
 ]

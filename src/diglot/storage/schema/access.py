@@ -22,7 +22,7 @@ sessions = Table(
     Column("workspace", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
-    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
     sqlite_with_rowid=False,
 )
 

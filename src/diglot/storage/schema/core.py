@@ -1,5 +1,8 @@
 """Tables of workspaces, keys, contacts, segments and lists.
 
+A workspace has two rows. Its profile is small, changes rarely and is read before the workspace is known, so
+Citus can copy it to every node. Its row in `workspaces` changes with every write and is on one node.
+
 `contacts` has its narrow typed columns first and its documents last, because a scan then reads only the front
 of a row.
 """
@@ -26,11 +29,23 @@ from diglot.conditions.fields import STORED_FIELDS, Field, FieldKind
 from diglot.storage.schema.base import ExactText, metadata
 from diglot.storage.sql.databases import limit_index
 
+workspace_profiles = Table(
+    "workspace_profiles",
+    metadata,
+    Column("workspace", Integer, primary_key=True, autoincrement=False),
+    Column("name", ExactText, nullable=False, unique=True),
+    Column("time_zone", Text, nullable=False),
+    # An argon2 hash (RFC 9106); None disables sign-in.
+    Column("password_hash", Text),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 workspaces = Table(
     "workspaces",
     metadata,
     Column("workspace", Integer, primary_key=True, autoincrement=False),
-    Column("name", ExactText, nullable=False, unique=True),
+    # A copy of the profile's, because a writer that waited for the lock of this row gets its latest version,
+    # but PostgreSQL would return a joined profile as it was before the wait.
     Column("time_zone", Text, nullable=False),
     # The next dense keys, allocated inside the transaction that uses them.
     Column("next_pk", BigInteger, nullable=False),
@@ -65,9 +80,7 @@ workspaces = Table(
     Column("segment_count", Integer, nullable=False),
     Column("rule_count", Integer, nullable=False),
     Column("list_count", Integer, nullable=False),
-    # An argon2 hash (RFC 9106); None disables sign-in.
-    Column("password_hash", Text),
-    Column("created_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
 )
 
 keys = Table(
@@ -89,7 +102,7 @@ keys = Table(
     Column("expires_at", BigInteger),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
-    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
     Index("keys_by_workspace", "workspace"),
     sqlite_with_rowid=False,
 )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from diglot.model.webhooks import Delivery, WebhookEventType
+from diglot.storage import bulk
 from diglot.storage.schema import deliveries
 from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.statement import Statement
@@ -19,7 +20,7 @@ _COLUMNS = (
 _OF_WEBHOOK = and_(_c.workspace == bindparam("workspace"), _c.webhook == bindparam("webhook"))
 _AT_WEBHOOK = and_(_c.workspace == bindparam("in_workspace"), _c.webhook == bindparam("at_webhook"))
 _IS_WAITING = _c.due_at.is_not(None)
-_INSERT = Statement(insert(deliveries))
+_INSERT = bulk.build_insert(deliveries)
 _DUE = Statement(
     select(*_COLUMNS)
     .where(_OF_WEBHOOK, _IS_WAITING, _c.due_at <= bindparam("now"))
@@ -69,7 +70,7 @@ def _delivery_of(row: Sequence[Any]) -> Delivery:
 
 async def insert_all(tenant: Tenant, new: Sequence[Delivery]) -> None:
     """Insert deliveries."""
-    await tenant.execute_many(_INSERT, map(_row_of, new))
+    await _INSERT.execute(tenant, [_row_of(delivery) for delivery in new])
 
 
 def _row_of(delivery: Delivery) -> dict[str, Any]:

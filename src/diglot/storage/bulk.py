@@ -1,0 +1,159 @@
+"""Writes many rows of a workspace: PostgreSQL gets one array for each column, SQLite one row after another.
+
+A statement for each row would cost a server several times what the row itself does. The workspace is one
+value beside the arrays, because a distributed database then runs the statement on one shard.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, select, update
+from sqlalchemy.sql.elements import ClauseElement, ColumnElement
+
+from diglot.storage.schema import workspaces
+from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import BoundValues
+from diglot.storage.sql.statement import BackendStatement
+from diglot.storage.tenant import Tenant
+
+# Returns the new value of a column, given the sent values by name.
+ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
+_WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
+# So few rows of a long table cost less one after another than a new plan for all of them.
+_FEW_ROWS: Final = 8
+
+
+class BulkStatement:
+    """A statement for many rows; each row has a value for every column but the workspace.
+
+    If it looks up its rows in a long table, PostgreSQL plans it afresh: a plan that fits most workspaces
+    would read all rows of a large one.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Any]],
+        build: Callable[["BulkRows"], ClauseElement],
+        *,
+        in_long_table: bool = False,
+    ) -> None:
+        self._column_names = [column.name for column in columns]
+        self._for_one = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
+        self._for_many = BackendStatement(lambda backend: build(_rows_from_arrays(backend, columns)))
+        self._in_long_table = in_long_table
+
+    async def execute(self, tenant: Tenant, rows: Sequence[BoundValues]) -> None:
+        """Execute the statement for all rows."""
+        if not rows:
+            return
+        few = _FEW_ROWS if self._in_long_table else 1
+        if len(rows) <= few or tenant.backend.rows_from_arrays is None:
+            await tenant.execute_many(self._for_one, [self._prefix_values(row) for row in rows])
+            return
+        arrays = self._prefix_values({name: [row[name] for row in rows] for name in self._column_names})
+        if not self._in_long_table:
+            await tenant.execute(self._for_many, **arrays)
+            return
+        async with tenant.planning_afresh():
+            await tenant.execute(self._for_many, **arrays)
+
+    def _prefix_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        # SQLAlchemy reserves a column's own name for the value that it sets.
+        return {f"row_{name}": values[name] for name in self._column_names}
+
+
+class BulkRows:
+    """The rows as a statement sees them: bound values of one row, or a table of all rows."""
+
+    def __init__(
+        self, backend: Backend, columns: Sequence[Column[Any]], table: FromClause | None = None
+    ) -> None:
+        self.backend = backend
+        self.table = table
+        self.values: dict[str, ColumnElement[Any]] = {
+            one.name: bindparam(f"row_{one.name}", type_=one.type) if table is None else table.c[one.name]
+            for one in columns
+        }
+
+
+def _rows_from_arrays(backend: Backend, columns: Sequence[Column[Any]]) -> BulkRows:
+    assert backend.rows_from_arrays is not None
+    return BulkRows(backend, columns, backend.rows_from_arrays(columns))
+
+
+def _list_columns(table: Table) -> list[Column[Any]]:
+    """Return the columns of a table but the workspace, for which a statement has its own value."""
+    return [column for column in table.columns if column.name != "workspace"]
+
+
+def _insert_rows(table: Table, source: BulkRows) -> Any:
+    insert = source.backend.insert(table)
+    if source.table is None:
+        return insert.values(source.values).values(workspace=_WORKSPACE)
+    # The row of the workspace says on which shard the others belong: Citus would otherwise read them first.
+    workspace = workspaces.c.workspace
+    rows = select(workspace, *source.table.c).where(workspace == _WORKSPACE)
+    return insert.from_select(["workspace", *source.values], rows)
+
+
+def _upsert_rows(table: Table, replaced: Sequence[str], source: BulkRows) -> ClauseElement:
+    sent = _insert_rows(table, source)
+    keys = [column.name for column in table.primary_key.columns]
+    statement: ClauseElement = sent.on_conflict_do_update(
+        index_elements=keys, set_={name: sent.excluded[name] for name in replaced}
+    )
+    return statement
+
+
+def _match_keys(table: Table, keys: Sequence[str], source: BulkRows) -> ColumnElement[bool]:
+    return and_(table.c.workspace == _WORKSPACE, *(table.c[name] == source.values[name] for name in keys))
+
+
+def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
+    """Return a statement that inserts rows; if the key exists, `replaced` columns are updated."""
+
+    def build(source: BulkRows) -> ClauseElement:
+        return _upsert_rows(table, replaced, source) if replaced else _insert_rows(table, source)
+
+    return BulkStatement(_list_columns(table), build)
+
+
+def build_replace(table: Table, keys: Sequence[str], replaced: Sequence[str]) -> BulkStatement:
+    """Return a statement that updates columns of existing rows, which are sent whole.
+
+    PostgreSQL inserts many rows over the existing ones, because it finds a row by its key then, whatever the
+    size of the table.
+    """
+
+    def build(source: BulkRows) -> ClauseElement:
+        if source.table is not None:
+            return _upsert_rows(table, replaced, source)
+        new = {name: source.values[name] for name in replaced}
+        return update(table).where(_match_keys(table, keys, source)).values(new)
+
+    return BulkStatement(_list_columns(table), build)
+
+
+def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
+    """Return a statement that deletes rows of a long table by some of their columns."""
+    columns = [table.c[name] for name in keys]
+    return BulkStatement(
+        columns, lambda source: delete(table).where(_match_keys(table, keys, source)), in_long_table=True
+    )
+
+
+def build_update(
+    table: Table,
+    keys: Sequence[str],
+    sent: Sequence[Column[Any]],
+    set_: Mapping[str, ColumnSetter],
+    *,
+    in_long_table: bool = False,
+) -> BulkStatement:
+    """Return a statement that updates rows by keys; new values may depend on other sent values."""
+
+    def build(source: BulkRows) -> ClauseElement:
+        new = {name: make(source.values) for name, make in set_.items()}
+        return update(table).where(_match_keys(table, keys, source)).values(new)
+
+    return BulkStatement([*(table.c[name] for name in keys), *sent], build, in_long_table=in_long_table)

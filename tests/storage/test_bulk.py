@@ -1,0 +1,135 @@
+"""Statements for many rows: of one workspace each, and one statement for all rows where each costs a trip."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace as replace_fields
+from sqlalchemy import BigInteger, Column, select
+
+from diglot.model.contacts import Contact
+from diglot.service.access.workspaces import get_or_create_workspace
+from diglot.storage import bulk
+from diglot.storage.contacts import queries
+from diglot.storage.schema import field_instants, tags
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant, bind_workspace
+from support.populations import contact
+from support.statements import recording
+
+UTC = ZoneInfo("UTC")
+# One, as few as a long table takes one by one, and more.
+each_count = pytest.mark.parametrize("count", [1, 3, 20])
+INSERT = bulk.build_insert(field_instants)
+DELETE = bulk.build_delete(field_instants, ("field", "instant", "pk"))
+INSERT_TAGS = bulk.build_insert(tags)
+UPSERT_TAGS = bulk.build_insert(tags, replaced=("color",))
+ADD = bulk.build_update(
+    tags,
+    ("tag",),
+    [Column("more", BigInteger)],
+    {"contact_count": lambda sent: tags.c.contact_count + sent["more"]},
+)
+ALL_INSTANTS = Statement(
+    select(field_instants.c.workspace, field_instants.c.pk).order_by(*field_instants.primary_key.columns)
+)
+ALL_TAGS = Statement(
+    select(tags.c.workspace, tags.c.tag, tags.c.color, tags.c.contact_count).order_by(
+        *tags.primary_key.columns
+    )
+)
+
+
+@pytest_asyncio.fixture
+async def workspaces(engine: Engine) -> AsyncIterator[tuple[int, int]]:
+    """Lend two workspaces."""
+    made = [
+        await engine.write(lambda tx, name=name: get_or_create_workspace(tx, name, "UTC", 0))
+        for name in ("one", "two")
+    ]
+    yield made[0].number, made[1].number
+
+
+async def write(engine: Engine, workspace: int, work: Callable[[Tenant], Awaitable[None]]) -> list[str]:
+    """Run a function on a workspace; return the statements that it ran."""
+    with recording() as statements:
+        await engine.write(bind_workspace(workspace, work))
+    return statements
+
+
+async def rows_of(engine: Engine, statement: Statement) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await engine.read(lambda tx: tx.fetch_all(statement))]
+
+
+def instants(count: int) -> list[dict[str, Any]]:
+    return [{"field": "created_at", "instant": 7 + number, "pk": number} for number in range(count)]
+
+
+def tag_rows(count: int, color: str = "red") -> list[dict[str, Any]]:
+    row = {"description": None, "contact_count": 1, "created_at": 0, "updated_at": 0, "color": color}
+    texts = ("id", "name", "name_exact", "name_fold")
+    return [row | {"tag": number} | dict.fromkeys(texts, f"t{number}") for number in range(count)]
+
+
+@each_count
+async def test_rows_are_written_in_their_workspace(
+    engine: Engine, workspaces: tuple[int, int], count: int
+) -> None:
+    """Equal rows of another workspace neither hinder an insert nor are deleted."""
+    one, two = workspaces
+    for workspace in workspaces:
+        statements = await write(engine, workspace, lambda tenant: INSERT.execute(tenant, instants(count)))
+        assert len(statements) == 1
+    both = [(workspace, number) for workspace in workspaces for number in range(count)]
+    assert await rows_of(engine, ALL_INSTANTS) == both
+    gone = [*instants(count), {"field": "created_at", "instant": 7, "pk": 1000}]
+    await write(engine, two, lambda tenant: DELETE.execute(tenant, gone))
+    assert await rows_of(engine, ALL_INSTANTS) == [(one, number) for number in range(count)]
+
+
+@each_count
+async def test_rows_are_updated_in_their_workspace(
+    engine: Engine, workspaces: tuple[int, int], count: int
+) -> None:
+    """Each row gets its own value; rows with equal keys of another workspace keep theirs."""
+    one, two = workspaces
+    for workspace in workspaces:
+        await write(engine, workspace, lambda tenant: INSERT_TAGS.execute(tenant, tag_rows(count)))
+    more = [{"tag": number, "more": number} for number in range(count)]
+    await write(engine, one, lambda tenant: ADD.execute(tenant, [*more, {"tag": 1000, "more": 1}]))
+    await write(engine, two, lambda tenant: UPSERT_TAGS.execute(tenant, tag_rows(count + 1, "blue")))
+    assert await rows_of(engine, ALL_TAGS) == [
+        *((one, number, "red", 1 + number) for number in range(count)),
+        *((two, number, "blue", 1) for number in range(count + 1)),
+    ]
+
+
+@each_count
+async def test_contacts_are_replaced(engine: Engine, workspaces: tuple[int, int], count: int) -> None:
+    """An update stores every column but the keys, in its workspace alone."""
+    one, two = workspaces
+    old = [contact({"email": f"a{pk}@example.com"}, pk) for pk in range(1, count + 1)]
+    for workspace in workspaces:
+        await write(engine, workspace, lambda tenant: queries.insert_contacts(tenant, old, UTC))
+    new = [
+        replace_fields(contact({"email": f"b{each.pk}@example.com", "tags": ["x"]}, each.pk), id=each.id)
+        for each in old
+    ]
+    await write(engine, two, lambda tenant: queries.update_contacts(tenant, new, UTC))
+    loaded = [
+        await engine.read(bind_workspace(one, load_all)),
+        await engine.read(bind_workspace(two, load_all)),
+    ]
+    assert loaded == [old, new]
+
+
+async def load_all(tenant: Tenant) -> list[Contact]:
+    return await queries.load_key_range(tenant, 0, 1_000, 1_000)
+
+
+async def test_no_rows_cost_no_statement(engine: Engine, workspaces: tuple[int, int]) -> None:
+    """A caller need not look whether it has any."""
+    assert await write(engine, workspaces[0], lambda tenant: INSERT.execute(tenant, [])) == []
