@@ -34,7 +34,8 @@ A, B, C = (
 _CREATE: Final = tuple(
     Statement(text(f"CREATE TABLE {table} (key int PRIMARY KEY, value int NOT NULL)")) for table in "abc"
 )
-_KEY, _VALUE = bindparam("at"), bindparam("to")
+_KEY: Final = bindparam("at", type_=Integer())
+_VALUE: Final = bindparam("to", type_=Integer())
 
 
 def _statements(table: Table, other: Table) -> dict[str, Statement]:

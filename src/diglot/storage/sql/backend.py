@@ -121,4 +121,5 @@ def _find_tables(statement: ClauseElement) -> tuple[frozenset[str] | None, str |
     if isinstance(statement, TextClause):
         return None, None
     tables = frozenset(one.fullname for one in visitors.iterate(statement) if isinstance(one, Table))
-    return tables, statement.table.fullname if isinstance(statement, UpdateBase) else None
+    written = statement.table if isinstance(statement, UpdateBase) else None
+    return tables, written.fullname if isinstance(written, Table) else None

@@ -58,7 +58,7 @@ def read_sessions(url: str) -> Sessions:
     return Sessions(*read_statement_cache(url))
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
+class _Connection(asyncpg.Connection):
     """Knows the built-in arrays.
 
     The driver asks the catalogue for them in each new session, which takes Citus seconds.
@@ -66,7 +66,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 
     async def _introspect_types(self, typeoids: Collection[int], timeout: float | None) -> Any:  # noqa: ASYNC109 - the driver's own
         if not _ARRAYS.keys() >= set(typeoids):
-            return await super()._introspect_types(typeoids, timeout)
+            return await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
         # The name says that no query of the driver replaced the statement that is being prepared.
         return [_describe_array(number) for number in typeoids], _NOT_SENT
 

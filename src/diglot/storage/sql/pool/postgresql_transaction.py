@@ -6,7 +6,7 @@ writes holds its writes back, and sends those of different tables as the parts o
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
@@ -144,10 +144,14 @@ def _join(parts: tuple[tuple[str, int], ...]) -> str:
     texts: list[str] = []
     before = 0
     for text, count in parts:
-        texts.append(_PARAMETER.sub(lambda match, shift=before: f"${int(match[1]) + shift}", text))
+        texts.append(_PARAMETER.sub(partial(_renumber, before), text))
         before += count
     *others, last = texts
     if not others:
         return last
     named = ", ".join(f"part_{number} AS ({text})" for number, text in enumerate(others))
     return f"WITH {named} {last}"
+
+
+def _renumber(before: int, parameter: re.Match[str]) -> str:
+    return f"${int(parameter[1]) + before}"
