@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from diglot.model.contacts import ContactChange
 from diglot.model.pages import Window
@@ -140,10 +140,12 @@ async def test_a_unit_that_waited_has_the_new_time_zone(engine: Engine, workspac
         async with open_unit(Tenant(transaction, workspace), now) as unit:
             return unit.zone.key
 
-    async with find_database(url).load_migrator().begin(url) as other:
+    def change(connection: Connection) -> None:
         for table in ("workspaces", "workspace_profiles"):
-            change = text(f"UPDATE {table} SET time_zone = 'Asia/Tokyo'")
-            await other.run_sync(lambda connection, change=change: connection.execute(change))
+            connection.execute(text(f"UPDATE {table} SET time_zone = 'Asia/Tokyo'"))
+
+    async with find_database(url).load_migrator().begin(url) as other:
+        await other.run_sync(change)
         waiting = asyncio.create_task(engine.write(zone))
         await asyncio.sleep(0.3)
         assert not waiting.done()

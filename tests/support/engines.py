@@ -27,6 +27,7 @@ from sqlalchemy import text
 from diglot.storage.database_urls import write_statement_cache
 from diglot.storage.schema import migrate
 from diglot.storage.sql.databases import find_database
+from support.partitioned_tables import create_partitioned
 from support.servers.pgbouncer import pooler_of
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
@@ -111,8 +112,11 @@ class _PostgreSQL:
         name = f"diglot_{uuid4().hex}"
         await self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         atexit.register(self._drop_at_exit, name)
-        await migrate.upgrade_schema(self._url(name))
+        await self._create_tables(self._url(name))
         return name
+
+    async def _create_tables(self, url: str) -> None:
+        await migrate.upgrade_schema(url)
 
     def _drop_at_exit(self, name: str) -> None:
         """Drop the template at exit, from a server that keeps running; the bundled one ends before this."""
@@ -137,6 +141,12 @@ class _PostgreSQL:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+class _Partitioned(_PostgreSQL):
+    async def _create_tables(self, url: str) -> None:
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            await transaction.run_sync(create_partitioned)
 
 
 async def set_revision(url: str, revision: str) -> None:
@@ -187,3 +197,6 @@ POOLED_TOO = pytest.mark.parametrize(
     ids=lambda database: database.name,
     scope="session",
 )
+# Not among the others, because it tests where statements go: the stories, the truth and
+# storage/test_partitions.py run on it.
+PARTITIONED_POSTGRESQL = Database("postgresql-partitioned", _Partitioned(bundled))

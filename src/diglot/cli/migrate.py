@@ -1,6 +1,7 @@
 """`diglot migrate`."""
 
 import asyncio
+from collections.abc import Sequence
 
 import click
 
@@ -8,22 +9,37 @@ from diglot.cli.options import database_options, resolve_database, warn_of_risk
 
 
 @click.command()
+@click.option("--distribute", is_flag=True, help="Distribute the tables over the nodes of Citus, too.")
 @database_options
-def migrate(database: str | None, config: str | None) -> None:
+def migrate(database: str | None, config: str | None, *, distribute: bool) -> None:
     """Migrate a database to the schema of this version.
 
     PostgreSQL needs this before the first start and after an update; run it once, with the servers stopped.
     `diglot serve` migrates a SQLite file itself.
     """
-    from diglot.storage.schema.migrate import upgrade_schema  # noqa: PLC0415 - other commands do without alembic
+    from diglot.storage.schema import migrate as schema  # noqa: PLC0415 - other commands do without alembic
 
     url = resolve_database(database, config)
     warn_of_risk(url)
-    before, after = asyncio.run(upgrade_schema(url, _show_progress))
+    if distribute:
+        before, after, tables = asyncio.run(schema.distribute_schema(url, _show_progress))
+        _show_revision(before, after)
+        click.echo(_describe_distributed(tables))
+    else:
+        _show_revision(*asyncio.run(schema.upgrade_schema(url, _show_progress)))
+
+
+def _show_revision(before: str | None, after: str) -> None:
     if before == after:
         click.echo(f"The database is at revision {after} already.")
     else:
         click.echo(f"The database is at revision {after} now; it was {before or 'empty'}.")
+
+
+def _describe_distributed(tables: Sequence[str]) -> str:
+    if not tables:
+        return "All tables are distributed already."
+    return f"{len(tables)} tables are distributed now: {', '.join(tables)}."
 
 
 def _show_progress(revision: str) -> None:

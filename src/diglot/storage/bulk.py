@@ -19,43 +19,26 @@ from diglot.storage.tenant import Tenant
 # Returns the new value of a column, given the sent values by name.
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
-# So few rows of a long table cost less one after another than a new plan for all of them.
-_FEW_ROWS: Final = 8
 
 
 class BulkStatement:
-    """A statement for many rows; each row has a value for every column but the workspace.
+    """A statement for many rows; each row has a value for every column but the workspace."""
 
-    If it looks up its rows in a long table, PostgreSQL plans it afresh: a plan that fits most workspaces
-    would read all rows of a large one.
-    """
-
-    def __init__(
-        self,
-        columns: Sequence[Column[Any]],
-        build: Callable[["BulkRows"], ClauseElement],
-        *,
-        in_long_table: bool = False,
-    ) -> None:
+    def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
         self._column_names = [column.name for column in columns]
         self._for_one = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
         self._for_many = BackendStatement(lambda backend: build(_rows_from_arrays(backend, columns)))
-        self._in_long_table = in_long_table
 
     async def execute(self, tenant: Tenant, rows: Sequence[BoundValues]) -> None:
         """Execute the statement for all rows."""
         if not rows:
             return
-        few = _FEW_ROWS if self._in_long_table else 1
-        if len(rows) <= few or tenant.backend.rows_from_arrays is None:
+        # Arrays of one value would cost twice as much as the values themselves.
+        if len(rows) == 1 or tenant.backend.rows_from_arrays is None:
             await tenant.execute_many(self._for_one, [self._prefix_values(row) for row in rows])
             return
-        arrays = self._prefix_values({name: [row[name] for row in rows] for name in self._column_names})
-        if not self._in_long_table:
-            await tenant.execute(self._for_many, **arrays)
-            return
-        async with tenant.planning_afresh():
-            await tenant.execute(self._for_many, **arrays)
+        arrays = {name: [row[name] for row in rows] for name in self._column_names}
+        await tenant.execute(self._for_many, **self._prefix_values(arrays))
 
     def _prefix_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         # SQLAlchemy reserves a column's own name for the value that it sets.
@@ -90,7 +73,7 @@ def _insert_rows(table: Table, source: BulkRows) -> Any:
     insert = source.backend.insert(table)
     if source.table is None:
         return insert.values(source.values).values(workspace=_WORKSPACE)
-    # The row of the workspace says on which shard the others belong: Citus would otherwise read them first.
+    # The row of the workspace says where the others belong; Citus would otherwise collect them first.
     workspace = workspaces.c.workspace
     rows = select(workspace, *source.table.c).where(workspace == _WORKSPACE)
     return insert.from_select(["workspace", *source.values], rows)
@@ -118,8 +101,8 @@ def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
     return BulkStatement(_list_columns(table), build)
 
 
-def build_replace(table: Table, keys: Sequence[str], replaced: Sequence[str]) -> BulkStatement:
-    """Return a statement that updates columns of existing rows, which are sent whole.
+def build_replace(table: Table, replaced: Sequence[str]) -> BulkStatement:
+    """Return a statement that updates columns of existing rows, which are sent whole, by their primary key.
 
     PostgreSQL inserts many rows over the existing ones, because it finds a row by its key then, whatever the
     size of the table.
@@ -128,6 +111,7 @@ def build_replace(table: Table, keys: Sequence[str], replaced: Sequence[str]) ->
     def build(source: BulkRows) -> ClauseElement:
         if source.table is not None:
             return _upsert_rows(table, replaced, source)
+        keys = [column.name for column in table.primary_key.columns if column.name != "workspace"]
         new = {name: source.values[name] for name in replaced}
         return update(table).where(_match_keys(table, keys, source)).values(new)
 
@@ -135,20 +119,13 @@ def build_replace(table: Table, keys: Sequence[str], replaced: Sequence[str]) ->
 
 
 def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
-    """Return a statement that deletes rows of a long table by some of their columns."""
+    """Return a statement that deletes rows by some of their columns."""
     columns = [table.c[name] for name in keys]
-    return BulkStatement(
-        columns, lambda source: delete(table).where(_match_keys(table, keys, source)), in_long_table=True
-    )
+    return BulkStatement(columns, lambda source: delete(table).where(_match_keys(table, keys, source)))
 
 
 def build_update(
-    table: Table,
-    keys: Sequence[str],
-    sent: Sequence[Column[Any]],
-    set_: Mapping[str, ColumnSetter],
-    *,
-    in_long_table: bool = False,
+    table: Table, keys: Sequence[str], sent: Sequence[Column[Any]], set_: Mapping[str, ColumnSetter]
 ) -> BulkStatement:
     """Return a statement that updates rows by keys; new values may depend on other sent values."""
 
@@ -156,4 +133,4 @@ def build_update(
         new = {name: make(source.values) for name, make in set_.items()}
         return update(table).where(_match_keys(table, keys, source)).values(new)
 
-    return BulkStatement([*(table.c[name] for name in keys), *sent], build, in_long_table=in_long_table)
+    return BulkStatement([*(table.c[name] for name in keys), *sent], build)

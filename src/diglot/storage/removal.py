@@ -6,7 +6,18 @@ The tables are those of the schema's metadata, so a new table cannot be forgotte
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Table, bindparam, delete, func, literal_column, select, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
@@ -32,7 +43,7 @@ def _delete_part_of(table: Table) -> Statement:
     in_workspace = table.c.workspace == bindparam("workspace")
     key = [column for column in table.primary_key.columns if column.name != "workspace"]
     # Without another column in its key, a table has one row for a workspace.
-    some = true()
+    some: ColumnElement[bool] = true()
     if key:
         row = key[0] if len(key) == 1 else tuple_(*key)
         some = row.in_(select(*key).where(in_workspace).limit(bindparam("limit")))

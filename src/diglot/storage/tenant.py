@@ -1,29 +1,13 @@
 """A workspace within a transaction, as one value."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-from sqlalchemy.sql.elements import ClauseElement
+from typing import Any, TypeVar
 
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import BoundValues, Executable, Row, Transaction, UnitOfWork
-from diglot.storage.sql.statement import BackendStatement
 
 T = TypeVar("T")
-
-
-def _planning_statement(position: int) -> BackendStatement:
-    def build(backend: Backend) -> ClauseElement:
-        assert backend.plan_afresh is not None
-        return backend.plan_afresh[position]
-
-    return BackendStatement(build)
-
-
-_PLAN_AFRESH: Final = _planning_statement(0)
-_KEEP_PLANS: Final = _planning_statement(1)
 
 
 @dataclass(slots=True)
@@ -56,16 +40,6 @@ class Tenant:
     async def execute_many(self, statement: Executable, rows: Iterable[BoundValues]) -> None:
         """Execute a statement once for each set of values."""
         await self.transaction.execute_many(statement, [self._bind({**row}) for row in rows])
-
-    @asynccontextmanager
-    async def planning_afresh(self) -> AsyncIterator[None]:
-        """Have the statements of the block planned by the present size of the tables."""
-        if self.backend.plan_afresh is None:
-            yield
-            return
-        await self.transaction.execute(_PLAN_AFRESH)
-        yield
-        await self.transaction.execute(_KEEP_PLANS)
 
     def _bind(self, values: dict[str, Any]) -> dict[str, Any]:
         # An update cannot bind a column under its own name, so the workspace is also bound as `in_workspace`.

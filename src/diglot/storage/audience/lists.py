@@ -45,7 +45,7 @@ def _select_lists(source: FromClause) -> Select[Any]:
     another one inside a subquery.
     """
     s = source.c
-    workspace = bindparam("workspace")
+    workspace = bindparam("workspace", type_=_l.workspace.type)
     has_segment = and_(segments.c.workspace == workspace, segments.c.segment == s.segment)
     members = (
         select(func.count())

@@ -112,7 +112,7 @@ _INSERT = bulk.build_insert(contacts)
 _UPDATED_COLUMNS = [
     column.name for column in contacts.columns if column.name not in ("workspace", "pk", "id")
 ]
-_UPDATE = bulk.build_replace(contacts, ("pk",), _UPDATED_COLUMNS)
+_UPDATE = bulk.build_replace(contacts, _UPDATED_COLUMNS)
 
 
 def _delete_by_keys(table: Table) -> BackendStatement:
@@ -145,7 +145,6 @@ _UPDATE_DERIVED = bulk.build_update(
     ("pk",),
     [_c[name] for name in _DERIVED_COLUMNS],
     {name: itemgetter(name) for name in _DERIVED_COLUMNS},
-    in_long_table=True,
 )
 _SLICE_LENGTH = 1_000
 
@@ -193,10 +192,14 @@ async def _look_up_all(
     until it analyzes the table again: an import of 10,000 contacts took 53 s in place of 4 s.
     """
     bound = {name: tenant.backend.encode_list(values)}
-    if len(values) <= _FEW_VALUES:
+    afresh = tenant.backend.plan_afresh
+    if afresh is None or len(values) <= _FEW_VALUES:
         return await tenant.fetch_all(statement, **bound)
-    async with tenant.planning_afresh():
-        return await tenant.fetch_all(statement, **bound)
+    begin, end = map(Statement, afresh)
+    await tenant.execute(begin)
+    rows = await tenant.fetch_all(statement, **bound)
+    await tenant.execute(end)
+    return rows
 
 
 async def load_contacts(tenant: Tenant, keys: Sequence[int]) -> list[Contact]:

@@ -1,11 +1,11 @@
 """Upgrades the schema with alembic; imported only for an upgrade."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -15,10 +15,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from diglot.errors import Misconfigured
+from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST, is_behind
-from diglot.storage.sql.database import Database
+from diglot.storage.sql.database import Database, Migrator
 from diglot.storage.sql.databases import find_database
 
+T = TypeVar("T")
 log: Final = logging.getLogger("diglot.schema")
 # Errors of an unusable database besides those of its driver; an unreadable URL raises ValueError.
 _DATABASE_ERRORS: Final = (TimeoutError, OSError, ValueError, SQLAlchemyError, CommandError)
@@ -56,15 +58,41 @@ async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) 
     database is copied first, as it is, to a file next to it that is named after the new revision.
     """
     database = find_database(url)
+    upgrade = partial(_run_upgrade, database, report, copy=partial(_copy_file, database, url))
+    return await _run(url, database.load_migrator(), upgrade, "migrated"), LATEST
+
+
+async def distribute_schema(
+    url: str, report: Callable[[str], None] | None = None
+) -> tuple[str | None, str, Sequence[str]]:
+    """Upgrade a database and distribute its tables over the nodes of a cluster, in one transaction.
+
+    Return the revisions before and after, and the tables that were not distributed before. Raise
+    `Misconfigured` if the database cannot be distributed; then nothing has changed.
+    """
+    database = find_database(url)
     migrator = database.load_migrator()
+    distributor = migrator.distributor
+    if distributor is None:
+        raise Misconfigured("this database is on one machine: only PostgreSQL with Citus is distributed")
+
+    def distribute(connection: Connection) -> tuple[str | None, Sequence[str]]:
+        distributor.require(connection)
+        before = _run_upgrade(database, report, connection)
+        return before, distributor.distribute(connection, list_placements())
+
+    before, tables = await _run(url, migrator, distribute, "distributed")
+    return before, LATEST, tables
+
+
+async def _run(url: str, migrator: Migrator, work: Callable[[Connection], T], done: str) -> T:
+    """Run a function in a transaction; raise `Misconfigured` if the database cannot be used or refuses."""
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)
     try:
         async with migrator.begin(url) as transaction:
-            upgrade = partial(_run_upgrade, database, report, copy=partial(_copy_file, database, url))
-            before = await transaction.run_sync(upgrade)
+            return await transaction.run_sync(work)
     except errors as error:
-        raise Misconfigured(f"the database cannot be migrated: {_error_reason(error)}") from error
-    return before, LATEST
+        raise Misconfigured(f"the database cannot be {done}: {_error_reason(error)}") from error
 
 
 def _ignore(_: str) -> None:

@@ -1,12 +1,12 @@
 """A database as one record: its SQL, and how Diglot finds, opens and migrates it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, TableClause
 
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine, Limits
@@ -21,6 +21,37 @@ class MigrationTransaction(Protocol):
         """Run a function with the connection and return its result."""
 
 
+@dataclass(frozen=True, slots=True)
+class TablePlacement:
+    """Where a distributed database keeps a table: in shards by a column, or, without one, on every node.
+
+    `beside` is the table whose shards share their nodes with the shards of this one.
+    """
+
+    table: TableClause
+    column: str | None = None
+    beside: str | None = None
+    may_have_rows: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the table, with its schema if that is not the default one."""
+        return self.table.fullname
+
+
+@dataclass(frozen=True)
+class Distributor:
+    """How a database distributes tables over several nodes, within a transaction."""
+
+    require: Callable[[Connection], None]
+    """Raises `Misconfigured` if this database cannot do so now."""
+    distribute: Callable[[Connection, Sequence[TablePlacement]], Sequence[str]]
+    """Distributes the tables that are not distributed yet, and returns their names.
+
+    Raises `Misconfigured` if a table cannot be.
+    """
+
+
 @dataclass(frozen=True)
 class Migrator:
     """How alembic connects to a database; imported only for a migration."""
@@ -28,6 +59,8 @@ class Migrator:
     begin: Callable[[str], AbstractAsyncContextManager[MigrationTransaction]]
     """Begins a transaction that other processes wait for, so that an upgrade runs once and completely."""
     driver_errors: tuple[type[Exception], ...]
+    distributor: Distributor | None = None
+    """None for a database on one machine."""
 
 
 @dataclass(frozen=True, slots=True)

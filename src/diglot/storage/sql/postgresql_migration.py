@@ -9,12 +9,21 @@ import asyncpg
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from diglot.storage.sql.database import Migrator
+from diglot.storage.sql.citus.cluster import require_cluster
+from diglot.storage.sql.citus.tables import distribute_tables
+from diglot.storage.sql.database import Distributor, Migrator
 from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.postgresql import CONNECT_SECONDS
 
 # An arbitrary number, unlikely to be locked by another program.
 _MIGRATION_LOCK: Final = 4_951_073_220_173
+# Citus then changes the shards of a table one after another, because it refuses to do so in parallel after
+# other statements of the transaction, and takes over no table that refers to one on every node, because it
+# could not distribute that table later. PostgreSQL accepts settings of an extension that is not there.
+_FOR_CITUS: Final = (
+    text("SET LOCAL citus.multi_shard_modify_mode = 'sequential'"),
+    text("SET LOCAL citus.enable_local_reference_table_foreign_keys = off"),
+)
 
 
 def _create_engine(url: str) -> AsyncEngine:
@@ -25,6 +34,8 @@ def _create_engine(url: str) -> AsyncEngine:
 
 
 def _lock(connection: Connection) -> None:
+    for setting in _FOR_CITUS:
+        connection.execute(setting)
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
 
 
@@ -39,4 +50,8 @@ async def _begin(url: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
-MIGRATOR: Final = Migrator(_begin, (asyncpg.PostgresError, asyncpg.InterfaceError))
+MIGRATOR: Final = Migrator(
+    _begin,
+    (asyncpg.PostgresError, asyncpg.InterfaceError),
+    Distributor(require_cluster, distribute_tables),
+)

@@ -1,0 +1,1 @@
+"""Citus, the extension that makes several PostgreSQL servers one database: which table is on which node."""

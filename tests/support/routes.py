@@ -1,0 +1,80 @@
+"""Checks where statements go: which of them touch the rows of more than one workspace."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any
+
+from diglot import storage
+from diglot.storage.bulk import BulkStatement
+from diglot.storage.sql.backend import Sql
+from diglot.storage.sql.postgresql_dialect import POSTGRESQL
+from diglot.storage.sql.statement import BackendStatement, Statement
+from support.partition_plans import count_partitions
+from support.partitioned_tables import COUNT
+from support.statements import recording_values
+
+
+@dataclass
+class Routes:
+    """Plans statements, each distinct one once; `sweeps` are those that may touch all partitions."""
+
+    connection: Any
+    sweeps: Collection[str]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def checking(self) -> AsyncIterator[None]:
+        """Check the statements that the block issues."""
+        with recording_values() as issued:
+            yield
+        await self.check(issued)
+
+    async def check(self, issued: Mapping[str, Sequence[Any]]) -> None:
+        """Fail if a statement touches more than one partition and is no sweep."""
+        wide = []
+        for text, values in issued.items():
+            if text not in self.counts and not is_setting(text):
+                self.counts[text] = await count_partitions(self.connection, text, values)
+                if self.counts[text] > 1 and text not in self.sweeps:
+                    wide.append(text)
+        assert not wide, "\n\n".join(["these touch more than one partition:", *wide])
+
+
+def is_setting(text: str) -> bool:
+    """Tell whether a statement has no plan."""
+    return text.startswith("SET ")
+
+
+def describe(counts: Iterable[int]) -> str:
+    """Return how many statements touch one partition, none or all."""
+    by_count = Counter(counts)
+    some = sum(number for count, number in by_count.items() if 1 < count < COUNT)
+    one, none, every = by_count[1], by_count[0], by_count[COUNT]
+    return f"{one:,} touch one partition, {none:,} none, {every:,} all" + (f", {some:,} some" if some else "")
+
+
+def iterate_statements() -> Iterator[tuple[str, Sql]]:
+    """Yield the fixed statements that modules of the storage hold, by module and name."""
+    for module in walk_packages(storage.__path__, f"{storage.__name__}."):
+        if not module.ispkg and ".migrations" not in module.name:
+            short = module.name.removeprefix(f"{storage.__name__}.")
+            for name, value in vars(import_module(module.name)).items():
+                for statement in _statements_in(value):
+                    yield f"{short}.{name}", statement.sql_for(POSTGRESQL)
+
+
+def _statements_in(value: Any) -> Iterator[Statement | BackendStatement]:
+    match value:
+        case Statement() | BackendStatement():
+            yield value
+        case BulkStatement():
+            yield from (value._for_one, value._for_many)
+        case tuple() | list():
+            for item in value:
+                yield from _statements_in(item)
+        case dict():
+            yield from _statements_in(list(value.values()))
