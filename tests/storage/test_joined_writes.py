@@ -31,8 +31,10 @@ A, B, C = (
     )
     for name in ("a", "b", "c")
 )
-_CREATE: Final = tuple(
-    Statement(text(f"CREATE TABLE {table} (key int PRIMARY KEY, value int NOT NULL)")) for table in "abc"
+PARTS = Table("parts", _TABLES, Column("key", Integer), Column("whole", Integer))
+_CREATE: Final = (
+    *(Statement(text(f"CREATE TABLE {one} (key int PRIMARY KEY, value int NOT NULL)")) for one in "abc"),
+    Statement(text("CREATE TABLE parts (key int PRIMARY KEY, whole int REFERENCES a (key))")),
 )
 _KEY: Final = bindparam("at", type_=Integer())
 _VALUE: Final = bindparam("to", type_=Integer())
@@ -156,6 +158,28 @@ async def test_what_is_sent(database: Database) -> None:
         assert statements[1].startswith("WITH part_0 AS (UPDATE a ")
         assert statements[3].startswith("WITH part_0 AS (UPDATE b ")
         assert (await _contents(engine))["b"][1] == (1, 3)
+        await engine.close()
+
+
+@SERVERS
+@pytest.mark.parametrize("count", [1, 3])
+async def test_rows_that_refer_to_others(database: Database, count: int) -> None:
+    """Rows are sent after or with those that they refer to, and are deleted before or with them."""
+    put_parts = Statement(insert(PARTS).values(key=_KEY, whole=_VALUE))
+    delete_parts = Statement(delete(PARTS).where(PARTS.c.whole == _KEY))
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute(PUT["a"], {"at": 50, "to": 1})
+        await transaction.execute(WRITES["b", "add"], {"at": 1, "to": 1})
+        await transaction.execute_many(put_parts, [{"at": number, "to": 50} for number in range(count)])
+        await transaction.execute(delete_parts, {"at": 50})
+        await transaction.execute(WRITES["a", "delete"], {"at": 50})
+
+    async with database.empty() as url:
+        engine = await _opened(url)
+        before = await _contents(engine)
+        await engine.write(work)
+        assert (await _contents(engine))["a"] == before["a"]
         await engine.close()
 
 

@@ -59,6 +59,9 @@ class PostgreSQLTransaction:
         sql = statement.sql_for(self.backend)
         await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
 
+    async def send_writes(self) -> None:
+        """Do nothing, because no write is held back."""
+
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function, in_unit=True)
 
@@ -94,7 +97,7 @@ class WritingTransaction(PostgreSQLTransaction):
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
         if not self._can_join(sql):
-            await self._send_held()
+            await self.send_writes()
         if sql.written is None:
             await super().execute(statement, values)
         else:
@@ -108,20 +111,23 @@ class WritingTransaction(PostgreSQLTransaction):
         await super().execute_many(statement, values)
 
     async def commit(self) -> None:
-        await self._send_held()
+        await self.send_writes()
         await super().commit()
 
     async def _send_before(self, sql: Sql) -> None:
-        """Send what is held if a statement has to see it, or changes what it has to see."""
-        if any(_writes_for(held, sql) or _writes_for(sql, held) for held, _ in self._held):
-            await self._send_held()
+        """Send what is held before a statement that has to see it, or that writes.
+
+        A write may add rows that refer to those that are held.
+        """
+        if sql.written is not None or any(_writes_for(held, sql) for held, _ in self._held):
+            await self.send_writes()
 
     def _can_join(self, sql: Sql) -> bool:
         length = sum(len(held.text) for held, _ in self._held)
         together = length + len(sql.text) <= _MAX_TEXT
         return together and not any(_writes_for(held, sql) for held, _ in self._held)
 
-    async def _send_held(self) -> None:
+    async def send_writes(self) -> None:
         """Send what is held as one statement."""
         if not self._held:
             return
