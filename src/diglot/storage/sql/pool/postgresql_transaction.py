@@ -77,7 +77,8 @@ class WritingTransaction(PostgreSQLTransaction):
     """A transaction that holds its writes until a statement needs them, or until it commits.
 
     The parts of one statement see the tables as they were before it, and their order is not defined. So a
-    part names no table that another part before it writes: apart or together they do the same.
+    part names no table that another part before it writes: apart or together they do the same. All are of one
+    workspace, because a distributed database may send them together to the node of one of them.
     """
 
     may_write = True
@@ -85,6 +86,7 @@ class WritingTransaction(PostgreSQLTransaction):
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         super().__init__(connection, backend, process_cache)
         self._held: list[tuple[Sql, list[Any]]] = []
+        self._workspace: int | None = None
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         await self._send_before(statement.sql_for(self.backend))
@@ -95,13 +97,14 @@ class WritingTransaction(PostgreSQLTransaction):
         return await super().fetch_one(statement, values)
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(self.backend)
-        if not self._can_join(sql):
+        sql, workspace = statement.sql_for(self.backend), values.get("workspace")
+        if workspace != self._workspace or not self._can_join(sql):
             await self.send_writes()
-        if sql.written is None:
-            await super().execute(statement, values)
-        else:
+        if sql.divisible and workspace is not None:
             self._held.append((sql, sql.positional_values(values)))
+            self._workspace = workspace
+        else:
+            await super().execute(statement, values)
 
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         if len(values) == 1:
@@ -123,12 +126,14 @@ class WritingTransaction(PostgreSQLTransaction):
             await self.send_writes()
 
     def _can_join(self, sql: Sql) -> bool:
-        length = sum(len(held.text) for held, _ in self._held)
-        together = length + len(sql.text) <= _MAX_TEXT
-        return together and not any(_writes_for(held, sql) for held, _ in self._held)
+        """Tell whether a statement can be a part beside what is held."""
+        length = sum(len(held.text) for held, _ in self._held) + len(sql.text)
+        seen = any(_writes_for(held, sql) for held, _ in self._held)
+        return sql.divisible and length <= _MAX_TEXT and not seen
 
     async def send_writes(self) -> None:
         """Send what is held as one statement."""
+        self._workspace = None
         if not self._held:
             return
         held, self._held = self._held, []
