@@ -53,7 +53,12 @@ def count_in_plan(plan: Plan) -> int:
     if not inserts or numbers:
         return len(numbers)
     # Rows find their partitions when they are inserted. One row has one; of many, the plan does not tell.
-    return 1 if all(node["Plans"][0]["Node Type"] == "Result" for node in inserts) else COUNT
+    return 1 if all(_source_of(node)["Node Type"] == "Result" for node in inserts) else COUNT
+
+
+def _source_of(insert: Plan) -> Plan:
+    """Return the node that makes the rows; the parts of a joined statement are other children."""
+    return next(child for child in insert["Plans"] if child["Parent Relationship"] == "Outer")
 
 
 def _inserts(node: Plan) -> bool:
