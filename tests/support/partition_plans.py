@@ -8,11 +8,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from diglot.storage.schema import metadata
 from diglot.storage.sql.backend import Sql
-from support.partitioned_tables import COUNT, is_partitioned, partition_number
+from support.partitioned_tables import PARTITION_COUNT, PARTITIONED, partition_number
 
-_TABLES: Final = frozenset(table.name for table in metadata.sorted_tables if is_partitioned(table))
 _OF_TYPE: Final[Mapping[str, Any]] = {
     "int4": 1,
     "int8": 1,
@@ -47,22 +45,28 @@ def _value_of_type(name: str) -> Any:
 
 def count_in_plan(plan: Plan) -> int:
     """Return the number of partitions that the nodes of a plan touch."""
-    nodes = list(_iterate_nodes(plan))
-    numbers = {partition_number(node["Relation Name"]) for node in nodes if "Relation Name" in node} - {None}
-    inserts = [node for node in nodes if _inserts(node)]
-    if not inserts or numbers:
-        return len(numbers)
-    # Rows find their partitions when they are inserted. One row has one; of many, the plan does not tell.
-    return 1 if all(_source_of(node)["Node Type"] == "Result" for node in inserts) else COUNT
+    inserts = [node for node in _iterate_nodes(plan) if _inserts(node)]
+    if not all(map(_is_routed, inserts)):
+        return PARTITION_COUNT
+    return len(_partitions_in(plan)) or min(len(inserts), 1)
 
 
-def _source_of(insert: Plan) -> Plan:
-    """Return the node that makes the rows; the parts of a joined statement are other children."""
-    return next(child for child in insert["Plans"] if child["Parent Relationship"] == "Outer")
+def _partitions_in(plan: Plan) -> set[int]:
+    numbers = (partition_number(node.get("Relation Name", "")) for node in _iterate_nodes(plan))
+    return {number for number in numbers if number is not None}
 
 
 def _inserts(node: Plan) -> bool:
-    return node.get("Operation") == "Insert" and node["Relation Name"] in _TABLES
+    return node.get("Operation") == "Insert" and node["Relation Name"] in PARTITIONED
+
+
+def _is_routed(insert: Plan) -> bool:
+    """Tell whether the plan says where rows go; a row finds its partition when it is inserted.
+
+    One row has one partition. Many have that of the rows that they are made from.
+    """
+    (source,) = (child for child in insert["Plans"] if child["Parent Relationship"] == "Outer")
+    return source["Node Type"] == "Result" or bool(_partitions_in(source))
 
 
 def _iterate_nodes(plan: Plan) -> Iterator[Plan]:

@@ -9,21 +9,19 @@ from typing import Final
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.schema import CreateSchema
 
 from diglot.storage.schema import ephemeral_metadata, metadata, migrate
+from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST
 
-COUNT: Final = 4
-# Looked up before the workspace is known, so that each node of a distributed database has them whole.
-REFERENCE: Final = frozenset({"workspace_profiles", "keys", "sessions"})
+PARTITION_COUNT: Final = 4
+# The tables that Citus would distribute by workspace; the others stay whole.
+PARTITIONED: Final = frozenset(
+    placement.name for placement in list_placements() if placement.column == "workspace"
+)
 _PARTITION: Final = re.compile(r"(\w+)_partition_(\d+)")
-
-
-def is_partitioned(table: Table) -> bool:
-    """Tell whether a table of the schema is partitioned."""
-    return "workspace" in table.c and table.name not in REFERENCE
 
 
 def create_partitioned(connection: Connection) -> None:
@@ -31,13 +29,13 @@ def create_partitioned(connection: Connection) -> None:
     copied = MetaData()
     for table in metadata.sorted_tables:
         copy = table.to_metadata(copied)
-        if is_partitioned(table):
+        if table.name in PARTITIONED:
             copy.dialect_options["postgresql"]["partition_by"] = "HASH (workspace)"
     copied.create_all(connection)
-    for table in filter(is_partitioned, metadata.sorted_tables):
-        for number in range(COUNT):
-            part = f"{table.name}_partition_{number} PARTITION OF {table.name}"
-            rows = f"FOR VALUES WITH (MODULUS {COUNT}, REMAINDER {number})"
+    for name in sorted(PARTITIONED):
+        for number in range(PARTITION_COUNT):
+            part = f"{name}_partition_{number} PARTITION OF {name}"
+            rows = f"FOR VALUES WITH (MODULUS {PARTITION_COUNT}, REMAINDER {number})"
             connection.execute(text(f"CREATE TABLE {part} {rows}"))
     connection.execute(CreateSchema("ephemeral"))
     ephemeral_metadata.create_all(connection)
