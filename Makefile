@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check lint format format-check types imports test fast test-all coverage docs docs-check \
-	openapi openapi-check contract clients browser schemathesis sdks bench
+	openapi openapi-check contract clients browser pgbouncer schemathesis sdks bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,7 +49,7 @@ test: ## Run the test command of the README
 fast: ## Run the tests that need neither a process of their own nor a database server (30 s)
 	$(BIN)/pytest -m fast $(ARGS)
 
-test-all: contract clients browser schemathesis sdks ## Run every test at its full amount; needs node, curl, Chromium and Java
+test-all: contract clients browser pgbouncer schemathesis sdks ## Run every test at its full amount; needs node, curl, Chromium, pgbouncer and Java
 	$(BIN)/pytest --full $(ARGS)
 
 coverage: ## Fail if a branch of conditions, dialects or API is reached by no test; one database, fixed seed
@@ -79,6 +79,9 @@ clients: ## Run the lines of the vendors' pages and of ours as people do; needs 
 
 browser: ## Read the documentation in Chromium; needs it
 	$(BIN)/pytest -m browser $(ARGS)
+
+pgbouncer: ## Run stories, parallel writes and faults behind pgbouncer; needs it
+	$(BIN)/pytest -m pgbouncer $(ARGS)
 
 schemathesis: ## Try a server against its documents with Schemathesis, for minutes
 	$(BIN)/pytest -m outside $(ARGS)

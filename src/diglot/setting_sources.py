@@ -8,9 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from diglot.errors import Misconfigured
 from diglot.settings import NO_LIMITS, SETTINGS, UPSTREAMS, VENDOR_LIMITS, Setting, Settings
-from diglot.storage.database_urls import require_readable
+from diglot.storage.connect import is_embedded
+from diglot.storage.database_urls import STATEMENT_CACHE, require_readable, write_statement_cache
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 
 ENVIRONMENT_PREFIX: Final = "DIGLOT_"
@@ -50,7 +53,7 @@ def load_settings(
     settings = Settings(**values)
     _check_dialects(settings, dialects)
     _check_settings(settings)
-    return settings
+    return _write_statement_cache(settings)
 
 
 def _check_settings(settings: Settings) -> None:
@@ -75,6 +78,14 @@ def _check_settings(settings: Settings) -> None:
     parse_allowed_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
+
+
+def _write_statement_cache(settings: Settings) -> Settings:
+    """Return the settings with a URL that says how to connect, because that is all most code gets."""
+    if settings.statement_cache == STATEMENT_CACHE or is_embedded(settings.database):
+        return settings
+    url = write_statement_cache(settings.database, settings.statement_cache)
+    return msgspec.structs.replace(settings, database=url)
 
 
 def _check_range(setting: Setting, value: int) -> None:

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from diglot.caches import DEFAULT_CACHE_MEGABYTES
 from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+from diglot.storage.database_urls import STATEMENT_CACHE
 
 VENDOR_LIMITS: Final = "vendor"
 NO_LIMITS: Final = "off"
@@ -182,6 +183,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 4
+    statement_cache: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="Statements that a connection to PostgreSQL keeps prepared; 0 behind a pooler in "
+            "transaction mode, such as pgbouncer.",
+        ),
+    ] = STATEMENT_CACHE
     queue_timeout: Annotated[
         int,
         Meta(

@@ -2,11 +2,12 @@
 
 import pytest
 
-from support.engines import Database
+from support.engines import POOLED_TOO, Database
 from support.openapi.exchanges import Story, load_stories
 from support.openapi.http_examples import run_story
 from tools import openapi_examples
 
+pytestmark = POOLED_TOO
 STORIES = load_stories()
 
 

@@ -34,11 +34,13 @@ from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEng
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from support import canonical
+from support.engines import POOLED_TOO
 from support.membership.member_ids import collect_ids
 from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
 
 
+@POOLED_TOO
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
     """Two processes create, update and delete contacts and segments; everything is compared now and then."""
     for _ in range(6):
@@ -122,6 +124,7 @@ async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytes
         await past.list_all_member_ids(caller, segment, AtEntry(0))
 
 
+@POOLED_TOO
 async def test_a_rolled_back_write_changes_nothing(world: World) -> None:
     """Log rows, compactions and evaluations are rolled back with their transaction, in caches too."""
     for _ in range(4):
@@ -301,6 +304,7 @@ async def test_a_field_that_was_unused_for_a_while(world: World) -> None:
         world.now += 2 * dates.DAY
 
 
+@POOLED_TOO
 async def test_parallel_writes_and_reads(world: World) -> None:
     """While contacts change in both processes, every count that is read equals the length of its list."""
     for _ in range(4):

@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from support.engines import Database
+from support.engines import POOLED_TOO, Database
 from support.load_workers.actions import act
 from support.load_workers.pool import Crew, crew
 from support.load_workers.worker import Actor, ServerClient
 from support.reporting import SEED, Tally
 from support.servers.process import ServerProcess, running, transactions_over
 
+pytestmark = POOLED_TOO
 ROUNDS = 3
 EMAILS = [f"all-{number}@example.com" for number in range(12)]
 VALUES = ("vip", "new", "\u00c4")

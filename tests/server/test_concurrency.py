@@ -16,10 +16,11 @@ from diglot.storage.connect import create_engine
 from diglot.storage.schema import contacts, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
-from support.engines import SQLITE, Database
+from support.engines import POOLED_TOO, SQLITE, Database
 from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, bearer, serving
 
+pytestmark = POOLED_TOO
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 PARALLEL = 50
 MAX_SECONDS = 1.0

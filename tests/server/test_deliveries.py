@@ -34,7 +34,7 @@ from diglot.webhooks.deliveries import (
 )
 from diglot.webhooks.sender import Sender
 from support import engines
-from support.engines import Database
+from support.engines import POOLED_TOO, Database
 from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox
 from support.reporting import Tally
 from support.servers.webhook_receiver import ReceivedRequest, Receiver, answer, receiving
@@ -358,6 +358,7 @@ class _Dying(Deliveries):
         raise asyncio.CancelledError
 
 
+@POOLED_TOO
 async def test_several_processes_share_deliveries(url: str, tally: Tally, database: Database) -> None:
     """Two processes share a thousand deliveries to four receivers: none is lost, doubled or out of order."""
     async with outbox(url) as one, outbox(url) as other, receiving() as receiver:

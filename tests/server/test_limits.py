@@ -13,7 +13,7 @@ from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.setting_sources import load_settings
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
-from support.engines import SQLITE, Database
+from support.engines import POOLED_TOO, SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 from support.servers.process import running
 
@@ -111,6 +111,7 @@ async def test_every_authenticated_response_has_headers(server: Server) -> None:
         assert not [name for name in refused.headers if name.startswith("x-ratelimit")]
 
 
+@POOLED_TOO
 async def test_keys_of_a_workspace_share_a_limit(database: Database) -> None:
     """More keys do not buy more requests without end; then the headers are those of the workspace."""
     async with (
@@ -144,6 +145,7 @@ async def test_a_key_over_its_limit_takes_nothing_from_its_workspace(database: D
             assert [answer.status_code for answer in answers] == [200] * 5 + [429]
 
 
+@POOLED_TOO
 async def test_parallel_keys_share_the_limit_of_their_workspace(database: Database) -> None:
     """Of parallel requests with many keys exactly as many succeed as the workspace may have."""
     async with database.fresh() as url, serving(url, now=NOW, rate_limits="4", workspace_rate=5) as server:
@@ -169,6 +171,7 @@ async def test_a_429_comes_before_403_and_writes_nothing(server: Server) -> None
     assert [answer.status_code for answer in answers] == [403] * 60 + [429]
 
 
+@POOLED_TOO
 async def test_parallel_requests_share_the_remaining_limit(server: Server) -> None:
     """Of 50 parallel requests exactly the remaining number succeeds."""
     key = await server.key("misar", "one")
@@ -179,6 +182,7 @@ async def test_parallel_requests_share_the_remaining_limit(server: Server) -> No
     assert left == list(range(37))
 
 
+@POOLED_TOO
 async def test_several_processes_share_one_count(url: str) -> None:
     """Two servers on one database with parallel requests together allow exactly the limit of one key."""
     options = ("--rate-limits", "30")
@@ -217,6 +221,7 @@ def test_an_invalid_setting_stops_the_start(limits: str) -> None:
         load_settings({"rate_limits": limits}, {})
 
 
+@POOLED_TOO
 async def test_a_window_before_the_last_does_not_count(engine: Engine) -> None:
     """After two windows without a request a key starts at zero, in either kind of window."""
     now = NOW

@@ -8,11 +8,18 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete, text
 
+from diglot.clock import system_clock
 from diglot.service import parts
+from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import contact_writes
 from diglot.service.parts import PartSize
+from diglot.storage.schema import tags
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.statement import Statement
 from diglot.storage.write_unit import WriteUnit
+from support.engines import SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 
 NOW = 1_772_366_400_000_000
@@ -236,3 +243,23 @@ async def test_an_empty_write_is_answered(client: Client) -> None:
     first, again = [await client.send("PATCH", BULK, {"ids": [], "update": {}}, "e") for _ in range(2)]
     assert first.json() == {"success": True, "updated": 0, "not_found": []}
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+
+
+async def test_the_time_of_a_part_has_its_writes(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that is sent with the last ones counts, too: the next part must not be too long."""
+    wait = "EXISTS (SELECT 1 FROM pg_sleep(0.2))" if database is not SQLITE else "1 = 1"
+    slow = Statement(delete(tags).where(text(wait)))
+    taken: list[float] = []
+    monkeypatch.setattr(FixedSize, "adapt", lambda _, items, seconds: taken.append(seconds))
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+
+    async def write_part(unit: WriteUnit, _: parts.Progress, end: int) -> None:
+        assert end
+        await unit.execute(slow)
+
+    work = parts.PartwiseWrite(1, parts.Progress, write_part)
+    await work.run(engine, workspace.number, system_clock, parts.Memory())
+    assert len(taken) == 1
+    assert database is SQLITE or taken[0] >= 0.2

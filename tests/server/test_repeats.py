@@ -16,6 +16,7 @@ from diglot.storage.access import idempotent_responses as storage_answers
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.statement import Statement
+from support.engines import POOLED_TOO
 from support.servers.in_process import Server, bearer, serving
 
 NOW = 1_772_366_400_000_000
@@ -62,6 +63,7 @@ async def client(server: Server, request: pytest.FixtureRequest) -> Client:
     return Client(server, key, "/api/v1", {"name": "VIP", "conditions": {"match": "all", "rules": RULES}})
 
 
+@POOLED_TOO
 async def test_fifty_with_one_key_create_one_segment(client: Client) -> None:
     """All get the first response, to the byte; the replays are marked."""
     answers = await asyncio.gather(*(client.post("/segments", client.segment, "n1") for _ in range(CALLERS)))
@@ -70,6 +72,7 @@ async def test_fifty_with_one_key_create_one_segment(client: Client) -> None:
     assert await client.total("/segments") == 1
 
 
+@POOLED_TOO
 async def test_fifty_without_a_key_create_one_segment(client: Client) -> None:
     """The same body from the same API key within ten seconds is a retry; one from a second API key is not."""
     answers = await asyncio.gather(*(client.post("/segments", client.segment) for _ in range(CALLERS)))
@@ -141,6 +144,7 @@ async def test_every_write_accepts_an_idempotency_key(client: Client) -> None:
         assert [body["summary"]["imported"] for body in bodies] == [1, 1]
 
 
+@POOLED_TOO
 async def test_a_failed_request_can_be_retried(client: Client) -> None:
     """An error is not stored: the same key then executes the request, and the failed one left nothing."""
     refused = await client.post("/contacts", {"email": "nobody"}, "n")

@@ -21,11 +21,14 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 
+from diglot.storage.database_urls import write_statement_cache
 from diglot.storage.schema import migrate
 from diglot.storage.sql.databases import find_database
 from support.partitioned_tables import create_partitioned
+from support.servers.pgbouncer import pooler_of
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 # The bundled server is deleted with its data after the tests, so nothing has to survive a power failure.
@@ -86,13 +89,16 @@ class _SQLite:
 
 @dataclass
 class _PostgreSQL:
+    """`lend` changes the URL of a database for those that get it."""
+
     server: Callable[[], str]
+    lend: Callable[[str], str] = str
     _template: str | None = None
 
     @asynccontextmanager
     async def empty(self) -> AsyncIterator[str]:
         async with self._lent("TEMPLATE template0 ENCODING 'UTF8'") as name:
-            yield self._url(name)
+            yield self.lend(self._url(name))
 
     @asynccontextmanager
     async def migrated(self) -> AsyncIterator[str]:
@@ -100,7 +106,7 @@ class _PostgreSQL:
             self._template = await self._make_template()
         # WAL_LOG copies the 8 MB of a database with empty tables six times faster than FILE_COPY.
         async with self._lent(f"TEMPLATE {self._template} STRATEGY WAL_LOG") as name:
-            yield self._url(name)
+            yield self.lend(self._url(name))
 
     async def _make_template(self) -> str:
         name = f"diglot_{uuid4().hex}"
@@ -176,6 +182,21 @@ def _databases() -> tuple[Database, ...]:
 
 
 DATABASES = _databases()
+
+
+def _behind_pooler(url: str) -> str:
+    name = urlsplit(url).path.removeprefix("/")
+    return write_statement_cache(pooler_of(bundled()).url(name), 0)
+
+
+POOLED = Database("pgbouncer", _PostgreSQL(bundled, _behind_pooler))
+# The databases of a module that also runs behind pgbouncer, with `-m pgbouncer`.
+POOLED_TOO = pytest.mark.parametrize(
+    "database",
+    [*DATABASES, pytest.param(POOLED, marks=pytest.mark.pgbouncer)],
+    ids=lambda database: database.name,
+    scope="session",
+)
 # Not among the others, because it tests where statements go: the stories, the truth and
 # storage/test_partitions.py run on it.
 PARTITIONED_POSTGRESQL = Database("postgresql-partitioned", _Partitioned(bundled))

@@ -40,7 +40,7 @@ _FAST: Final = (
     "dialects/test_stories",
     "dialects/test_openapi",
 )
-_DATABASE: Final = re.compile(r"[\[-](sqlite|postgresql(?:-url|-partitioned)?)[]-]")
+_DATABASE: Final = re.compile(r"[\[-](sqlite|postgresql(?:-url|-partitioned)?|pgbouncer)[]-]")
 
 
 def unit_of(nodeid: str) -> str:

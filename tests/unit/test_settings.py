@@ -6,6 +6,7 @@ import pytest
 
 from diglot.errors import Misconfigured
 from diglot.setting_sources import load_settings
+from diglot.storage.database_urls import read_statement_cache
 
 
 def test_each_place_sets_its_upstreams_alone(tmp_path: Path) -> None:
@@ -36,3 +37,22 @@ def test_a_table_of_upstreams_is_a_table(tmp_path: Path) -> None:
     file.write_text('upstreams = "http://file"\n')
     with pytest.raises(Misconfigured, match="expected a table of URLs by dialect"):
         load_settings({}, {}, str(file))
+
+
+@pytest.mark.parametrize(
+    ("url", "cache", "connects"),
+    [
+        ("postgresql://u:p@h/n", 100, ("postgresql://u:p@h/n", 100)),
+        ("postgresql://u:p@h/n", 0, ("postgresql://u:p@h/n", 0)),
+        ("postgresql://u@/n?host=/tmp/a&port=6432", 7, ("postgresql://u@/n?host=/tmp/a&port=6432", 7)),
+    ],
+)
+def test_the_url_carries_the_statement_cache(url: str, cache: int, connects: tuple[str, int]) -> None:
+    """Whatever connects with the URL knows how, and sends no server a parameter that it does not know."""
+    environment = {"DIGLOT_DATABASE": url, "DIGLOT_STATEMENT_CACHE": str(cache)}
+    assert read_statement_cache(load_settings({}, environment).database) == connects
+
+
+def test_a_file_has_no_statement_cache() -> None:
+    """The setting is of PostgreSQL alone."""
+    assert load_settings({"statement_cache": 0}, {}).database == "diglot.db"

@@ -261,14 +261,17 @@ async def load_page_keys(tenant: Tenant, segment: int, window: Window, changes: 
 
     Measured on SQLite, 1M contacts: 0.23 ms at offset 500,000, against 12.7 ms with a row for each member.
     """
-    counts = changes.count_by_chunk(segment, await chunks.load_sizes(tenant, segment))
+    sizes, loaded = await chunks.load_sizes(tenant, segment)
+    counts = changes.count_by_chunk(segment, sizes)
     page: list[int] = []
     skip = window.offset
     for chunk in sorted(counts, reverse=True):
         if skip >= counts[chunk]:
             skip -= counts[chunk]
             continue
-        stored = await chunks.load_chunk(tenant, segment, chunk)
+        if chunk in sizes and chunk not in loaded:
+            loaded[chunk] = await chunks.load_chunk(tenant, segment, chunk)
+        stored = loaded.get(chunk, BitMap())
         page += newest_keys(changes.apply_to_chunk(segment, stored, chunk), skip, window.limit - len(page))
         skip = 0
         if len(page) == window.limit:

@@ -139,5 +139,8 @@ class PartwiseWrite(Generic[P]):
             await self.write_part(unit, progress, end)
             progress.next_item = end
             await checkpoint.save(unit, _encode(progress))
+            # Until here the part only says what it writes.
+            await unit.flush()
+            await unit.transaction.send_writes()
             size.adapt(end - first, time.perf_counter() - began)
         return progress

@@ -1,4 +1,7 @@
-"""Checks the URL of a database before anything reads it, because later errors quote parts of a password."""
+"""Checks the URL of a database before anything reads it, because later errors quote parts of a password.
+
+The URL also carries the size of the statement cache, because every command and every check connects with it.
+"""
 
 import re
 from typing import Final
@@ -8,6 +11,21 @@ from diglot.errors import Misconfigured
 
 _URL: Final = re.compile(r"[a-z0-9+.-]+://", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[^\s:\[\]]*|\[[0-9a-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
+_STATEMENT_CACHE: Final = re.compile(r"[?&]statement_cache=(?P<size>[0-9]+)$")
+# How many statements a connection to a server keeps prepared, unless its URL says otherwise.
+STATEMENT_CACHE: Final = 100
+
+
+def write_statement_cache(url: str, size: int) -> str:
+    """Return the URL of a server's database with the size of the statement cache."""
+    return f"{url}{'&' if '?' in url else '?'}statement_cache={size}"
+
+
+def read_statement_cache(url: str) -> tuple[str, int]:
+    """Return the URL as the operator wrote it, and the size of the statement cache."""
+    if (written := _STATEMENT_CACHE.search(url)) is None:
+        return url, STATEMENT_CACHE
+    return url[: written.start()], int(written["size"])
 
 
 def require_readable(url: str) -> None:

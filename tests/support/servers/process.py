@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import httpx
 
 from diglot.dialects.registry import get_dialect
 from diglot.service.access.keys import Keys
 from diglot.storage.connect import create_engine
+from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from support.servers.command import server_command
 
 SECONDS: Final = 60
@@ -73,7 +73,7 @@ async def transactions_over(url: str) -> None:
     """Wait until every open transaction has ended, also those of killed clients."""
     if not url.startswith("postgresql"):
         return  # the lock on the file ends with its process
-    connection: Any = await asyncpg.connect(url)
+    connection: Any = await read_sessions(url).connect(SECONDS)
     try:
         now = await connection.fetchval("SELECT clock_timestamp()")
         async with asyncio.timeout(SECONDS):

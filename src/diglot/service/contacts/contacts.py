@@ -90,8 +90,12 @@ class Contacts:
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: ContactChange) -> Contact:
         """Update a contact by its UUID; raise `NotFound`, or `Conflict` for an address in use."""
-        stored = await _require_contact(unit, id_)
-        return await _update_contact(unit, stored, change)
+        if id_ is None or "email" not in change.values:
+            return await _update_contact(unit, await _require_contact(unit, id_), change)
+        stored, holder = await queries.find_contact_and_holder(unit, id_, change.email)
+        if stored is None:
+            raise NotFound("contact")
+        return await _update_contact(unit, stored, change, holder)
 
     @writes_with(MOVES_MEMBERS)
     async def update_by_email(self, unit: WriteUnit, email: str, change: ContactChange) -> Contact:
@@ -144,12 +148,13 @@ class Contacts:
         return await work.run(self.engine, caller.workspace, self.clock, checkpoint or Memory())
 
 
-async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChange) -> Contact:
+async def _update_contact(
+    unit: WriteUnit, stored: Contact, change: ContactChange, holder: Contact | None = None
+) -> Contact:
+    """Update a contact; `holder` is another one that has its new address."""
     changed = changed_contact(stored, change, unit.now)
-    if changed.email != stored.email:
-        other = await queries.find_contact_by_email(unit, changed.email)
-        if other is not None:
-            raise Conflict("contact", "A contact with this email already exists")
+    if holder is not None:
+        raise Conflict("contact", "A contact with this email already exists")
     if changed is not stored:
         await contact_writes.update_contacts(unit, [(stored, changed)])
     return changed

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -38,6 +39,14 @@ _c = contacts.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
 _BY_ID = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")))
 _BY_EMAIL = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.email == bindparam("email")))
+_BY_ID_OR_EMAIL = Statement(
+    union_all(
+        select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")),
+        select(*CONTACT_COLUMNS).where(
+            _IN_WORKSPACE, _c.email == bindparam("email"), _c.id != bindparam("id")
+        ),
+    )
+)
 
 
 def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
@@ -150,6 +159,16 @@ async def find_contact_by_email(tenant: Tenant, email: str) -> Contact | None:
     """Return a contact by its address in stored form, or None."""
     row = await tenant.fetch_one(_BY_EMAIL, email=email)
     return None if row is None else contact_of(row)
+
+
+async def find_contact_and_holder(
+    tenant: Tenant, id_: str, email: str
+) -> tuple[Contact | None, Contact | None]:
+    """Return a contact by its UUID and another one that has an address in stored form, each or None."""
+    rows = await tenant.fetch_all(_BY_ID_OR_EMAIL, id=id_, email=email)
+    found = {contact.id: contact for contact in map(contact_of, rows)}
+    contact = found.pop(id_, None)
+    return contact, next(iter(found.values()), None)
 
 
 async def find_contacts_by_email(tenant: Tenant, emails: Sequence[str]) -> dict[str, Contact]:

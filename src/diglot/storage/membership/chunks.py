@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, bindparam, delete, select
+from sqlalchemy import BigInteger, bindparam, case, delete, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage import bulk
@@ -52,7 +52,17 @@ def weigh_keys(keys: BitMap) -> int:
 _c = segment_chunks.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
 _OF_SEGMENT = _c.segment == bindparam("segment")
-_SELECT_SIZES = Statement(select(_c.chunk, _c.member_count).where(_IN_WORKSPACE, _OF_SEGMENT))
+_newest = segment_chunks.alias("newest").c
+_NEWEST = (
+    select(func.max(_newest.chunk))
+    .where(_newest.workspace == bindparam("workspace"), _newest.segment == bindparam("segment"))
+    .scalar_subquery()
+)
+_SELECT_SIZES = Statement(
+    select(_c.chunk, _c.member_count, case((_c.chunk == _NEWEST, _c.bitmap))).where(
+        _IN_WORKSPACE, _OF_SEGMENT
+    )
+)
 _SELECT_BITMAPS = Statement(
     select(_c.bitmap).where(_IN_WORKSPACE, _OF_SEGMENT, _c.chunk == bindparam("chunk"))
 )
@@ -77,10 +87,14 @@ _SELECT_SOME = BackendStatement(_select_some)
 _UPSERT = bulk.build_insert(segment_chunks, replaced=("member_count", "bitmap"))
 
 
-async def load_sizes(tenant: Tenant, segment: int) -> dict[int, int]:
-    """Return the number of members in each chunk of a segment."""
+async def load_sizes(tenant: Tenant, segment: int) -> tuple[dict[int, int], dict[int, BitMap]]:
+    """Return the number of members in each chunk of a segment, and the members in the newest chunk.
+
+    Most pages are in the newest chunk, so it comes with the numbers.
+    """
     rows = await tenant.fetch_all(_SELECT_SIZES, segment=segment)
-    return {row[0]: row[1] for row in rows}
+    newest = {row[0]: BitMap.deserialize(bytes(row[2])) for row in rows if row[2] is not None}
+    return {row[0]: row[1] for row in rows}, newest
 
 
 async def load_chunk(tenant: Tenant, segment: int, chunk: int) -> BitMap:

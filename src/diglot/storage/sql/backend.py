@@ -5,13 +5,26 @@ position.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from pyroaring import BitMap
-from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Select, Table, literal_column
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    FromClause,
+    PrimaryKeyConstraint,
+    Select,
+    Table,
+    TextClause,
+    UniqueConstraint,
+    UpdateBase,
+    literal_column,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
@@ -29,11 +42,18 @@ ONE: Final[Expression] = literal_column("1")
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A compiled statement: its text, the names of its parameters by position, and its constants."""
+    """A compiled statement: its text, the names of its parameters by position, and its constants.
+
+    `tables` are all that it names, None if that is not known; `written` is the one whose rows it changes. In
+    each key of a `divisible` one is the workspace, so that a distributed database can divide it by workspace.
+    """
 
     text: str
     parameter_names: tuple[str, ...]
     constants: Mapping[str, Any]
+    tables: frozenset[str] | None = None
+    written: str | None = None
+    divisible: bool = False
 
     def positional_values(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values by position; a missing value raises KeyError."""
@@ -97,4 +117,16 @@ class Backend:
         # SQLAlchemy gives a parameter without a value None, which would hide a value that the caller forgot.
         unbound = {name for name, parameter in compiled.binds.items() if parameter.required}
         constants = {name: value for name, value in compiled.params.items() if name not in unbound}
-        return Sql(str(compiled), tuple(compiled.positiontup or ()), constants)
+        sql = Sql(str(compiled), tuple(compiled.positiontup or ()), constants)
+        return sql if isinstance(statement, TextClause) else _with_tables(sql, statement)
+
+
+def _with_tables(sql: Sql, statement: ClauseElement) -> Sql:
+    """Return a compiled statement with the tables that it names."""
+    tables = frozenset(one.fullname for one in visitors.iterate(statement) if isinstance(one, Table))
+    written = statement.table if isinstance(statement, UpdateBase) else None
+    if not isinstance(written, Table):
+        return replace(sql, tables=tables)
+    keys = [one for one in written.constraints if isinstance(one, (PrimaryKeyConstraint, UniqueConstraint))]
+    divisible = all("workspace" in key.columns for key in keys)
+    return replace(sql, tables=tables, written=written.fullname, divisible=divisible)

@@ -80,6 +80,9 @@ class Transaction(Protocol):
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         """Execute a statement once for each set of values."""
 
+    async def send_writes(self) -> None:
+        """Send the writes that are held back, as the commit does and whatever needs them."""
+
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         """Run a slow computation without blocking the event loop."""
 

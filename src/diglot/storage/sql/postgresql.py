@@ -29,7 +29,8 @@ from diglot.storage.sql.pool.postgresql_failures import (
     is_lost,
     is_temporary,
 )
-from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
+from diglot.storage.sql.pool.postgresql_sessions import read_sessions
+from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction, WritingTransaction
 from diglot.storage.sql.pool.postgresql_watch import Watch
 from diglot.storage.sql.pool.write_turns import WriteTurns
 
@@ -161,17 +162,16 @@ class PostgreSQL:
     async def _run_once(self, work: UnitOfWork[T], key: int | None, plan: _Plan, *, is_last: bool) -> T:
         lease = await self._connections.take(key)
         connection = lease.connection
-        transaction = PostgreSQLTransaction(
-            connection, self.backend, self.process_cache, may_write=plan.may_write
-        )
+        kind = WritingTransaction if plan.may_write else PostgreSQLTransaction
+        transaction = kind(connection, self.backend, self.process_cache)
         begun = False
         try:
             if plan.begin is not None:
-                await connection.execute(plan.begin + self._timeouts(lease))
+                await connection.execute(self._connections.begin(plan.begin) + self._timeouts(lease))
                 begun = True
             result = await work(transaction)
             if plan.begin is not None:
-                await connection.execute("COMMIT")
+                await transaction.commit()
         except BaseException as error:
             await self._release_failed(lease, error, begun=begun)
             may_repeat = not is_last and (plan.is_repeatable or (plan.begin is not None and not begun))
@@ -259,7 +259,7 @@ async def read_revision(url: str) -> str | None:
     Raise `DatabaseAway` if the database does not answer now, `Misconfigured` if it never will.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        connection = await read_sessions(url).connect(CONNECT_SECONDS)
         try:
             revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
         finally:

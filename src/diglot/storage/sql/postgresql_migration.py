@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from diglot.storage.sql.citus.cluster import require_cluster
 from diglot.storage.sql.citus.tables import distribute_tables
 from diglot.storage.sql.database import Distributor, Migrator
+from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.postgresql import CONNECT_SECONDS
 
 # An arbitrary number, unlikely to be locked by another program.
@@ -28,7 +29,7 @@ _FOR_CITUS: Final = (
 def _create_engine(url: str) -> AsyncEngine:
     # asyncpg parses the URL here as in the engine, because SQLAlchemy treats `sslmode` and other options
     # differently.
-    connect = partial(asyncpg.connect, url, timeout=CONNECT_SECONDS)
+    connect = partial(read_sessions(url).connect, CONNECT_SECONDS)
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
 
 

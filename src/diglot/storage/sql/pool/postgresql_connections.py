@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -17,6 +17,7 @@ from diglot.errors import DatabaseAway, Unavailable
 from diglot.storage.sql.engine import BACKGROUND, Limits, PoolUsage
 from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_failures import explain_connect_error
+from diglot.storage.sql.pool.postgresql_sessions import Connection, read_sessions
 from diglot.storage.sql.pool.turns import Turns
 
 MAX_CONNECTIONS: Final = 8
@@ -24,9 +25,6 @@ _IDLE_SECONDS: Final = 300.0
 # How long the pool gets along with the connections that it has after the server refused another one.
 _REFUSED_SECONDS: Final = 5.0
 _TOO_MANY: Final = "53300"
-
-# asyncpg has no types.
-Connection = Any
 
 
 @dataclass(slots=True, eq=False)
@@ -42,16 +40,26 @@ class Lease:
 
 
 class Connections:
-    """A pool of connections; `away` is why the database cannot be used, None if it can."""
+    """A pool of connections; `away` is why the database cannot be used, None if it can.
+
+    `served_at` is the instant of the event loop at which the database last did what a unit asked.
+    """
 
     def __init__(self, url: str, limits: Limits, failures: Failures) -> None:
-        self._url, self._limits, self._failures = url, limits, failures
+        self._sessions, self._limits, self._failures = read_sessions(url), limits, failures
+        self._settings = {
+            # Statements are short and cached, so JIT compilation does not pay off.
+            "jit": "off",
+            "statement_timeout": f"{limits.read_seconds * 1000:.0f}",
+            "lock_timeout": f"{limits.wait_seconds * 1000:.0f}",
+        }
         self.size = limits.connections or MAX_CONNECTIONS
         self._turns = Turns(self.size, limits)
         self._idle: list[tuple[Connection, float]] = []
         self._leases: dict[Lease, None] = {}
         self._refused_at: float | None = None
         self.away: Unavailable | None = None
+        self.served_at = 0.0
         self._all_returned: asyncio.Event | None = None
         self.on_lost: Callable[[], None] = lambda: None
 
@@ -84,6 +92,8 @@ class Connections:
     def give_back(self, lease: Lease, *, reusable: bool, succeeded: bool) -> None:
         """Give a connection back; one that is not reusable is closed."""
         del self._leases[lease]
+        if reusable and succeeded:
+            self.served_at = asyncio.get_running_loop().time()
         if not reusable or self.away is not None:
             lease.connection.terminate()
         elif not lease.connection.is_closed():
@@ -98,18 +108,11 @@ class Connections:
 
     async def connect(self, seconds: float) -> Connection:
         """Open a connection that is not part of the pool; raise what the driver raises."""
-        limits = self._limits
-        return await asyncpg.connect(
-            self._url,
-            timeout=seconds,
-            server_settings={
-                "application_name": "diglot",
-                # Statements are short and cached, so JIT compilation does not pay off.
-                "jit": "off",
-                "statement_timeout": f"{limits.read_seconds * 1000:.0f}",
-                "lock_timeout": f"{limits.wait_seconds * 1000:.0f}",
-            },
-        )
+        return await self._sessions.connect(seconds, self._settings)
+
+    def begin(self, statement: str) -> str:
+        """Return what begins a transaction with the settings of the pool."""
+        return self._sessions.begin(statement, self._settings)
 
     def oldest(self) -> float | None:
         """Return when the unit began that runs longest; None if none runs."""

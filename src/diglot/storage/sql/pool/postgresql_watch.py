@@ -14,8 +14,9 @@ import asyncpg
 
 from diglot.errors import DatabaseAway, DatabaseBusy, DatabaseReadOnly, Misconfigured, Unavailable
 from diglot.storage.sql.pool.failures import Failures, log, renew
-from diglot.storage.sql.pool.postgresql_connections import Connection, Connections
+from diglot.storage.sql.pool.postgresql_connections import Connections
 from diglot.storage.sql.pool.postgresql_failures import explain_connect_error
+from diglot.storage.sql.pool.postgresql_sessions import Connection
 
 PROBE_SECONDS: Final = 2.0
 # A unit that runs longer than this makes the watch probe, and again at this interval.
@@ -122,6 +123,7 @@ class Watch:
     async def _probe(self) -> bool:
         """Return whether the database is read-only; raise `Unavailable` if it does not answer in time."""
         async with self._lock:
+            began = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(PROBE_SECONDS):
                     if self._connection is None or self._connection.is_closed():
@@ -130,6 +132,8 @@ class Watch:
             except BaseException as error:
                 self._drop()
                 if isinstance(error, TimeoutError):
+                    if self._connections.served_at > began:
+                        return False  # a pooler keeps the probe waiting while others are served
                     raise DatabaseAway(f"PostgreSQL did not answer within {PROBE_SECONDS:g} s") from error
                 if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
                     raise DatabaseAway(f"PostgreSQL: {error}") from error

@@ -62,6 +62,9 @@ class SQLiteTransaction:
             self.large_sql[hash(sql.text)] = len(sql.text)
         return sql
 
+    async def send_writes(self) -> None:
+        """Do nothing, because no write is held back."""
+
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         # A unit runs on the thread of its connection already, and must not suspend.
         return function()
