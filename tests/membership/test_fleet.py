@@ -142,7 +142,12 @@ async def make_pending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def ticks(engine: Engine) -> Counter[int]:
     """Return how many changes by time each workspace has had."""
-    statement = Statement(select(membership_log.c.workspace).where(membership_log.c.cause == Cause.TIME))
+    return await count_changes(engine, Cause.TIME)
+
+
+async def count_changes(engine: Engine, cause: Cause) -> Counter[int]:
+    """Return how many changes of a cause are in the history of each workspace."""
+    statement = Statement(select(membership_log.c.workspace).where(membership_log.c.cause == cause.value))
     return Counter(row[0] for row in await engine.read(lambda tx: tx.fetch_all(statement)))
 
 
@@ -364,20 +369,21 @@ async def failing(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Failing:
         await make_pending(world, monkeypatch)
     engine = FailingEngine(fleet.engine)
     engine.away = {world.caller.workspace for world in worlds[::3]}
-    process = fleet.join(engine)
+    process = fleet.join(engine, history_days=1)
     fleet.now += 2 * dates.DAY
     await process.leases.renew()
     return Failing(fleet, engine, process, worlds)
 
 
 async def test_the_work_of_the_others_goes_on(failing: Failing, caplog: pytest.LogCaptureFixture) -> None:
-    """Their clocks tick, their segments are evaluated and verified, their logs compacted and expired."""
+    """Their clocks tick, their segments are evaluated and verified, and their history expires."""
     fleet, engine, away = failing.fleet, failing.engine, {*failing.engine.away}
     here = failing.all - away
     for _ in range(4 * 60 * SECOND // POLL):
         await failing.process.poll()
         fleet.now += POLL
-    assert await ticks(fleet.engine) == dict.fromkeys(here, 1)
+    assert await count_changes(fleet.engine, Cause.TIME) == dict.fromkeys(here, 1)
+    assert await count_changes(fleet.engine, Cause.CONTACT_CREATED) == dict.fromkeys(away, 1)
     assert await pending(fleet.engine) == away
     found = await fleet.engine.read(lambda tx: metrics.load(tx, fleet.now))
     assert found.verified_segments == len(here)

@@ -87,8 +87,8 @@ class Deliveries:
         if not await webhooks.lease(tenant, number, now=now, leased_until=leased_until, until=until):
             return None
         items = await deliveries.load_due(tenant, number, now, BATCH_SIZE)
-        webhook = await webhooks.find_by_number(tenant, number)
-        if not items or webhook is None:
+        webhook = await webhooks.find_by_number(tenant, number) if items else None
+        if webhook is None:
             await webhooks.release(tenant, number, until, None)
             return None
         return LeasedDeliveries(tenant.workspace, webhook, until, items)

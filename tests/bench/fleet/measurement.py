@@ -34,8 +34,8 @@ from support.servers.webhook_receiver import receiving
 SECONDS: Final = 15.0
 WRITES: Final = 20.0
 SECOND: Final = 1_000_000
-# Clocks that become due in each phase.
-_MAX_CLOCKS: Final = 50
+# Clocks that become due in each phase but the first.
+_CLOCKS_DUE: Final = 20
 _ROUNDS_OF_LEASES: Final = 3
 _c = workspaces.c
 _MAKE_DUE = Statement(
@@ -82,9 +82,14 @@ async def measure(
                 for processes in fleets:
                     async with _open_fleet(url, size, processes) as fleet:
                         hourly.append(await fleet.settle() / size)
-                        for phase, rate in (("idle", 0.0), ("writes", writes)):
-                            outcomes.append(await fleet.observe(phase, seconds, rate))
+                        for phase, clocks, rate in _list_phases(writes):
+                            outcomes.append(await fleet.observe(phase, seconds, clocks, rate))
     return Run(outcomes, sum(hourly) / len(hourly))
+
+
+def _list_phases(writes: float) -> Sequence[tuple[str, int, float]]:
+    """Return the phases: their names, how many clocks become due, and the writes of a second."""
+    return ("idle", 0, 0.0), ("clocks", _CLOCKS_DUE, 0.0), ("writes", _CLOCKS_DUE, writes)
 
 
 async def _fill(url: str, size: int, receiver: str) -> None:
@@ -145,9 +150,9 @@ class _Fleet:
         await asyncio.sleep(1)
         return float(sum(answer["statements"] for answer in worked))
 
-    async def observe(self, phase: str, seconds: float, writes: float) -> Outcome:
+    async def observe(self, phase: str, seconds: float, clocks: int, writes: float) -> Outcome:
         """Count and measure for some time, in which some clocks become due."""
-        due = await self._make_due(seconds)
+        due = await self._make_due(seconds, min(clocks, self.size // 2))
         await self._ask_all("begin", writes / len(self.members), self.size)
         cost = await self.meter.cost(lambda: self._wait(phase, seconds))
         answers = await self._ask_all("end")
@@ -165,10 +170,9 @@ class _Fleet:
             late=len(due) - len(ticked),
         )
 
-    async def _make_due(self, seconds: float) -> dict[int, int]:
+    async def _make_due(self, seconds: float, number: int) -> dict[int, int]:
         """Let some clocks become due, early enough that the next look finds them within the phase."""
-        number = max(1, min(_MAX_CLOCKS, self.size // 2))
-        step = round(max(seconds - POLL_SECONDS - 1, 0.5) * SECOND / number)
+        step = round(max(seconds - POLL_SECONDS - 1, 0.5) * SECOND / max(number, 1))
         begin = system_clock() + SECOND // 10
         due = {2 * n + 1: begin + n * step for n in range(number)}
         rows = [{"of": workspace, "due": at} for workspace, at in due.items()]
