@@ -20,6 +20,8 @@ from diglot.storage.sweeps import ALL_SHARES, SHARES
 SECOND: Final = 1_000_000
 # If a process dies, its leases end after this time and the others continue.
 LEASE_DURATION: Final = 45 * SECOND
+# Leases are read at each look, and renewed at this interval.
+_RENEWAL_INTERVAL: Final = 15 * SECOND
 _SHARES_BY_NAME: Final = {f"background {share}": share for share in ALL_SHARES}
 _NAMES: Final = {share: name for name, share in _SHARES_BY_NAME.items()}
 
@@ -33,15 +35,15 @@ class ShareLeases:
         self._holder = secrets.token_hex(8)
         self._own_name = f"process {self._holder}"
         self._shares: frozenset[int] = frozenset()
-        self._until = 0
+        self._renewed_at: int | None = None
         self.sweeper = Sweeper(engine, clock, self.held)
 
     def held(self) -> frozenset[int]:
         """Return the shares that this process holds now."""
-        return self._shares if self._clock() < self._until else frozenset()
+        return self._shares if self._was_renewed_within(LEASE_DURATION) else frozenset()
 
     async def renew(self, find_share_in_use: Callable[[], int | None] = lambda: None) -> None:
-        """Renew the leases, give up shares that other processes lack, and take those that this one lacks.
+        """Renew the leases if it is time, give up shares that others lack, take those that this one lacks.
 
         A share in use is kept, because a task of it runs.
         """
@@ -56,13 +58,14 @@ class ShareLeases:
             # Only the leases cannot be read: each process goes on with what it holds, and none takes more.
             await self.sweeper.require_answer(error)
             self.sweeper.warn("leases", "they cannot be renewed", error)
-        self._until = now + LEASE_DURATION
+            # The next look renews them.
+            self._renewed_at = now - _RENEWAL_INTERVAL
         if self._shares - before:
             self.sweeper.on_gain()
 
     async def release(self) -> None:
         """Release all leases, so that other processes can continue at once."""
-        self._until = 0
+        self._renewed_at = None
         with suppress(EphemeralBusyError):
             await self._engine.run_ephemeral(lambda tx: leases.release_all(tx, self._holder))
 
@@ -70,13 +73,15 @@ class ShareLeases:
         self, transaction: Transaction, now: int, find_share_in_use: Callable[[], int | None]
     ) -> frozenset[int]:
         until = now + LEASE_DURATION
-        await leases.renew_all(transaction, self._holder, until)
+        if not self._was_renewed_within(_RENEWAL_INTERVAL):
+            await leases.renew_all(transaction, self._holder, until)
+            self._renewed_at = now
         rows = await leases.list_all(transaction)
-        if self._own_name not in {row.work for row in rows}:
+        live = [row for row in rows if row.until > now]
+        if self._own_name not in {row.work for row in live}:
             await leases.take(transaction, Lease(self._own_name, self._holder, until), now)
         if any(row.until <= now - LEASE_DURATION for row in rows):
             await leases.delete_expired(transaction, now - LEASE_DURATION)
-        live = [row for row in rows if row.until > now]
         wanted = count_fair_shares(self._holder, [row.holder for row in live])
         mine = _find_shares(row for row in live if row.holder == self._holder)
         given_up = sorted(mine - {find_share_in_use()})[: max(len(mine) - wanted, 0)]
@@ -91,6 +96,9 @@ class ShareLeases:
             if len(mine) + len(taken) < wanted and await leases.take(transaction, lease, now):
                 taken.add(share)
         return mine.difference(given_up) | taken
+
+    def _was_renewed_within(self, time: int) -> bool:
+        return self._renewed_at is not None and self._renewed_at <= self._clock() < self._renewed_at + time
 
 
 def count_fair_shares(holder: str, holders: Iterable[str]) -> int:
