@@ -344,6 +344,19 @@ async def test_a_look_is_one_statement(fleet: Fleet) -> None:
     assert len(statements) == 1
 
 
+async def test_tasks_do_not_look_for_others(fleet: Fleet) -> None:
+    """A look between any two of thousands of steps would cost more than some of them."""
+    await create_worlds(fleet, 4)
+    process = fleet.join()
+    fleet.now += 2 * dates.DAY
+    await process.leases.renew()
+    with recording() as statements:
+        await process.run_tasks()
+    assert process.steps == 2 * 4
+    sweep = due_work._PENDING_SEGMENTS._of_shares.sql_for(fleet.engine.backend).text
+    assert statements.count(sweep) == 1
+
+
 # A node that is away
 
 

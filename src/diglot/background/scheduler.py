@@ -30,6 +30,8 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 # A clock that was set less than this ago is not ticked.
 TICK_INTERVAL: Final = 10 * SECOND
+# Pending segments are looked for at this interval, not between any two steps of other tasks.
+EVALUATION_INTERVAL: Final = 5 * SECOND
 # A failed task is postponed, so that it does not block others. A segment that was updated during its
 # evaluation is postponed too, because more updates may follow.
 RETRY_DELAY: Final = 10 * MINUTE
@@ -111,7 +113,7 @@ class Scheduler:
         self._postponed_until: dict[TaskName, int] = {}
         # In order of priority.
         self._queues = (
-            _TaskQueue("evaluate", 0, self._find_evaluations),
+            _TaskQueue("evaluate", EVALUATION_INTERVAL, self._find_evaluations),
             _TaskQueue("compact", MINUTE, self._find_compactions),
             _TaskQueue("expire", HOUR, self._find_expirations),
             *([_TaskQueue("verify", MINUTE, self._find_verifications)] if verify_every_hours else []),
