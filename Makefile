@@ -6,7 +6,7 @@ VENV ?= $(or $(VIRTUAL_ENV),.venv)
 BIN := $(abspath $(VENV))/bin
 
 # What `make bench` runs, and with which options: `make bench BENCH=membership ARGS="--only update"`.
-BENCH ?= http estimate forward membership neighbours start
+BENCH ?= http estimate fleet forward membership neighbours start
 # The tests that reach conditions, dialects and API, for `make coverage`.
 COVERING := tests/unit tests/dialects tests/server tests/membership/test_segment_webhooks.py \
 	tests/membership/test_membership_kept_current.py tests/membership/test_compiled_segments.py \

@@ -12,6 +12,7 @@ from diglot.api.call import SERVICES
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.pipeline import build_route
 from diglot.background.scheduler import Scheduler
+from diglot.background.share_leases import ShareLeases
 from diglot.background.worker import work_in_background
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, get_dialect
@@ -187,11 +188,11 @@ def _server_lifespans(instruments: Instruments, uses: KeyUsage) -> list[Lifespan
 def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        services: Services = app.state[SERVICES]
+        del app
         await open_for_serving(engine, settings.database)
         _begin_collecting()
         try:
-            async with uses.flush_periodically(), services.idempotency.clean_up_periodically():
+            async with uses.flush_periodically():
                 yield
         finally:
             await engine.close()
@@ -210,17 +211,17 @@ def _begin_collecting() -> None:
 def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifespan]:
     engine, settings, figures = instruments.engine.in_background(), instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
+    leases = ShareLeases(engine, clock)
     scheduler = Scheduler(
-        engine,
-        clock,
+        leases.sweeper,
         verify_every_hours=settings.verify_every_hours,
         history_days=settings.history_days,
         on_evaluation=figures.count_evaluation,
     )
-    deliveries = Deliveries(engine, clock)
+    deliveries = Deliveries(leases.sweeper)
     return [
         lambda _: deliver_in_background(deliveries, targets, _render_message, figures.count_attempt),
-        lambda _: work_in_background(scheduler),
+        lambda _: work_in_background(scheduler, leases),
     ]
 
 

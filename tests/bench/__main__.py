@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import estimates, forwarding, http_cost, start
+from bench.fleet import measurement as fleets
+from bench.fleet.report import report as report_fleets
 from bench.membership import run
 from bench.neighbours import measurement
 from bench.neighbours.attacks import ATTACKS
@@ -32,6 +34,10 @@ def main() -> None:
         for database in databases:
             _measure_neighbours(database, given)
         return
+    if given.benchmark == "fleet":
+        for database in databases:
+            _measure_fleets(database, given)
+        return
     count = given.contacts or SIZES[given.benchmark]
     for database in databases:
         print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
@@ -43,15 +49,25 @@ def main() -> None:
 
 def _measure_neighbours(database: Database, given: argparse.Namespace) -> None:
     for workers in given.workers or (1,):
-        outcomes = asyncio.run(measurement.measure(database, workers, given.seconds, given.attack or ()))
+        seconds = given.seconds or measurement.SECONDS
+        outcomes = asyncio.run(measurement.measure(database, workers, seconds, given.attack or ()))
         load = os.getloadavg()[0]
         print(f"\nneighbours: {database.name}, {workers} workers, load average at the end {load:.0f}\n")
         print(report_neighbours(outcomes), flush=True)
 
 
+def _measure_fleets(database: Database, given: argparse.Namespace) -> None:
+    sizes, processes = given.workspaces or (100, 1_000), given.processes or (1, 2, 4)
+    run = asyncio.run(
+        fleets.measure(database, sizes, processes, given.seconds or fleets.SECONDS, given.writes)
+    )
+    print(f"\nfleet: {database.name}, load average at the end {os.getloadavg()[0]:.0f}\n")
+    print(report_fleets(run), flush=True)
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "forward", "neighbours", "start"])
+    parser.add_argument("benchmark", choices=[*SIZES, "fleet", "forward", "neighbours", "start"])
     parser.add_argument(
         "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
     )
@@ -77,17 +93,29 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--before", metavar="SRC", type=Path, help="start: another source folder, to compare its start"
     )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help=f"neighbours: how long the victim calls, alone and with ({measurement.SECONDS:g});"
+        f" fleet: how long each phase lasts ({fleets.SECONDS:g})",
+    )
     _add_neighbours(parser.add_argument_group("neighbours"))
+    _add_fleet(parser.add_argument_group("fleet"))
     return parser
 
 
 def _add_neighbours(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--seconds", type=float, default=measurement.SECONDS, help="how long the victim calls, alone and with"
-    )
     group.add_argument("--attack", choices=list(ATTACKS), action="append", help="only this attack")
     group.add_argument(
         "--workers", type=int, choices=(1, 2, 4), action="append", help="workers of the server (1)"
+    )
+
+
+def _add_fleet(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--workspaces", type=int, action="append", help="how many there are (100 and 1,000)")
+    group.add_argument("--processes", type=int, action="append", help="how many there are (1, 2 and 4)")
+    group.add_argument(
+        "--writes", type=float, default=fleets.WRITES, help="writes a second of the whole fleet (20)"
     )
 
 

@@ -232,16 +232,16 @@ async def test_a_long_log_is_compacted_when_it_is_quiet(
     await create_vips(world, 12)
     result = await state(world)
     assert (result.compacted_to, result.last_entry) == (0, 12)
-    assert await keeping.find_long_logs() == []
+    assert await world.engine.read(keeping.find_long_logs) == []
     world.now += retention.QUIET_PERIOD
-    assert await keeping.find_long_logs() == []
+    assert await world.engine.read(keeping.find_long_logs) == []
     world.now += retention.IDLE_PERIOD
-    assert await keeping.find_long_logs() == [world.caller.workspace]
+    assert await world.engine.read(keeping.find_long_logs) == [world.caller.workspace]
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 1)
     world.now += -retention.IDLE_PERIOD
-    assert await keeping.find_long_logs() == [world.caller.workspace]
+    assert await world.engine.read(keeping.find_long_logs) == [world.caller.workspace]
     await keeping.compact(world.caller.workspace)
-    assert await keeping.find_long_logs() == []
+    assert await world.engine.read(keeping.find_long_logs) == []
     result = await state(world)
     assert result.compacted_to == result.last_entry
     await world.check()

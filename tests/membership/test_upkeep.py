@@ -15,7 +15,6 @@ from diglot.background import scheduler as service
 from diglot.background.first_evaluation import FirstEvaluation, ScanResult
 from diglot.background.scheduler import (
     HOUR,
-    LEASE_DURATION,
     MINUTE,
     REEVALUATION_DELAY,
     RETRY_DELAY,
@@ -29,6 +28,7 @@ from diglot.membership import evaluate, writer
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, OriginalText, Segment
+from diglot.server import operator_pages
 from diglot.server.observability.stored_metrics import STORED_FAMILIES
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import NewSegment, Segments
@@ -36,6 +36,7 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.background import due_work as stored
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import membership_log, segments
 from diglot.storage.sql.engine import Engine, Transaction
@@ -46,6 +47,7 @@ from support.membership.random_world import NOW, World, create_world
 from support.metrics_page import MetricsPage
 from support.servers.in_process import serving
 from support.servers.process import running
+from support.statements import recording
 
 SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
 VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
@@ -53,7 +55,7 @@ VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
 
 def background_work(world: World, process: int = 0, **options: Any) -> Scheduler:
     """Return the background work of one of the processes."""
-    return Scheduler(world.engines[process], lambda: world.now, **options)
+    return Scheduler(Sweeper(world.engines[process], lambda: world.now), **options)
 
 
 async def create_segment(world: World, written: dict[str, Any]) -> Segment:
@@ -136,7 +138,7 @@ async def test_a_failing_workspace_does_not_block_others(
     await background_work(world).advance_clocks()
     assert await evaluated_at(two) == world.now
     assert await evaluated_at(world) < world.now
-    assert f"clock of workspace {world.caller.workspace}\n" in caplog.text
+    assert f"workspace {world.caller.workspace} is passed over for a while: broken" in caplog.text
 
 
 # Tasks
@@ -249,32 +251,15 @@ async def test_a_clock_set_back_stops_no_task(world: World) -> None:
     assert await _do_all(upkeep)
 
 
-async def test_one_process_does_the_work_of_all(world: World) -> None:
-    """It does so until it releases its lease, or the lease expires."""
-    first, second = background_work(world), background_work(world, 1)
-    assert await first.acquire_lease()
-    assert not await second.acquire_lease()
-    world.now += LEASE_DURATION - 1
-    assert await first.acquire_lease()
-    world.now += LEASE_DURATION - 1
-    assert not await second.acquire_lease()
-    world.now += 1
-    assert await second.acquire_lease()
-    assert not await first.acquire_lease()
-    await first.release_lease()
-    assert not await first.acquire_lease()
-    await second.release_lease()
-    assert await first.acquire_lease()
-
-
 # The worker of a process
 
 
 @dataclass
 class FakeUpkeep:
-    """Background work that records its calls and fails on demand."""
+    """Background work and its leases, which record their calls and fail on demand."""
 
     may: bool = True
+    share_in_use: int | None = None
     steps: list[float | Exception | None] = field(default_factory=list)
     looks: list[Exception] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -289,10 +274,13 @@ class FakeUpkeep:
         if self.looks:
             raise self.looks.pop(0)
 
-    async def acquire_lease(self) -> bool:
-        return self.may
+    async def renew(self, find_share_in_use: Callable[[], int | None]) -> None:
+        assert find_share_in_use() is None
 
-    async def release_lease(self) -> None:
+    def held(self) -> frozenset[int]:
+        return frozenset({0}) if self.may else frozenset()
+
+    async def release(self) -> None:
         self.log.append("release")
         if self.looks:
             raise self.looks.pop(0)
@@ -311,7 +299,7 @@ class FakeUpkeep:
 
 
 async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> list[str]:
-    worker = BackgroundWorker(fake, poll_seconds=0.001)  # type: ignore[arg-type]
+    worker = BackgroundWorker(fake, fake, poll_seconds=0.001)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(30):
         await until()
@@ -321,7 +309,7 @@ async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> l
 
 
 async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
-    """It goes on after failures, and releases its lease at the end."""
+    """It goes on after failures, and releases its leases at the end."""
     fake = FakeUpkeep(steps=[0.0, ValueError("a chore"), 0.5, None], looks=[ValueError("a look")])
     log = await _worked(fake, fake.idle.wait)
     assert log[:2] == ["look", "look"]
@@ -329,14 +317,14 @@ async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
     assert log[-1] == "release"
 
 
-async def test_a_worker_without_a_lease_only_ticks() -> None:
-    """Another process runs the tasks."""
+async def test_a_worker_without_a_lease_runs_no_task() -> None:
+    """Other processes run them."""
     fake = FakeUpkeep(may=False)
     assert set(await _worked(fake, fake.looked.wait)) == {"look", "release"}
 
 
 async def test_a_worker_stops_in_the_middle_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long task is abandoned on a stop; so is a lease that cannot be released."""
+    """A long task is abandoned on a stop; so are leases that cannot be released."""
     monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
     fake = FakeUpkeep(hangs=True)
 
@@ -380,8 +368,9 @@ async def test_metrics_show_pending_work(
     assert int(head.headers["content-length"]) > 0
 
 
-async def test_metrics_show_delays(world: World, url: str) -> None:
+async def test_metrics_show_delays(world: World, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memberships behind their time, and the oldest full evaluation."""
+    monkeypatch.setattr(operator_pages, "REMEMBER_SECONDS", 0.0)
     await create_segment(world, SEEN)
     await create_vip(world, "ada", 6)
     world.now += dates.DAY + 100 * SECOND
@@ -398,6 +387,14 @@ async def test_metrics_show_delays(world: World, url: str) -> None:
             metrics.value("diglot_oldest_evaluation_age_seconds"),
         ) == (0, 0)
         assert metrics.value("diglot_verified_segments_total") == 1
+
+
+async def test_metrics_of_the_database_are_one_statement(crowd: httpx.AsyncClient) -> None:
+    """A process asks once in a few seconds, however many scrapers ask it."""
+    with recording() as statements:
+        pages = [MetricsPage((await crowd.get("/metrics")).text) for _ in range(3)]
+    assert len(statements) == 1
+    assert {page.value("diglot_pending_segments") for page in pages} == {0}
 
 
 async def test_metrics_of_an_unavailable_database(

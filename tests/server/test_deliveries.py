@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from diglot.background.retention import Retention
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import ContactChange
 from diglot.model.webhooks import Attempt, Delivery, Webhook, WebhookEventType, WebhookMessage
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.background.sweeper import Sweeper
+from diglot.storage.sql.engine import Engine, Executable, Transaction
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
-from diglot.storage.sql.statement import Statement
+from diglot.storage.sweeps import ALL_SHARES, share_of
 from diglot.storage.tenant import Tenant
 from diglot.storage.webhooks import deliveries as stored
 from diglot.storage.webhooks import webhooks
@@ -28,16 +30,16 @@ from diglot.webhooks import worker as workers
 from diglot.webhooks.deliveries import (
     GIVE_UP_AFTER,
     LEASE_DURATION,
-    RETENTION_PERIOD,
     Deliveries,
     LeasedDeliveries,
 )
 from diglot.webhooks.sender import Sender
 from support import engines
 from support.engines import POOLED_TOO, Database
-from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox
+from support.outboxes import SECOND, TARGETS, Outbox, deliver, look, outbox
 from support.reporting import Tally
 from support.servers.webhook_receiver import ReceivedRequest, Receiver, answer, receiving
+from support.statements import recording
 
 MINUTE = 60 * SECOND
 
@@ -181,7 +183,7 @@ async def test_pauses_have_random_jitter(box: Outbox, receiver: Receiver) -> Non
     hook = await box.register(receiver.url)
     await box.create_contact("ada")
     worker = box.worker()
-    worker.deliveries = Deliveries(box.engine, box.clock, lambda: 1)
+    worker.deliveries = Deliveries(Sweeper(box.engine, box.clock), lambda: 1)
     await deliver(worker)
     (sent,) = await box.sent(hook)
     assert sent.due_at == box.now + 48 * SECOND
@@ -334,8 +336,8 @@ async def test_a_process_dies_before_it_records_the_attempt(box: Outbox, receive
     emails = await box.import_contacts(3)
     dying = box.worker()
 
-    dying.deliveries = _Dying(box.engine, box.clock, lambda: 0)
-    await dying._start_due_turns()
+    dying.deliveries = _Dying(Sweeper(box.engine, box.clock), lambda: 0)
+    await look(dying)
     await asyncio.gather(*dying._turns.values(), return_exceptions=True)
     assert receiver.emails == emails[:1]
     box.now += LEASE_DURATION
@@ -501,6 +503,7 @@ async def test_internal_errors_are_retried(
 
     monkeypatch.setattr(Deliveries, "lease_due", failing)
     await box.create_contact("late")
+    worker.look_again()
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.3)
     monkeypatch.setattr(Deliveries, "list_waiting", failing)
@@ -512,32 +515,39 @@ async def test_internal_errors_are_retried(
 # Retention
 
 
+async def purge(box: Outbox) -> int:
+    """Delete what is past its retention; return the number of transactions."""
+    retention, transactions = Retention(box.engine, 30, box.clock), 0
+    while await retention.expire_batch(box.caller.workspace):
+        transactions += 1
+    return transactions
+
+
 async def test_old_deliveries_are_purged(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker deletes finished deliveries thirty days after their creation, now and then."""
+    """Finished deliveries are deleted thirty days after their creation, a few at a time."""
     monkeypatch.setattr(stored, "_PURGE_BATCH", 2)
     hook = await box.register(receiver.url)
     await box.import_contacts(5)
     worker = box.worker()
     await deliver(worker)
-    box.now += RETENTION_PERIOD
+    box.now += stored.RETENTION_PERIOD
     await box.create_contact("young")
-    await box.deliveries.purge_ended()
+    assert await purge(box) == 0
     assert len(await box.sent(hook)) == 6
     box.now += 1
-    await box.deliveries.purge_ended()
+    assert await purge(box) == 3
     assert len(await box.sent(hook)) == 1
-    box.now += 2 * RETENTION_PERIOD
-    await box.deliveries.purge_ended()
+    box.now += 2 * stored.RETENTION_PERIOD
+    assert await purge(box) == 0
     assert len(await box.sent(hook)) == 1, "a waiting delivery stays"
     await deliver(worker)
-    monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
-    await deliver(worker)
+    assert await purge(box) == 1
     assert await box.sent(hook) == []
 
 
-def query_plan(path: Path, *statements: Statement) -> list[str]:
+def query_plan(path: Path, *statements: Executable) -> list[str]:
     """Return SQLite's query plan for a lookup of rows."""
     with closing(sqlite3.connect(path)) as connection:
         plans = [
@@ -550,25 +560,31 @@ def query_plan(path: Path, *statements: Statement) -> list[str]:
 async def test_few_rows_are_read() -> None:
     """One seek for each webhook finds the waiting deliveries, however many other rows there are."""
     async with engines.SQLITE.fresh() as url:
-        plans = query_plan(parse_sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
-    assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
-    assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[1]
-    assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
+        plans = query_plan(
+            parse_sqlite_path(url),
+            *(webhooks._WAITING._of_shares, webhooks._WAITING_IN_WORKSPACE, stored._DUE, stored._LAST),
+        )
+    for plan in plans[:2]:
+        assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plan
+    assert "SEARCH webhooks USING PRIMARY KEY (workspace=?)" in plans[1]
+    assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[2]
+    assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[3]
 
 
 # Notifications of commits
 
 
 async def test_a_notification_follows_its_commit(engine: Engine) -> None:
-    """It arrives once after the commit, but not after a rollback or an unannounced commit."""
-    heard: list[str] = []
-    engine.on_commit(lambda: heard.append("heard"))
+    """It comes once after the commit, with the workspaces; not after a rollback or an unannounced commit."""
+    heard: list[set[int]] = []
+    engine.on_commit(lambda workspaces: heard.append({*workspaces}))
 
     async def announcing(transaction: Transaction) -> None:
-        transaction.notify_on_commit()
+        for workspace in (2, 1, 2):
+            transaction.notify_on_commit(workspace)
 
     async def failing(transaction: Transaction) -> None:
-        transaction.notify_on_commit()
+        transaction.notify_on_commit(3)
         raise NotFound("thing")
 
     async def quiet(transaction: Transaction) -> None:
@@ -580,7 +596,7 @@ async def test_a_notification_follows_its_commit(engine: Engine) -> None:
     assert heard == []
     await engine.write(announcing)
     await asyncio.sleep(0)
-    assert heard == ["heard"]
+    assert heard == [{1, 2}]
 
 
 async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Receiver) -> None:
@@ -595,6 +611,56 @@ async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Re
         await box.create_contact(f"p{n}")
         await receiver.wait(n + 1, seconds=5)
     await worker.stop(running)
+
+
+async def test_after_a_write_only_its_workspace_is_looked_at(url: str, receiver: Receiver) -> None:
+    """Those of the others wait for the next look at all."""
+    async with outbox(url) as box, outbox(url, "two") as other:
+        for one in (box, other):
+            await one.register(f"{receiver.url}/{one.caller.workspace}")
+        worker = box.worker()
+        worker.poll_seconds = 3_600
+        box.engine.on_commit(worker.wake)
+        running = asyncio.create_task(worker.run())
+        await asyncio.sleep(0.1)
+        await other.create_contact("ada")
+        with recording() as statements:
+            await box.import_contacts(30)
+            await receiver.wait(30, seconds=5)
+        assert receiver.emails == [f"p{n}@example.com" for n in range(30)]
+        assert webhooks._WAITING._of_shares.sql_for(box.engine.backend).text not in statements
+        worker.look_again()
+        await receiver.wait(31, seconds=5)
+        await worker.stop(running)
+
+
+async def test_other_processes_finish_what_their_shares_have(url: str, receiver: Receiver) -> None:
+    """A process tries once what it wrote; a retry after a while belongs to the process with the share."""
+    statuses = [500, 200]
+
+    async def refuse_once(_: ReceivedRequest) -> bytes:
+        return answer(statuses.pop(0))
+
+    receiver.reply = refuse_once
+    async with outbox(url) as box:
+        await box.register(receiver.url)
+        writing, holding = box.worker(), box.worker()
+        share = share_of(box.caller.workspace)
+        for worker, shares in ((writing, ALL_SHARES - {share}), (holding, frozenset({share}))):
+            sweeper = Sweeper(box.engine, box.clock, lambda shares=shares: shares)  # type: ignore[misc]
+            worker.deliveries = Deliveries(sweeper, lambda: 0)
+        await box.create_contact("ada")
+        writing.wake([box.caller.workspace])
+        await writing._look()
+        writing._start_due_turns()
+        await asyncio.gather(*writing._turns.values())
+        await writing._look()
+        writing._start_due_turns()
+        box.now += MINUTE
+        await deliver(writing)
+        assert len(receiver.requests) == 1
+        await deliver(holding)
+        assert len(receiver.requests) == 2
 
 
 async def free_port() -> int:

@@ -1,7 +1,6 @@
 """Retried writes: done once, answered as the first time, in parallel too."""
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from diglot.service.access import idempotency
-from diglot.service.access.idempotency import Idempotency
-from diglot.storage.access import idempotent_responses as storage_answers
+from diglot.background.scheduler import Scheduler
+from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.statement import Statement
@@ -203,12 +201,8 @@ async def test_a_body_of_another_media_type_is_another_request(server: Server) -
     assert sent[1].headers["idempotency-replayed"] == "true"
 
 
-async def test_responses_are_deleted_after_a_day(
-    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """They contain contacts, so they go even without another request; a failed deletion is retried."""
-    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.01)
-    caplog.set_level(logging.CRITICAL, logger="diglot")
+async def test_responses_are_deleted_after_a_day(url: str) -> None:
+    """They contain contacts, so the background deletes them even without another request."""
     engine = create_engine(url)
     await engine.open()
 
@@ -220,20 +214,9 @@ async def test_responses_are_deleted_after_a_day(
         for workspace in ("one", "two"):
             client = Client(server, await server.key("topmail", workspace), "/api/v1")
             assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
-        server.now += DAY
-        await Idempotency(engine, lambda: server.now).delete_expired()
-        assert await kept() == 2, "the response was stored for the whole day"
-        with monkeypatch.context() as broken:
-            failed = asyncio.Event()
-
-            async def fail(*_: object) -> None:
-                failed.set()
-                raise RuntimeError
-
-            broken.setattr(storage_answers, "list_workspaces_with_old", fail)
-            await asyncio.wait_for(failed.wait(), 10)
-        server.now += 1
-        async with asyncio.timeout(10):
-            while await kept():  # noqa: ASYNC110 - a row has no event
-                await asyncio.sleep(0.01)
+        for later, number in ((DAY, 2), (DAY + 1, 0)):
+            scheduler = Scheduler(Sweeper(engine, lambda later=later: NOW + later))  # type: ignore[misc]
+            while await scheduler.run_next_step() is not None:
+                pass
+            assert await kept() == number
     await engine.close()

@@ -12,6 +12,7 @@ import pytest
 from diglot.errors import Misconfigured
 from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage.background import leases
+from diglot.storage.background.leases import Lease
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
@@ -81,7 +82,7 @@ async def count(engine: Engine, key: str = "key") -> int:
 
 
 async def lease(engine: Engine) -> bool:
-    return await engine.run_ephemeral(lambda tx: leases.take(tx, "work", "holder", 0, 1))
+    return await engine.run_ephemeral(lambda tx: leases.take(tx, Lease("work", "holder", 1), 0))
 
 
 async def opened(stack: AsyncExitStack, url: str) -> Engine:

@@ -13,6 +13,7 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook, Webhooks
+from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
@@ -53,7 +54,7 @@ class Outbox:
     @property
     def deliveries(self) -> Deliveries:
         """Return the deliveries of a separate process, without jitter."""
-        return Deliveries(self.engine, self.clock, lambda: 0)
+        return Deliveries(Sweeper(self.engine, self.clock), lambda: 0)
 
     async def register(self, url: str, *words: str) -> Webhook:
         """Register a receiver for some events, by default for new contacts."""
@@ -84,10 +85,17 @@ class Outbox:
         return [*reversed(await self.webhooks.list_deliveries(self.caller, "misar", hook.id))]
 
 
+async def look(worker: DeliveryWorker) -> None:
+    """Let a worker look at all workspaces and start what is due."""
+    worker.look_again()
+    await worker._look()
+    worker._start_due_turns()
+
+
 async def deliver(worker: DeliveryWorker) -> None:
     """Run a worker until it has sent the due deliveries."""
     while True:
-        await worker._start_due_turns()
+        await look(worker)
         if not worker._turns:
             return
         await asyncio.gather(*worker._turns.values())

@@ -1,4 +1,4 @@
-"""Expires membership history and compacts idle logs, in small transactions in the background.
+"""Deletes what is past its retention and compacts idle logs, in small transactions in the background.
 
 A row of the log that is not compacted into the chunks is needed to read memberships, so it is compacted
 before it is deleted.
@@ -15,11 +15,14 @@ from diglot.membership import store
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.writer import load_active_segments
 from diglot.storage import workspaces
+from diglot.storage.access import idempotent_responses
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import LongLog
 from diglot.storage.membership import instant_index, log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sweeps import EVERYWHERE, Scope
 from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.webhooks import deliveries
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 SECOND: Final = 1_000_000
@@ -35,43 +38,55 @@ _Step = Callable[[WriteUnit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Deletes history older than `history_days`."""
+    """Deletes history older than `history_days`, finished deliveries, and responses that nobody repeats."""
 
     engine: Engine
     history_days: int
     clock: Clock = system_clock
 
-    async def find_long_logs(self) -> Sequence[int]:
+    async def find_long_logs(self, transaction: Transaction, scope: Scope = EVERYWHERE) -> Sequence[int]:
         """Return the workspaces whose log is slow to load for a new process, and that are idle."""
-        return await self.engine.read(partial(_find_long_logs, now=self.clock()))
+        return await _find_long_logs(transaction, scope, self.clock())
 
     async def compact(self, workspace: int) -> None:
         """Compact the log of a workspace."""
         await self.engine.write(lock_workspace(workspace, self.clock, _compact_log))
 
     async def expire_batch(self, workspace: int) -> bool:
-        """Delete some expired history of a workspace; return whether there may be more."""
-        before = self.clock() - self.history_days * DAY
-        steps: tuple[tuple[_Check, _Step], ...] = (
-            (partial(_has_expired_log, before=before), partial(_delete_expired_log, before=before)),
-            (
-                partial(_has_purgeable_contacts, before=before),
-                partial(_purge_deleted_contacts, before=before),
-            ),
-            (_has_unused_index, _purge_unused_index),
-        )
-        for is_needed, step in steps:
-            if await self.engine.read(bind_workspace(workspace, is_needed)):
-                await self.engine.write(lock_workspace(workspace, self.clock, step))
-                return True
-        return False
+        """Delete some of what a workspace no longer needs; return whether there may be more."""
+        find_step = partial(_find_step, now=self.clock(), history_days=self.history_days)
+        step = await self.engine.read(bind_workspace(workspace, find_step))
+        if step is not None:
+            await self.engine.write(lock_workspace(workspace, self.clock, step))
+        return step is not None
 
 
-async def _find_long_logs(transaction: Transaction, now: int) -> Sequence[int]:
+async def _find_step(tenant: Tenant, now: int, history_days: int) -> _Step | None:
+    """Return the first step that a workspace needs."""
+    history = now - history_days * DAY
+    delivered = now - deliveries.RETENTION_PERIOD
+    stored = now - idempotent_responses.KEY_TTL_SECONDS * SECOND
+    steps: tuple[tuple[_Check, _Step], ...] = (
+        (partial(_has_expired_log, before=history), partial(_delete_expired_log, before=history)),
+        (partial(_has_purgeable_contacts, before=history), partial(_purge_deleted_contacts, before=history)),
+        (_has_unused_index, _purge_unused_index),
+        (partial(deliveries.has_ended, before=delivered), partial(deliveries.purge, before=delivered)),
+        (
+            partial(idempotent_responses.has_old, before=stored),
+            partial(idempotent_responses.delete_old, before=stored),
+        ),
+    )
+    for is_needed, step in steps:
+        if await is_needed(tenant):
+            return step
+    return None
+
+
+async def _find_long_logs(transaction: Transaction, scope: Scope, now: int) -> Sequence[int]:
     at_least = store.COMPACT_AT // _EARLY_COMPACTION_DIVISOR
     return [
         long_log.workspace
-        for long_log in await due_work.list_long_logs(transaction, at_least, now - QUIET_PERIOD)
+        for long_log in await due_work.list_long_logs(transaction, scope, at_least, now - QUIET_PERIOD)
         if long_log.last_change_at <= now - IDLE_PERIOD
         or await _log_is_long(Tenant(transaction, long_log.workspace), long_log)
     ]

@@ -1,14 +1,12 @@
-"""Schedules background work: ticks of the workspace clocks, and tasks that one process does for all.
+"""Schedules background work: ticks of the workspace clocks, and tasks of workspaces and segments.
 
-Every process ticks overdue clocks. The other tasks run in the one process that holds a lease.
+A process does the work of the workspaces in the shares that it holds.
 """
 
 import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -16,28 +14,29 @@ from typing import Final
 from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
-from diglot.clock import Clock, system_clock
 from diglot.errors import Unavailable
 from diglot.membership.writer import tick
-from diglot.storage.background import due_work, leases
+from diglot.storage.background import due_work
 from diglot.storage.background.due_work import SegmentKey
-from diglot.storage.sql.engine import Engine, EphemeralBusyError
+from diglot.storage.background.sweeper import Sweeper
+from diglot.storage.sweeps import share_of
 from diglot.storage.tenant import bind_workspace
 
-TaskName = tuple[str | int, ...]
+# The kind of task, the workspace, and for some kinds the segment.
+TaskName = tuple[str, int] | tuple[str, int, int]
 log = logging.getLogger("diglot.background")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 # A clock that was set less than this ago is not ticked.
 TICK_INTERVAL: Final = 10 * SECOND
-# If a process dies, its lease expires after this time and another process continues.
-LEASE_DURATION: Final = 45 * SECOND
+# Pending segments are looked for at this interval, not between any two steps of other tasks.
+EVALUATION_INTERVAL: Final = 5 * SECOND
 # A failed task is postponed, so that it does not block others. A segment that was updated during its
 # evaluation is postponed too, because more updates may follow.
 RETRY_DELAY: Final = 10 * MINUTE
 REEVALUATION_DELAY: Final = 5 * SECOND
-_LEASE_NAME: Final = "background"
+_TICK: Final = "tick"
 # Pause after a step, as a multiple of the time the step took. A first evaluation does not pause, because each
 # read of a pending segment costs a scan; verification is not urgent.
 _NO_PAUSE: Final = 0.0
@@ -53,11 +52,17 @@ class Task:
     step: Callable[[], Awaitable[bool]]
     pause_ratio: float
 
+    @property
+    def share(self) -> int:
+        """The share of the workspace."""
+        return share_of(self.name[1])
+
 
 @dataclass(slots=True)
 class _TaskQueue:
     """Tasks of one kind, searched for at an interval."""
 
+    kind: str
     interval: int
     find_tasks: Callable[[], Awaitable[Sequence[Task]]]
     waiting: deque[Task] = field(default_factory=deque)
@@ -72,6 +77,12 @@ class _TaskQueue:
             self.refilled_at = now
             self.waiting.extend(await self.find_tasks())
 
+    def follow(self, held: frozenset[int], *, look_again: bool) -> None:
+        """Drop the tasks of shares that this process no longer holds."""
+        self.waiting = deque(task for task in self.waiting if task.share in held)
+        if look_again:
+            self.refilled_at = None
+
 
 class Scheduler:
     """The background work of a process; `verify_every_hours` of 0 disables verification.
@@ -82,17 +93,19 @@ class Scheduler:
 
     def __init__(
         self,
-        engine: Engine,
-        clock: Clock = system_clock,
+        sweeper: Sweeper,
         *,
         verify_every_hours: int = 24,
         history_days: int = 30,
         on_evaluation: Callable[[str, float], None] = lambda outcome, seconds: None,
     ) -> None:
+        engine, clock = sweeper.engine, sweeper.clock
         self._engine = engine
         self._clock = clock
         self._verify_interval = verify_every_hours * HOUR
-        self._lease_holder = secrets.token_hex(8)
+        self._sweeper = sweeper
+        self._held: frozenset[int] = frozenset()
+        self._share_in_use: int | None = None
         self._first_evaluation = FirstEvaluation(engine, clock)
         self._on_evaluation = on_evaluation
         self._verification = Verification(engine, clock)
@@ -100,65 +113,73 @@ class Scheduler:
         self._postponed_until: dict[TaskName, int] = {}
         # In order of priority.
         self._queues = (
-            _TaskQueue(0, self._find_evaluations),
-            _TaskQueue(MINUTE, self._find_compactions),
-            _TaskQueue(HOUR, self._find_expirations),
-            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_every_hours else []),
+            _TaskQueue("evaluate", EVALUATION_INTERVAL, self._find_evaluations),
+            _TaskQueue("compact", MINUTE, self._find_compactions),
+            _TaskQueue("expire", HOUR, self._find_expirations),
+            *([_TaskQueue("verify", MINUTE, self._find_verifications)] if verify_every_hours else []),
         )
 
     async def advance_clocks(self) -> None:
         """Tick the clocks of the workspaces where time changes a stored membership."""
         now = self._clock()
-        for workspace in await self._engine.read(
-            partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
-        ):
+        look = partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
+        for workspace in await self._sweeper.find(_TICK, look):
+            if not self._sweeper.holds(workspace):
+                continue
             try:
                 step = partial(tick, now=self._clock(), min_interval=TICK_INTERVAL)
                 await self._engine.write(bind_workspace(workspace, step))
-            except Unavailable:
-                return
-            except Exception:
-                log.exception("cannot advance the clock of workspace %d", workspace)
+            except Exception as error:  # noqa: BLE001 - the other clocks go on
+                await self._sweeper.require_answer(error)
+                self._sweeper.pass_over(_TICK, workspace, error)
 
-    async def acquire_lease(self) -> bool:
-        """Acquire or renew the lease on background tasks; return whether this process holds it."""
-        now = self._clock()
-        try:
-            return await self._engine.run_ephemeral(
-                lambda tx: leases.take(tx, _LEASE_NAME, self._lease_holder, now, now + LEASE_DURATION)
-            )
-        except EphemeralBusyError:
-            return False
-
-    async def release_lease(self) -> None:
-        """Release the lease, so that another process can continue at once."""
-        with suppress(EphemeralBusyError):
-            await self._engine.run_ephemeral(lambda tx: leases.release(tx, _LEASE_NAME, self._lease_holder))
+    @property
+    def share_in_use(self) -> int | None:
+        """The share of the task whose step runs now."""
+        return self._share_in_use
 
     async def run_next_step(self) -> float | None:
         """Run the next step of the first task; return its pause ratio, or None if there is no task."""
         now = self._clock()
+        self._follow_shares()
         for queue in self._queues:
-            await queue.refill(now)
+            await self._refill(queue, now)
             while queue.waiting:
                 task = queue.waiting.popleft()
-                if self._postponed_until.get(task.name, 0) <= now:
+                if self._postponed_until.get(task.name, 0) <= now and task.share in self._sweeper.held():
                     self._postponed_until.pop(task.name, None)
                     if await self._run_task(task):
                         queue.waiting.appendleft(task)
                     return task.pause_ratio
         return None
 
+    def _follow_shares(self) -> None:
+        held = self._sweeper.held()
+        if held != self._held:
+            for queue in self._queues:
+                queue.follow(held, look_again=not held <= self._held)
+            self._held = held
+
+    async def _refill(self, queue: _TaskQueue, now: int) -> None:
+        try:
+            await queue.refill(now)
+        except Exception as error:  # noqa: BLE001 - the other queues go on
+            await self._sweeper.require_answer(error)
+            self._sweeper.warn(queue.kind, "cannot look for tasks", error)
+
     async def _run_task(self, task: Task) -> bool:
+        self._share_in_use = task.share
         try:
             return await task.step()
         except Unavailable:
             self._postponed_until[task.name] = self._clock() + REEVALUATION_DELAY
             return False
-        except Exception:
-            log.exception("cannot %s %s", task.name[0], task.name[1:])
+        except Exception as error:  # noqa: BLE001 - the other tasks go on
+            self._sweeper.warn(task.name[0], f"cannot {task.name[0]} {task.name[1:]}", error)
             self._postponed_until[task.name] = self._clock() + RETRY_DELAY
             return False
+        finally:
+            self._share_in_use = None
 
     async def _find_evaluations(self) -> Sequence[Task]:
         async def step(place: SegmentKey) -> bool:
@@ -166,7 +187,7 @@ class Scheduler:
                 self._postponed_until[_task_name("evaluate", place)] = self._clock() + REEVALUATION_DELAY
             return False
 
-        segment_keys = await self._engine.read(due_work.list_pending_segments)
+        segment_keys = await self._sweeper.find("evaluate", due_work.list_pending_segments)
         return [_segment_task("evaluate", segment_key, step, _NO_PAUSE) for segment_key in segment_keys]
 
     async def _evaluate(self, place: SegmentKey) -> bool:
@@ -189,7 +210,8 @@ class Scheduler:
             return False
 
         before = self._clock() - self._verify_interval
-        segment_keys = await self._engine.read(partial(due_work.list_unverified_segments, before=before))
+        look = partial(due_work.list_unverified_segments, before=before)
+        segment_keys = await self._sweeper.find("verify", look)
         return [_segment_task("verify", segment_key, step, _LONG_PAUSE) for segment_key in segment_keys]
 
     async def _find_compactions(self) -> Sequence[Task]:
@@ -197,16 +219,15 @@ class Scheduler:
             await self._retention.compact(workspace)
             return False
 
-        workspaces = await self._retention.find_long_logs()
+        workspaces = await self._sweeper.find("compact", self._retention.find_long_logs)
         return [
             Task(("compact", workspace), partial(step, workspace), _EQUAL_PAUSE) for workspace in workspaces
         ]
 
     async def _find_expirations(self) -> Sequence[Task]:
-        workspaces = await self._engine.read(due_work.list_workspaces)
         return [
             Task(("expire", workspace), partial(self._retention.expire_batch, workspace), _EQUAL_PAUSE)
-            for workspace in workspaces
+            for workspace in await self._sweeper.list_workspaces("expire")
         ]
 
 

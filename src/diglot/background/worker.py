@@ -1,4 +1,4 @@
-"""The background task of a server process: ticks clocks, and runs scheduled tasks while it holds the lease.
+"""The background task of a server process: ticks clocks and runs tasks of the shares that it holds.
 
 Scheduled tasks run in an asyncio task of their own, so that a long one does not delay the clocks.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.background.scheduler import Scheduler
+from diglot.background.share_leases import ShareLeases
 from diglot.errors import Unavailable
 
 log = logging.getLogger("diglot.background")
@@ -25,10 +26,10 @@ class BackgroundWorker:
     """Runs background work until it is stopped."""
 
     scheduler: Scheduler
+    leases: ShareLeases
     poll_seconds: float = POLL_SECONDS
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _task_loop: asyncio.Task[None] | None = None
-    _holds_lease: bool = False
 
     async def run(self) -> None:
         """Poll until `stop`."""
@@ -51,22 +52,22 @@ class BackgroundWorker:
         if late:
             await asyncio.wait(late)
         try:
-            await self.scheduler.release_lease()
+            await self.leases.release()
         except Unavailable:
             pass  # the engine has logged it
         except Exception:
-            log.exception("cannot release the background lease; it will expire")
+            log.exception("cannot release the background leases; they will expire")
 
     async def _poll(self) -> None:
+        await self.leases.renew(lambda: self.scheduler.share_in_use)
         await self.scheduler.advance_clocks()
-        self._holds_lease = await self.scheduler.acquire_lease()
         idle = self._task_loop is None or self._task_loop.done()
-        if self._holds_lease and idle and not self._stopping.is_set():
+        if self.leases.held() and idle and not self._stopping.is_set():
             self._task_loop = asyncio.create_task(self._run_tasks())
 
     async def _run_tasks(self) -> None:
         """Run tasks while there are any."""
-        while self._holds_lease and not self._stopping.is_set():
+        while self.leases.held() and not self._stopping.is_set():
             began = time.monotonic()
             try:
                 pause_ratio = await self.scheduler.run_next_step()
@@ -88,9 +89,9 @@ class BackgroundWorker:
 
 
 @asynccontextmanager
-async def work_in_background(scheduler: Scheduler) -> AsyncIterator[None]:
-    """Run the tasks of a scheduler until the end of the block."""
-    worker = BackgroundWorker(scheduler)
+async def work_in_background(scheduler: Scheduler, leases: ShareLeases) -> AsyncIterator[None]:
+    """Run the tasks of a scheduler in the shares of a process until the end of the block."""
+    worker = BackgroundWorker(scheduler, leases)
     running = asyncio.create_task(worker.run())
     try:
         yield

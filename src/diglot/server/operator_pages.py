@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ log: Final = logging.getLogger("diglot")
 Page = Callable[[], Awaitable[PlainResponse]]
 _JSON: Final = "application/json"
 _DEADLINE_SECONDS: Final = 2.0
+# Sums over all workspaces cost more the more there are, and several scrapers may ask.
+REMEMBER_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -36,6 +39,8 @@ class OperatorPages:
     cells: SharedCells
     readiness: Readiness
     _reading: asyncio.Task[Metrics | None] | None = field(default=None)
+    _stored: Metrics | None = field(default=None)
+    _stored_at: float = field(default=0.0)
     _answers: bool = field(default=True)
 
     def by_path(self) -> dict[str, Page]:
@@ -59,16 +64,21 @@ class OperatorPages:
 
     async def show_metrics(self) -> PlainResponse:
         """Show all metrics; without those of the database if it does not answer."""
-        # Requests that arrive meanwhile share one read, because nobody needs a key for this page.
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_stored(), context=Context())
-        stored = await asyncio.shield(self._reading)
+        stored = await self._get_stored()
         self.engine_figures.copy()
         more = await asyncio.to_thread(self._measure)
         is_up = single(process_metrics.DATABASE_UP, stored is not None)
         from_database = [] if stored is None else stored_metrics.list_samples(stored)
         samples = [*(single(family, value) for family, value in from_database), is_up, *more]
         return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
+
+    async def _get_stored(self) -> Metrics | None:
+        if self._stored is not None and time.monotonic() < self._stored_at + REMEMBER_SECONDS:
+            return self._stored
+        # Requests that arrive meanwhile share one read, because nobody needs a key for this page.
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_stored(), context=Context())
+        return await asyncio.shield(self._reading)
 
     async def _read_stored(self) -> Metrics | None:
         stored, reason = None, ""
@@ -85,6 +95,7 @@ class OperatorPages:
         if stored is None and self._answers:
             log.warning("the database does not answer the metrics page: %s", reason)
         self._answers = stored is not None
+        self._stored, self._stored_at = stored, time.monotonic()
         return stored
 
     def _measure(self) -> Sequence[Samples]:

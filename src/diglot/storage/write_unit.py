@@ -170,7 +170,7 @@ class WriteUnit(Tenant):
 
     async def add_deliveries(self, new: Sequence[Delivery]) -> None:
         """Add deliveries to the outbox, in order; most are inserted when the unit closes."""
-        self.transaction.notify_on_commit()
+        self.transaction.notify_on_commit(self.workspace)
         self._new_deliveries += new
         if len(self._new_deliveries) >= DELIVERIES_PER_INSERT:
             await self._insert_deliveries()

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from diglot.clock import Clock, system_clock
+from diglot.clock import Clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
+from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
@@ -32,7 +33,6 @@ GIVE_UP_AFTER: Final = 24 * HOUR
 MAX_PAUSE: Final = HOUR
 LEASE_DURATION: Final = 90 * SECOND
 BATCH_SIZE: Final = 20
-RETENTION_PERIOD: Final = 30 * 24 * HOUR
 STATUS_GONE: Final = 410
 # Statuses that ask to pause all deliveries to the receiver for the time in `Retry-After`.
 BUSY_STATUSES: Final = (429, 503)
@@ -52,13 +52,29 @@ class LeasedDeliveries:
 class Deliveries:
     """The use cases of the delivery worker; `random` returns a number from 0 to 1."""
 
-    engine: Engine
-    clock: Clock = system_clock
+    sweeper: Sweeper
     random: Callable[[], float] = random.random
 
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self.sweeper.engine
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the deliveries."""
+        return self.sweeper.clock
+
     async def list_waiting(self) -> Sequence[WaitingWebhook]:
-        """Return the webhooks with waiting deliveries, and when the first may be sent."""
-        return await self.engine.read(webhooks.list_waiting)
+        """Return the webhooks with waiting deliveries in the shares of this process.
+
+        Each has the instant at which the first may be sent.
+        """
+        return await self.sweeper.find("deliver", webhooks.list_waiting)
+
+    async def list_waiting_in_workspace(self, workspace: int) -> Sequence[WaitingWebhook]:
+        """Return the webhooks of a workspace with waiting deliveries."""
+        return await self.engine.read(bind_workspace(workspace, webhooks.list_waiting_in_workspace))
 
     async def lease_due(self, workspace: int, number: int, leased_until: int = 0) -> LeasedDeliveries | None:
         """Lease a webhook or renew a lease, and return its due deliveries; None if there are none."""
@@ -71,8 +87,8 @@ class Deliveries:
         if not await webhooks.lease(tenant, number, now=now, leased_until=leased_until, until=until):
             return None
         items = await deliveries.load_due(tenant, number, now, BATCH_SIZE)
-        webhook = await webhooks.find_by_number(tenant, number)
-        if not items or webhook is None:
+        webhook = await webhooks.find_by_number(tenant, number) if items else None
+        if webhook is None:
             await webhooks.release(tenant, number, until, None)
             return None
         return LeasedDeliveries(tenant.workspace, webhook, until, items)
@@ -106,14 +122,6 @@ class Deliveries:
             return False
         record = partial(_record_attempt, batch=batch, delivery=after)
         return await self.engine.write(bind_workspace(batch.workspace, record))
-
-    async def purge_ended(self) -> None:
-        """Delete finished deliveries after the retention period."""
-        before = self.clock() - RETENTION_PERIOD
-        for workspace in await self.engine.read(webhooks.list_workspaces_with_webhooks):
-            purge = bind_workspace(workspace, partial(deliveries.purge, before=before))
-            while await self.engine.write(purge):
-                pass
 
     def _apply_attempt(
         self, delivery: Delivery, attempt: Attempt, now: int, requested_pause: int

@@ -1,5 +1,8 @@
 """The delivery task of a server process: sleeps until a delivery is due, then sends.
 
+After a write the process looks at the webhooks of its workspace. Now and then it looks at those of all
+workspaces in its shares, because of deliveries that a process left when it ended.
+
 Receivers are served concurrently, so that a slow one does not delay the others; each receives its events one
 after another. A busy receiver gives up its turn after a while, so that others get one.
 """
@@ -7,7 +10,7 @@ after another. A busy receiver gives up its turn after a while, so that others g
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -26,11 +29,10 @@ log = logging.getLogger("diglot.webhooks")
 MAX_CONCURRENT_TURNS: Final = 64
 # The longest turn of a receiver, well within the lease.
 TURN_SECONDS: Final = 30.0
-# Processes do not notify each other of new or abandoned deliveries, so each polls at this interval.
+# Processes do not notify each other of abandoned deliveries, so each looks at its shares at this interval.
 POLL_SECONDS: Final = 15.0
 # Writes come in bursts; this delay combines their wake-ups.
 _DEBOUNCE_SECONDS: Final = 0.01
-_PURGE_SECONDS: Final = 3_600.0
 _STOP_SECONDS: Final = 5.0
 WebhookKey = tuple[int, int]
 RenderMessage = Callable[[Webhook, Delivery, int], WebhookMessage]
@@ -49,26 +51,33 @@ class DeliveryWorker:
     poll_seconds: float = POLL_SECONDS
     on_attempt: Callable[[Attempt], None] = lambda attempt: None
     _wake_event: asyncio.Event = field(default_factory=asyncio.Event)
+    # The workspaces to look at.
+    _woken: set[int] = field(default_factory=set)
+    # The webhooks that wait, as far as this process knows.
+    _waiting: dict[WebhookKey, WaitingWebhook] = field(default_factory=dict)
+    # Webhooks whose turn failed here, and until when they rest.
+    _resting: dict[WebhookKey, float] = field(default_factory=dict)
     _turns: dict[WebhookKey, asyncio.Task[None]] = field(default_factory=dict)
     _last_turns: dict[WebhookKey, float] = field(default_factory=dict)
+    _next_look: float = 0.0
     _stopping: bool = False
-    _last_purge: float = field(default_factory=time.monotonic)
 
-    def wake(self) -> None:
-        """Look for due deliveries now, because some were written."""
+    def wake(self, workspaces: Iterable[int]) -> None:
+        """Look for due deliveries of workspaces now, because some were written."""
+        self._woken.update(workspaces)
+        self._wake_event.set()
+
+    def look_again(self) -> None:
+        """Look at all workspaces of this process now."""
+        self._next_look = 0.0
         self._wake_event.set()
 
     async def run(self) -> None:
         """Send deliveries until `stop`."""
         while not self._stopping:
             self._wake_event.clear()
-            try:
-                pause = await self._start_due_turns()
-            except Unavailable:
-                pause = self.poll_seconds
-            except Exception:
-                log.exception("cannot read the pending deliveries")
-                pause = self.poll_seconds
+            await self._look()
+            pause = self._start_due_turns()
             await asyncio.sleep(_DEBOUNCE_SECONDS)
             try:
                 async with asyncio.timeout(pause):
@@ -79,7 +88,7 @@ class DeliveryWorker:
     async def stop(self, running: asyncio.Task[None]) -> None:
         """Stop after the messages in progress, or cancel them if they take too long."""
         self._stopping = True
-        self.wake()
+        self._wake_event.set()
         tasks = {running, *self._turns.values()}
         _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         for task in late:
@@ -88,29 +97,70 @@ class DeliveryWorker:
             await asyncio.wait(late)
         self.sender.close()
 
-    async def _start_due_turns(self) -> float:
-        """Start a turn for each webhook with due deliveries; return the seconds until the next one is due."""
-        if time.monotonic() - self._last_purge > _PURGE_SECONDS:
-            self._last_purge = time.monotonic()
-            await self.deliveries.purge_ended()
-        now = self.deliveries.clock()
-        waiting = {
-            (webhook.workspace, webhook.webhook): webhook for webhook in await self.deliveries.list_waiting()
-        }
+    async def _look(self) -> None:
+        """Look at the workspaces where something was written, and at all of them if it is time."""
+        woken, self._woken = self._woken, set()
+        for workspace in woken:
+            await self._look_at(workspace)
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + self.poll_seconds
+        found: Sequence[WaitingWebhook] = ()
+        try:
+            found = await self.deliveries.list_waiting()
+        except Unavailable:
+            pass  # the engine has logged it
+        except Exception:
+            log.exception("cannot read the pending deliveries")
+        holds = self.deliveries.sweeper.holds
+        self._waiting = {key: webhook for key, webhook in self._waiting.items() if not holds(key[0])}
+        self._remember(found)
+        known = self._waiting.keys() | self._turns.keys()
+        self._last_turns = {key: turn for key, turn in self._last_turns.items() if key in known}
+
+    async def _look_at(self, workspace: int) -> None:
+        self._waiting = {key: webhook for key, webhook in self._waiting.items() if key[0] != workspace}
+        try:
+            self._remember(await self.deliveries.list_waiting_in_workspace(workspace))
+        except Unavailable:
+            pass  # the engine has logged it
+        except Exception as error:  # noqa: BLE001 - the other workspaces go on
+            message = f"cannot read the pending deliveries of workspace {workspace}"
+            self.deliveries.sweeper.warn("deliver", message, error)
+
+    def _remember(self, found: Iterable[WaitingWebhook]) -> None:
+        self._waiting.update(((webhook.workspace, webhook.webhook), webhook) for webhook in found)
+
+    def _start_due_turns(self) -> float:
+        """Start a turn for each webhook with due deliveries; return the seconds until the next look."""
+        now, started = self.deliveries.clock(), time.monotonic()
+        self._resting = {key: until for key, until in self._resting.items() if until > started}
         # Serve the least recently served webhook first.
-        self._last_turns = {key: turn for key, turn in self._last_turns.items() if key in waiting}
-        idle = [waiting[key] for key in sorted(waiting, key=self._turn_order) if key not in self._turns]
-        for webhook in idle:
-            if webhook.due_at <= now and len(self._turns) < MAX_CONCURRENT_TURNS:
-                self._start_turn(webhook)
-        later = [webhook.due_at - now for webhook in idle if webhook.due_at > now]
-        return min([self.poll_seconds, *(microseconds / 1_000_000 for microseconds in later)])
+        for key in sorted(self._waiting, key=self._turn_order):
+            is_due = self._waiting[key].due_at <= now and key not in self._resting
+            if is_due and key not in self._turns and len(self._turns) < MAX_CONCURRENT_TURNS:
+                del self._waiting[key]
+                self._start_turn(key)
+        later = [(webhook.due_at - now) / 1_000_000 for webhook in self._waiting.values()]
+        rests = [until - started for until in self._resting.values()]
+        self._forget_others(now)
+        pauses = [pause for pause in (*later, *rests) if pause > 0]
+        return max(0.0, min([self._next_look - started, *pauses]))
+
+    def _forget_others(self, now: int) -> None:
+        """Leave what is due later in shares of other processes to them."""
+        latest = now + round(self.poll_seconds * 1_000_000)
+        holds = self.deliveries.sweeper.holds
+        self._waiting = {
+            key: webhook
+            for key, webhook in self._waiting.items()
+            if webhook.due_at <= latest or holds(key[0])
+        }
 
     def _turn_order(self, key: WebhookKey) -> float:
         return self._last_turns.get(key, 0.0)
 
-    def _start_turn(self, webhook: WaitingWebhook) -> None:
-        key = (webhook.workspace, webhook.webhook)
+    def _start_turn(self, key: WebhookKey) -> None:
         self._last_turns[key] = time.monotonic()
         turn = asyncio.create_task(self._run_turn(key))
         self._turns[key] = turn
@@ -118,17 +168,18 @@ class DeliveryWorker:
 
     def _end_turn(self, key: WebhookKey) -> None:
         del self._turns[key]
-        self.wake()
+        self.wake((key[0],))
 
     async def _run_turn(self, key: WebhookKey) -> None:
-        """Serve one webhook; after a bug in Diglot wait before its next turn."""
+        """Serve one webhook; after a failure of the database or a bug in Diglot it rests for a while."""
         try:
             await self._serve_webhook(key)
         except Unavailable:
-            await asyncio.sleep(self.poll_seconds)
-        except Exception:
-            log.exception("cannot deliver to webhook %d of workspace %d", key[1], key[0])
-            await asyncio.sleep(self.poll_seconds)
+            self._resting[key] = time.monotonic() + self.poll_seconds
+        except Exception as error:  # noqa: BLE001 - the other webhooks go on
+            self._resting[key] = time.monotonic() + self.poll_seconds
+            message = f"cannot deliver to webhook {key[1]} of workspace {key[0]}"
+            self.deliveries.sweeper.warn("deliver", message, error)
 
     async def _serve_webhook(self, key: WebhookKey) -> None:
         """Send to one webhook until nothing is due, an attempt fails, or its turn is over."""
@@ -181,6 +232,7 @@ async def deliver_in_background(
     """Send the deliveries in a database's outbox until the end of the block."""
     worker = DeliveryWorker(deliveries, Sender(targets), render_message, on_attempt=on_attempt)
     deliveries.engine.on_commit(worker.wake)
+    deliveries.sweeper.on_gain = worker.look_again
     running = asyncio.create_task(worker.run())
     try:
         yield

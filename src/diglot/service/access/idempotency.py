@@ -5,33 +5,27 @@ requests with the same idempotency key wait for the lock of the workspace; the f
 find its response.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import IdempotencyKeyReused, Unavailable
+from diglot.errors import IdempotencyKeyReused
 from diglot.membership.compile_ahead import compile_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
 from diglot.service.parts import Checkpoint
 from diglot.storage.access import idempotent_responses
-from diglot.storage.access.idempotent_responses import IN_PROGRESS, StoredResponse
+from diglot.storage.access.idempotent_responses import IN_PROGRESS, KEY_TTL_SECONDS, StoredResponse
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 
-log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
-# How long an idempotency key is valid, and how long an equal request without one counts as a retry.
-KEY_TTL_SECONDS: Final = 24 * 60 * 60
+# How long an equal request without an idempotency key counts as a retry.
 RETRY_WINDOW_SECONDS: Final = 10
-CLEANUP_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,36 +106,6 @@ class Idempotency:
 
         work = partial(_complete, request=request, completed=completed)
         return await self.engine.write(lock_workspace(workspace, self.clock, work), workspace=workspace)
-
-    async def delete_expired(self) -> None:
-        """Delete responses older than a day in every workspace, because they contain contacts."""
-        before = self.clock() - KEY_TTL_SECONDS * _SECOND
-        engine = self.engine.in_background()
-        for workspace in await engine.read(
-            lambda tx: idempotent_responses.list_workspaces_with_old(tx, before)
-        ):
-            delete = bind_workspace(workspace, partial(idempotent_responses.delete_old, before=before))
-            await engine.write(delete, workspace=workspace)
-
-    @asynccontextmanager
-    async def clean_up_periodically(self) -> AsyncIterator[None]:
-        """Delete expired responses once an hour inside the block, even if no requests arrive."""
-        task = asyncio.create_task(self._clean_up_forever())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _clean_up_forever(self) -> None:
-        while True:
-            try:
-                await self.delete_expired()
-            except Unavailable:
-                pass  # the engine has logged it
-            except Exception:
-                log.exception("cannot delete expired idempotent responses")
-            await asyncio.sleep(CLEANUP_SECONDS)
 
 
 class _CompletedMeanwhile(Exception):

@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select
 
 from diglot.storage.schema import idempotent_responses
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
@@ -22,10 +21,12 @@ _SELECT = Statement(
 )
 _DELETE = Statement(delete(idempotent_responses).where(*_OF_REQUEST))
 _DELETE_OLD = Statement(delete(idempotent_responses).where(_IN_WORKSPACE, _c.stored_at < bindparam("before")))
-_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.stored_at < bindparam("before")).distinct())
+_FIRST_OLD = Statement(select(_c.stored_at).where(_IN_WORKSPACE, _c.stored_at < bindparam("before")).limit(1))
 _INSERT = Statement(insert(idempotent_responses))
 
 
+# How long an idempotency key is valid.
+KEY_TTL_SECONDS: Final = 24 * 60 * 60
 # The status of a write in parts that has no response yet; the body is its progress.
 IN_PROGRESS: Final = 0
 
@@ -75,6 +76,6 @@ async def delete_old(tenant: Tenant, before: int) -> None:
     await tenant.execute(_DELETE_OLD, before=before)
 
 
-async def list_workspaces_with_old(transaction: Transaction, before: int) -> list[int]:
-    """Return the workspaces that have responses stored before an instant."""
-    return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_OLD, {"before": before})]
+async def has_old(tenant: Tenant, before: int) -> bool:
+    """Tell whether a workspace has responses stored before an instant."""
+    return await tenant.fetch_one(_FIRST_OLD, before=before) is not None

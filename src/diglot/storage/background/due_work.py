@@ -1,4 +1,4 @@
-"""Finds due background work in all workspaces."""
+"""Finds due background work in the workspaces of a scope."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,19 +9,20 @@ from diglot.storage.schema import membership_log, segments, workspace_profiles, 
 from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.sweeps import EVERYWHERE, Scope, SweepStatement
 from diglot.storage.tenant import Tenant
-from diglot.storage.workspaces import IN_DELETION
 
 _MAX_SEGMENTS: Final = 100
 _w, _s, _l, _p = workspaces.c, segments.c, membership_log.c, workspace_profiles.c
-_ALL_WORKSPACES = Statement(select(_p.workspace).where(_p.time_zone != IN_DELETION).order_by(_p.workspace))
-_DUE_WORKSPACES = Statement(
+_DUE_WORKSPACES = SweepStatement(
     select(_w.workspace)
     .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))
-    .order_by(_w.next_change_at)
+    .order_by(_w.next_change_at),
+    _w.workspace,
 )
-_PENDING_SEGMENTS = Statement(
-    select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment)
+_PENDING_SEGMENTS = SweepStatement(
+    select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment),
+    _s.workspace,
 )
 _PENDING_IN_WORKSPACE = Statement(
     select(_s.segment).where(_s.workspace == bindparam("workspace"), IS_PENDING).limit(1)
@@ -32,11 +33,12 @@ _DYNAMIC_SEGMENTS = Statement(
     .where(IS_DYNAMIC)
     .order_by(_s.workspace, _s.segment)
 )
-_UNVERIFIED_SEGMENTS = Statement(
+_UNVERIFIED_SEGMENTS = SweepStatement(
     select(_s.workspace, _s.segment)
     .where(IS_DYNAMIC, _s.last_calculated_at <= bindparam("before"), _s.members.is_not(None))
     .order_by(_s.last_calculated_at)
-    .limit(_MAX_SEGMENTS)
+    .limit(_MAX_SEGMENTS),
+    _s.workspace,
 )
 _last_change_at = (
     select(_l.happened_at)
@@ -45,10 +47,11 @@ _last_change_at = (
     .limit(1)
     .scalar_subquery()
 )
-_LONG_LOGS = Statement(
+_LONG_LOGS = SweepStatement(
     select(_w.workspace, _w.next_pk, _w.uncompacted_changes, _last_change_at)
     .where(and_(_w.uncompacted_changes >= bindparam("at_least"), _last_change_at <= bindparam("quiet_since")))
-    .order_by(_w.workspace)
+    .order_by(_w.workspace),
+    _w.workspace,
 )
 
 
@@ -70,23 +73,18 @@ class LongLog:
     last_change_at: int
 
 
-async def list_workspaces(transaction: Transaction) -> list[int]:
-    """Return the numbers of all workspaces."""
-    return [row[0] for row in await transaction.fetch_all(_ALL_WORKSPACES)]
-
-
-async def list_due_workspaces(transaction: Transaction, now: int, rested: int) -> list[int]:
+async def list_due_workspaces(transaction: Transaction, scope: Scope, now: int, rested: int) -> list[int]:
     """Return the workspaces where time changes a stored membership by now, longest overdue first.
 
     Workspaces whose clock ticked after `rested` are left out.
     """
-    rows = await transaction.fetch_all(_DUE_WORKSPACES, {"now": now, "rested": rested})
+    rows = await _DUE_WORKSPACES.fetch_all(transaction, scope, {"now": now, "rested": rested})
     return [row[0] for row in rows]
 
 
-async def list_pending_segments(transaction: Transaction) -> list[SegmentKey]:
+async def list_pending_segments(transaction: Transaction, scope: Scope = EVERYWHERE) -> list[SegmentKey]:
     """Return the segments that are not evaluated yet."""
-    return [SegmentKey(*row) for row in await transaction.fetch_all(_PENDING_SEGMENTS)]
+    return [SegmentKey(*row) for row in await _PENDING_SEGMENTS.fetch_all(transaction, scope)]
 
 
 async def has_pending_segments(tenant: Tenant) -> bool:
@@ -100,12 +98,15 @@ async def list_dynamic_segments(transaction: Transaction) -> list[tuple[SegmentK
     return [(SegmentKey(workspace, number), id_, name) for workspace, number, id_, name in rows]
 
 
-async def list_unverified_segments(transaction: Transaction, before: int) -> list[SegmentKey]:
+async def list_unverified_segments(transaction: Transaction, scope: Scope, before: int) -> list[SegmentKey]:
     """Return some dynamic segments whose last full evaluation was before an instant, oldest first."""
-    return [SegmentKey(*row) for row in await transaction.fetch_all(_UNVERIFIED_SEGMENTS, {"before": before})]
+    rows = await _UNVERIFIED_SEGMENTS.fetch_all(transaction, scope, {"before": before})
+    return [SegmentKey(*row) for row in rows]
 
 
-async def list_long_logs(transaction: Transaction, at_least: int, quiet_since: int) -> list[LongLog]:
+async def list_long_logs(
+    transaction: Transaction, scope: Scope, at_least: int, quiet_since: int
+) -> list[LongLog]:
     """Return the workspaces with many uncompacted changes, none of them later than an instant."""
-    rows = await transaction.fetch_all(_LONG_LOGS, {"at_least": at_least, "quiet_since": quiet_since})
+    rows = await _LONG_LOGS.fetch_all(transaction, scope, {"at_least": at_least, "quiet_since": quiet_since})
     return [LongLog(*row) for row in rows]

@@ -9,6 +9,7 @@ it costs 8 times the CPU on SQLite, because of thread hops, and about twice on a
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
@@ -18,6 +19,8 @@ from diglot.storage.sql.backend import Backend, Sql
 T = TypeVar("T")
 Row = Sequence[Any]
 BoundValues = Mapping[str, Any]
+# Called after a commit with the workspaces that the unit named with `notify_on_commit`.
+CommitListener = Callable[[AbstractSet[int]], None]
 NO_VALUES: BoundValues = {}
 # The key of background work among the workspaces that share a pool; no workspace has this number.
 BACKGROUND: Final = -1
@@ -86,8 +89,8 @@ class Transaction(Protocol):
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         """Run a slow computation without blocking the event loop."""
 
-    def notify_on_commit(self) -> None:
-        """Call the engine's commit listener once this transaction is committed."""
+    def notify_on_commit(self, workspace: int) -> None:
+        """Call the engine's commit listener with a workspace once this transaction is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Finish the units in progress and disconnect."""
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: CommitListener) -> None:
         """Register a function to call after each commit that requested it with `notify_on_commit`."""
 
     async def ping(self) -> None:
@@ -231,7 +234,7 @@ class NestedEngine:
     async def close(self) -> None:
         """Do nothing, because the code that began the transaction ends it."""
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: CommitListener) -> None:
         """Do nothing, because the engine that began the transaction notifies its own listener."""
 
     async def ping(self) -> None:

@@ -14,6 +14,7 @@ from diglot.storage.sql.engine import (
     BACKGROUND,
     DEFAULT_LIMITS,
     BackgroundEngine,
+    CommitListener,
     Engine,
     Limits,
     UnitOfWork,
@@ -79,7 +80,7 @@ class PostgreSQL:
         self._connections = Connections(url, limits, self._failures)
         self._watch: Watch | None = None
         self._write_turns = WriteTurns(limits)
-        self._commit_listener: Callable[[], None] | None = None
+        self._commit_listener: CommitListener | None = None
         self.process_cache = ProcessCache()
 
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -114,7 +115,7 @@ class PostgreSQL:
         self._watch = None
         await self._connections.close(_CLOSE_SECONDS)
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: CommitListener) -> None:
         self._commit_listener = listener
 
     def in_background(self) -> Engine:
@@ -182,8 +183,8 @@ class PostgreSQL:
                 raise
             raise explained from error
         self._connections.give_back(lease, reusable=True, succeeded=True)
-        if transaction.must_notify and self._commit_listener is not None:
-            self._commit_listener()
+        if transaction.notified and self._commit_listener is not None:
+            self._commit_listener(transaction.notified)
         return result
 
     def _timeouts(self, lease: Lease) -> str:

@@ -15,6 +15,7 @@ from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
     DEFAULT_LIMITS,
     BackgroundEngine,
+    CommitListener,
     Engine,
     EphemeralBusyError,
     Limits,
@@ -86,7 +87,7 @@ class SQLite:
             await self._ping_thread.close()
         self._ping_thread = None
 
-    def on_commit(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: CommitListener) -> None:
         self._writer.commit_listener = listener
 
     def in_background(self) -> Engine:

@@ -1,7 +1,7 @@
 """The ephemeral tables of an embedded database: a separate file next to it, written without syncs.
 
 Requests are counted here, because counting must not cost what a durable write does. Statements run on the
-event loop's thread, because each touches one row of a table that stays in memory.
+event loop's thread, because each touches few rows of a table that stays in memory.
 
 Nothing syncs this file, so a power cut can tear it. A damaged file is deleted and created again, at start-up
 and while serving, because it holds nothing of value: request counts, whose loss lets a key use its rate of

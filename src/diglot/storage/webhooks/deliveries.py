@@ -51,15 +51,17 @@ _OLDEST = Statement(
     .order_by(_c.delivery)
     .limit(1)
 )
-_PURGE = Statement(
-    delete(deliveries).where(
-        _c.workspace == bindparam("workspace"),
-        _c.delivery < bindparam("below"),
-        _c.created_at < bindparam("before"),
-        _c.due_at.is_(None),
-    )
+_HAS_ENDED = and_(
+    _c.workspace == bindparam("workspace"),
+    _c.delivery < bindparam("below"),
+    _c.created_at < bindparam("before"),
+    _c.due_at.is_(None),
 )
+_FIRST_ENDED = Statement(select(_c.delivery).where(_HAS_ENDED).limit(1))
+_PURGE = Statement(delete(deliveries).where(_HAS_ENDED))
 NO_TIME_LIMIT: Final = 2**62
+# How long finished deliveries are kept, in microseconds.
+RETENTION_PERIOD: Final = 30 * 86_400_000_000
 _PURGE_BATCH: Final = 5_000
 
 
@@ -112,12 +114,16 @@ async def cancel(tenant: Tenant, webhook: int, reason: str, created_until: int =
     await tenant.execute(_CANCEL, at_webhook=webhook, reason=reason, made_by=created_until)
 
 
-async def purge(tenant: Tenant, before: int) -> bool:
-    """Delete some finished deliveries created before an instant; return whether there may be more."""
+async def has_ended(tenant: Tenant, before: int) -> bool:
+    """Tell whether `purge` would delete any."""
     oldest = await tenant.fetch_one(_OLDEST)
     if oldest is None or oldest[1] >= before:
         return False
-    below = oldest[0] + _PURGE_BATCH
-    await tenant.execute(_PURGE, below=below, before=before)
-    next_oldest = await tenant.fetch_one(_OLDEST)
-    return next_oldest is not None and next_oldest[0] >= below
+    return await tenant.fetch_one(_FIRST_ENDED, below=oldest[0] + _PURGE_BATCH, before=before) is not None
+
+
+async def purge(tenant: Tenant, before: int) -> None:
+    """Delete some finished deliveries created before an instant."""
+    oldest = await tenant.fetch_one(_OLDEST)
+    if oldest is not None:
+        await tenant.execute(_PURGE, below=oldest[0] + _PURGE_BATCH, before=before)

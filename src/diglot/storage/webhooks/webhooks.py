@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, insert, or_, select, true, update
 
 from diglot.model.webhooks import WaitingWebhook, Webhook, WebhookEventType
 from diglot.storage.schema import deliveries, webhooks
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.engine import Row, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.sweeps import EVERYWHERE, Scope, SweepStatement
 from diglot.storage.tenant import Tenant
 
 _c = webhooks.c
@@ -40,18 +41,27 @@ _DELETES = (
     Statement(delete(deliveries).where(*_OF_WEBHOOK)),
     Statement(delete(webhooks).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook"))),
 )
-# The index makes this one seek for each webhook, whatever its number of deliveries.
-_FIRST_DUE = (
-    select(func.min(deliveries.c.due_at))
-    .where(
-        deliveries.c.workspace == _c.workspace,
+
+
+def _first_due(workspace: ColumnElement[int]) -> ColumnElement[int]:
+    """Return when the first waiting delivery is due.
+
+    The index makes this one seek for each webhook, whatever its number of deliveries.
+    """
+    waiting = and_(
+        deliveries.c.workspace == workspace,
         deliveries.c.webhook == _c.webhook,
         deliveries.c.due_at.is_not(None),
     )
-    .scalar_subquery()
+    return select(func.min(deliveries.c.due_at)).where(waiting).scalar_subquery()
+
+
+_WAITING = SweepStatement(
+    select(_c.workspace, _c.webhook, _c.leased_until, _first_due(_c.workspace)), _c.workspace
 )
-_WAITING = Statement(select(_c.workspace, _c.webhook, _c.leased_until, _FIRST_DUE))
-_WORKSPACES_WITH_WEBHOOKS = Statement(select(_c.workspace).distinct())
+_WAITING_IN_WORKSPACE = Statement(
+    select(_c.workspace, _c.webhook, _c.leased_until, _first_due(bindparam("workspace"))).where(_IN_WORKSPACE)
+)
 _LEASE = Statement(
     update(webhooks)
     .where(
@@ -161,19 +171,22 @@ async def deactivate(tenant: Tenant, number: int, now: int) -> bool:
     return row is not None
 
 
-async def list_waiting(transaction: Transaction) -> list[WaitingWebhook]:
-    """Return the webhooks of all workspaces that have waiting deliveries."""
-    rows = await transaction.fetch_all(_WAITING)
+async def list_waiting(transaction: Transaction, scope: Scope = EVERYWHERE) -> list[WaitingWebhook]:
+    """Return the webhooks of many workspaces that have waiting deliveries."""
+    return _waiting_of(await _WAITING.fetch_all(transaction, scope))
+
+
+async def list_waiting_in_workspace(tenant: Tenant) -> list[WaitingWebhook]:
+    """Return the webhooks of a workspace that have waiting deliveries."""
+    return _waiting_of(await tenant.fetch_all(_WAITING_IN_WORKSPACE))
+
+
+def _waiting_of(rows: Sequence[Row]) -> list[WaitingWebhook]:
     return [
         WaitingWebhook(workspace, webhook, max(due, closed or due))
         for workspace, webhook, closed, due in rows
         if due is not None
     ]
-
-
-async def list_workspaces_with_webhooks(transaction: Transaction) -> list[int]:
-    """Return the workspaces that have webhooks."""
-    return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_WEBHOOKS)]
 
 
 async def lease(tenant: Tenant, number: int, *, now: int, leased_until: int, until: int) -> bool:

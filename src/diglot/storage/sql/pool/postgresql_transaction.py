@@ -33,7 +33,7 @@ class PostgreSQLTransaction:
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         self.backend = backend
         self._connection = connection
-        self.must_notify = False
+        self.notified: set[int] = set()
         self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
 
@@ -65,8 +65,8 @@ class PostgreSQLTransaction:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function, in_unit=True)
 
-    def notify_on_commit(self) -> None:
-        self.must_notify = True
+    def notify_on_commit(self, workspace: int) -> None:
+        self.notified.add(workspace)
 
     async def commit(self) -> None:
         """Commit what was written."""

@@ -31,7 +31,7 @@ class SQLiteTransaction:
         self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany
-        self.must_notify = False
+        self.notified: set[int] = set()
         # The length of each long statement that was executed, by its hash.
         self.large_sql: dict[int, int] = {}
 
@@ -69,8 +69,8 @@ class SQLiteTransaction:
         # A unit runs on the thread of its connection already, and must not suspend.
         return function()
 
-    def notify_on_commit(self) -> None:
-        self.must_notify = True
+    def notify_on_commit(self, workspace: int) -> None:
+        self.notified.add(workspace)
 
 
 def run_without_suspending(work: Awaitable[T]) -> T:

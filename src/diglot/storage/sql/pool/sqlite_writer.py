@@ -11,14 +11,15 @@ workspace. The time counts in which the thread computes, because beside other th
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from diglot.errors import DatabaseBusy, Unavailable
-from diglot.storage.sql.engine import Limits, PoolUsage, UnitOfWork
+from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite_failures import OpenFile, explain_error
 from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
@@ -52,7 +53,7 @@ class QueuedWrite:
     computing_seconds: float = 0.0
     result: Any = None
     error: BaseException | None = None
-    must_notify: bool = False
+    notified: AbstractSet[int] = frozenset()
 
 
 class Writer:
@@ -70,7 +71,7 @@ class Writer:
         self._locked_out = False
         self._running = 0
         self._waits, self._wait_seconds = 0, 0.0
-        self.commit_listener: Callable[[], None] | None = None
+        self.commit_listener: CommitListener | None = None
 
     async def open(self) -> None:
         """Open the connection; raise what the module raises."""
@@ -122,9 +123,9 @@ class Writer:
                 for unit in units:
                     if unit.ran:
                         self._finish(unit)
-                must_notify = any(unit.must_notify and unit.error is None for unit in units)
-                if must_notify and self.commit_listener is not None:
-                    self.commit_listener()
+                notified = {one for unit in units if unit.error is None for one in unit.notified}
+                if notified and self.commit_listener is not None:
+                    self.commit_listener(notified)
         finally:
             self._running = 0
             self._drain_task = None
@@ -267,7 +268,7 @@ def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sql
     connection.execute("SAVEPOINT unit")
     try:
         unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
-        unit.must_notify = transaction.must_notify
+        unit.notified = transaction.notified
     except Exception as error:
         if not connection.in_transaction:
             # SQLite rolled all units back, for example because the disk is full.

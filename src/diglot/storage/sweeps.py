@@ -1,0 +1,58 @@
+"""Sweeps: statements that look for work in many workspaces at once.
+
+The workspaces are divided into shares by their numbers, so that the processes of a fleet divide the work.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Column, Integer, Select, bindparam
+
+from diglot.storage.sql.backend import Backend, Expression
+from diglot.storage.sql.engine import NO_VALUES, Row, Transaction
+from diglot.storage.sql.statement import BackendStatement
+
+# A process with a share looks for work every few seconds, so the number of shares also bounds how many
+# processes of a fleet look, and how many of them verify and compact at the same time.
+SHARES: Final = 16
+ALL_SHARES: Final = frozenset(range(SHARES))
+
+
+def share_of(workspace: int) -> int:
+    """Return the share that a workspace belongs to."""
+    return workspace % SHARES
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The workspaces that a sweep looks at: those of some shares, or only the listed ones."""
+
+    shares: frozenset[int] = ALL_SHARES
+    listed: Sequence[int] | None = None
+
+
+EVERYWHERE: Final = Scope()
+
+
+class SweepStatement:
+    """A statement over the workspaces of a scope; `workspace` is the column with their numbers."""
+
+    def __init__(self, clause: Select[Any], workspace: Column[Any]) -> None:
+        self._of_shares = BackendStatement(
+            lambda backend: clause.where(_is_in_scope(backend, workspace % SHARES))
+        )
+        self._of_listed = BackendStatement(lambda backend: clause.where(_is_in_scope(backend, workspace)))
+
+    async def fetch_all(
+        self, transaction: Transaction, scope: Scope, values: Mapping[str, Any] = NO_VALUES
+    ) -> Sequence[Row]:
+        """Return all rows of the workspaces in a scope."""
+        numbers = scope.shares if scope.listed is None else scope.listed
+        statement = self._of_shares if scope.listed is None else self._of_listed
+        scope_value = transaction.backend.encode_list(sorted(numbers))
+        return await transaction.fetch_all(statement, {**values, "scope": scope_value})
+
+
+def _is_in_scope(backend: Backend, number: Expression) -> Expression:
+    return backend.one_of(number, [], Integer(), lambda _, kind: bindparam("scope", type_=kind))
