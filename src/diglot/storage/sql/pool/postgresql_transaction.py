@@ -159,7 +159,7 @@ def _join(parts: tuple[tuple[str, int], ...]) -> str:
         before += count
     if len(texts) == 1:
         return texts[0]
-    # None stands last, because Citus would send the others along with an INSERT of selected rows to its shard.
+    # None stands last, because Citus would send the others along with an INSERT of selected rows.
     named = ", ".join(f"part_{number} AS ({text})" for number, text in enumerate(texts))
     return f"WITH {named} SELECT 1"
 
