@@ -192,6 +192,7 @@ async def test_what_is_sent(database: Database) -> None:
             await engine.write(work)
         assert len(statements) == 4
         assert statements[1].startswith("WITH part_0 AS (UPDATE a ")
+        assert statements[1].endswith(") SELECT 1"), "no part is in the place of the last one"
         assert statements[3].startswith("WITH part_0 AS (UPDATE b ")
         assert (await _contents(engine))["b"][1] == (1, 1, 3)
         await engine.close()

@@ -157,11 +157,11 @@ def _join(parts: tuple[tuple[str, int], ...]) -> str:
     for text, count in parts:
         texts.append(_PARAMETER.sub(partial(_renumber, before), text))
         before += count
-    *others, last = texts
-    if not others:
-        return last
-    named = ", ".join(f"part_{number} AS ({text})" for number, text in enumerate(others))
-    return f"WITH {named} {last}"
+    if len(texts) == 1:
+        return texts[0]
+    # None stands last, because Citus would send the others along with an INSERT of selected rows.
+    named = ", ".join(f"part_{number} AS ({text})" for number, text in enumerate(texts))
+    return f"WITH {named} SELECT 1"
 
 
 def _renumber(before: int, parameter: re.Match[str]) -> str:
