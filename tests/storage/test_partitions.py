@@ -31,15 +31,13 @@ from support.routes import Routes, describe, has_plan, iterate_statements
 
 # The statements that may touch the rows of every workspace, and why. No request of a client issues one.
 SWEEPS: Final = {
-    "access.idempotent_responses._WORKSPACES_WITH_OLD": "hourly, to delete them",
     "background.due_work._DUE_WORKSPACES": "the clocks of all workspaces, every few seconds",
     "background.due_work._PENDING_SEGMENTS": "first evaluations",
     "background.due_work._DYNAMIC_SEGMENTS": "a command of the operator checks them",
     "background.due_work._UNVERIFIED_SEGMENTS": "each minute, to verify them",
     "background.due_work._LONG_LOGS": "each minute, to compact them",
-    "background.metrics._COMPILED_STATEMENTS": "sums over all workspaces for /metrics",
+    "background.metrics._METRICS": "sums over all workspaces for /metrics",
     "webhooks.webhooks._WAITING": "the outbox of all workspaces",
-    "webhooks.webhooks._WORKSPACES_WITH_WEBHOOKS": "hourly, to purge deliveries",
 }
 WORLD_STEPS: Final = 150
 TITLE: Final = "Partitions that statements touch"
