@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import contacts, segments, tags, workspaces
+from diglot.storage.schema import contacts, membership_log, segments, tags, workspaces
 from diglot.storage.schema.migrate import upgrade_schema
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.sqlite_file import PAGE_SIZE
@@ -109,6 +109,22 @@ def test_segments_are_repaired(diglot: Run, url: str) -> None:
     assert repaired.code == 1
     assert "(repaired)" in repaired.out
     assert diglot("check", "--database", url).code == 0
+
+
+def test_a_sample(diglot: Run, url: str) -> None:
+    """It compares contacts with all segments, finds what a full evaluation finds, and can be repeated."""
+    asyncio.run(fill(url))
+    healthy = diglot("check", "--sample", "1000", "--seed", "7", "--database", url)
+    assert healthy.code == 0, healthy
+    assert healthy.out.endswith("; 3 contacts compared (--seed 7); 0 findings.\n")
+    asyncio.run(damage(url, delete(membership_log)))
+    damaged = diglot("check", "--sample", "1000", "--database", url)
+    assert damaged.code == 1
+    assert damaged.out.startswith("workspace acme: segment ")
+    assert ": 3 of 3 contacts differ from an evaluation\n" in damaged.out
+    both = diglot("check", "--sample", "5", "--repair", "--database", url)
+    assert both.code == 2
+    assert "--sample repairs nothing" in both.err
 
 
 def test_another_revision(diglot: Run, url: str) -> None:

@@ -1,15 +1,20 @@
-"""Checks a whole database for an operator: counts, and every dynamic segment against a full evaluation.
+"""Checks a whole database for an operator: counts, and every dynamic segment against an evaluation.
 
-Each workspace and each segment is read in a snapshot of its own, so other processes may write meanwhile.
+The evaluation is full, or of a sample of contacts. Each workspace and each segment, or each batch of a
+sample, is read in a snapshot of its own, so other processes may write meanwhile.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
+from diglot.background.sampling import compare_sample
 from diglot.background.verification import Verification, VerificationResult
 from diglot.clock import Clock, system_clock
+from diglot.model.workspaces import Workspace
 from diglot.storage import workspaces
 from diglot.storage.background import due_work, stored_counts
+from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
 
@@ -30,13 +35,7 @@ class Check:
         total = len(all_workspaces) + len(segments)
         for done, workspace in enumerate(all_workspaces):
             self.progress(done, total)
-            if workspace.time_zone == workspaces.IN_DELETION:
-                self.report(f"workspace {workspace.name}: its deletion did not end: run it again")
-                continue
-            find = bind_workspace(workspace.number, stored_counts.find_wrong_counts)
-            for wrong in await self.engine.read(find):
-                difference = f"{wrong.name} is {wrong.stored}, but there are {wrong.counted}"
-                self.report(f"workspace {workspace.name}: {difference}")
+            await self._compare_counts(workspace)
         verification = Verification(self.engine, self.clock)
         compared = 0
         for done, (key, id_, name) in enumerate(segments, len(all_workspaces)):
@@ -48,6 +47,33 @@ class Check:
                 self.report(f"workspace {name}: segment {id_}: {_describe(result)}{outcome}")
         self.progress(total, total)
         return compared
+
+    async def run_on_sample(self, size: int, rng: Random) -> int:
+        """Check some contacts of each workspace in all its segments; return the number of contacts."""
+        all_workspaces = await self.engine.read(workspaces.list_all)
+        segments = await self.engine.read(due_work.list_dynamic_segments)
+        ids = {key: id_ for key, id_, _ in segments}
+        compared = 0
+        for done, workspace in enumerate(all_workspaces):
+            self.progress(done, len(all_workspaces))
+            if workspace.time_zone != workspaces.IN_DELETION:
+                sample = await compare_sample(self.engine, workspace.number, size, rng)
+                compared += sample.contacts
+                for number, count in sorted(sample.wrong.items()):
+                    segment = ids.get(SegmentKey(workspace.number, number), number)
+                    difference = f"{count:,} of {sample.contacts:,} contacts differ from an evaluation"
+                    self.report(f"workspace {workspace.name}: segment {segment}: {difference}")
+        self.progress(len(all_workspaces), len(all_workspaces))
+        return compared
+
+    async def _compare_counts(self, workspace: Workspace) -> None:
+        if workspace.time_zone == workspaces.IN_DELETION:
+            self.report(f"workspace {workspace.name}: its deletion did not end: run it again")
+            return
+        find = bind_workspace(workspace.number, stored_counts.find_wrong_counts)
+        for wrong in await self.engine.read(find):
+            difference = f"{wrong.name} is {wrong.stored}, but there are {wrong.counted}"
+            self.report(f"workspace {workspace.name}: {difference}")
 
 
 def _describe(result: VerificationResult) -> str:
