@@ -18,7 +18,7 @@ from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
 from diglot.storage.schema import contacts, field_instants, keys, list_members, lists, tags, workspaces
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
-from support import canonical, spec_data
+from support import canonical, truth_sample
 from support.engines import PARTITIONED_POSTGRESQL, Database
 from support.membership.random_world import open_world
 from support.openapi.exchanges import Story, load_stories
@@ -42,7 +42,6 @@ SWEEPS: Final = {
 WORLD_STEPS: Final = 150
 TITLE: Final = "Partitions that statements touch"
 STORIES: Final = load_stories()
-ROWS: Final = sorted(spec_data.rows(), key=lambda row: row.now)
 # One loop for all, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +84,13 @@ async def test_every_fixed_statement(connection: Any, telling: Telling) -> None:
     telling(TITLE, f"{len(texts)} fixed statements of the source: {describe(texts.values())}")
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.file)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tell all stories with `--full`, otherwise every third."""
+    if "story" in metafunc.fixturenames:
+        told = STORIES if metafunc.config.getoption("full") else STORIES[::3]
+        metafunc.parametrize("story", told, ids=[story.file for story in told])
+
+
 async def test_a_story(database: Database, routes: Routes, story: Story) -> None:
     """The stories of the spec get the same answers."""
     async with database.fresh() as url, routes.checking():
@@ -93,11 +98,12 @@ async def test_a_story(database: Database, routes: Routes, story: Story) -> None
     assert [item.fault for item in results if item.fault] == []
 
 
-async def test_the_truth(crowds: Mapping[str, Crowd], routes: Routes) -> None:
-    """Every row of the spec has its members, and a dry run counts them."""
+async def test_the_truth(crowds: Mapping[str, Crowd], routes: Routes, pytestconfig: pytest.Config) -> None:
+    """The rows of the spec, with `--full` all, have their members, and a dry run counts them."""
     wrong = []
+    rows = truth_sample.sample(pytestconfig.getoption("truth_share"), pytestconfig.stash[SEED])
     async with routes.checking():
-        for row in ROWS:
+        for row in sorted(rows, key=lambda row: row.now):
             crowd, now = crowds[row.zone], micros(row.now)
             node = canonical.read(row.condition, row.zone)
             members, counted = await crowd.members(node, row.now), await dry_run_count(crowd, node, now)
