@@ -32,6 +32,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWER_SECONDS = 10
 LIMITS = Limits(connections=6, read_seconds=4, wait_seconds=2, queue_seconds=20)
 SLEEP = Statement(text("SELECT pg_sleep(60)"))
+SESSION = Statement(text("SELECT pg_backend_pid()"))
+LOSE_A_NODE = Statement(
+    text("DO $$ BEGIN RAISE SQLSTATE '08006' USING MESSAGE = 'connection to the node failed'; END $$")
+)
 TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE application_name = 'diglot' AND pid <> pg_backend_pid()
@@ -62,6 +66,19 @@ async def read(engine: Engine, workspace: int = 1) -> list[str]:
 async def write(engine: Engine, name: str, workspace: int = 1) -> None:
     """Create a workspace."""
     await engine.write(lambda tx: workspaces.create(tx, name, "UTC", 0), workspace=workspace)
+
+
+async def find_sessions(engine: Engine) -> set[int]:
+    """Return the sessions that serve three units at a time."""
+    together = asyncio.Barrier(3)
+
+    async def work(transaction: Transaction) -> int:
+        row = await transaction.fetch_one(SESSION)
+        await together.wait()
+        assert row is not None
+        return int(row[0])
+
+    return set(await asyncio.gather(*(engine.read(work, workspace=1) for _ in range(3))))
 
 
 async def sleep(transaction: Transaction) -> None:
@@ -158,6 +175,23 @@ async def test_a_read_that_is_terminated_runs_again(engine: Engine, postgres: Ow
         return runs
 
     assert await engine.read(work, workspace=1) == 2
+
+
+async def test_a_lost_node_costs_no_connection(engine: Engine) -> None:
+    """Citus reports it as a failed connection, but the connection to the server that reports it is well."""
+    runs = 0
+
+    async def work(transaction: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        await transaction.execute(LOSE_A_NODE)
+
+    before = await find_sessions(engine)
+    for unit in (engine.read, engine.write, engine.point_read):
+        await fails(unit(work), DatabaseAway)
+    assert runs == 3
+    assert await find_sessions(engine) == before
+    await engine.ping()
 
 
 async def test_a_locked_table(engine: Engine, postgres: OwnPostgres) -> None:

@@ -24,6 +24,7 @@ from diglot.background.scheduler import (
 )
 from diglot.background.worker import BackgroundWorker
 from diglot.conditions import dates
+from diglot.errors import DatabaseAway
 from diglot.membership import evaluate, writer
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import Cause
@@ -35,6 +36,7 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.background import due_work as stored
+from diglot.storage.background import metrics as metrics_of_background
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.connect import create_engine
@@ -413,6 +415,26 @@ async def test_metrics_of_an_unavailable_database(
     assert broken.status_code == 200
     assert not {family.name for family in STORED_FAMILIES} & metrics.names
     assert (metrics.value("diglot_database_up"), metrics.value("diglot_processes")) == (0, 1)
+    assert metrics.value("diglot_database_complete") == 0
+
+
+async def test_metrics_of_a_database_with_a_node_that_is_away(
+    crowd: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is up, and the sums over all nodes are missing until it is complete again."""
+
+    async def fail(*_: object) -> None:
+        raise DatabaseAway("connection to the remote node failed")
+
+    monkeypatch.setattr(operator_pages, "REMEMBER_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics_of_background, "load", fail)
+        partly = MetricsPage((await crowd.get("/metrics")).text)
+    assert not {family.name for family in STORED_FAMILIES} & partly.names
+    assert (partly.value("diglot_database_up"), partly.value("diglot_database_complete")) == (1, 0)
+    whole = MetricsPage((await crowd.get("/metrics")).text)
+    assert {family.name for family in STORED_FAMILIES} <= whole.names
+    assert (whole.value("diglot_database_up"), whole.value("diglot_database_complete")) == (1, 1)
 
 
 async def test_a_server_runs_background_work(url: str) -> None:

@@ -170,6 +170,7 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
             [
                 ("sum(diglot_processes{JOB})", "processes"),
                 ("min(diglot_database_up{JOB})", "database up"),
+                ("min(diglot_database_complete{JOB})", "database complete"),
                 ("sum by (version, database) (diglot_build_info{JOB})", "{{version}} {{database}}"),
             ],
         ),

@@ -6,6 +6,7 @@ from diglot.server.access_log import ACCESS_FIELDS
 from diglot.server.observability.families import FAMILIES
 from diglot.server.observability.process_metrics import (
     BUILD_INFO,
+    DATABASE_COMPLETE,
     DATABASE_UP,
     DISK_FREE,
     FILE_SIZE,
@@ -19,7 +20,7 @@ from render.markdown import code, table
 ALL_FAMILIES = (
     *FAMILIES,
     *STORED_FAMILIES,
-    *(DATABASE_UP, DISK_FREE, FILE_SIZE, PROCESSES, BUILD_INFO),
+    *(DATABASE_UP, DATABASE_COMPLETE, DISK_FREE, FILE_SIZE, PROCESSES, BUILD_INFO),
     *PROCESS_FAMILIES,
 )
 

@@ -70,6 +70,7 @@ def test_every_table_has_a_place() -> None:
     assert {name: one.column for name, one in placements.items()} == {
         name: expected.get(name, "workspace") for name in placements
     }
+    assert {name for name, one in placements.items() if one.shards == 1} == {"ephemeral.leases"}
     beside = {one.name for one in placements.values() if one.beside == workspaces.name}
     assert beside == placements.keys() - expected.keys() - {workspaces.name}
 
@@ -108,6 +109,7 @@ def test_a_fresh_database_is_distributed_once(diglot: Run, cluster: str) -> None
         placement.name: placement.column for placement in list_placements()
     }
     assert len({colocation for column, colocation in placed.values() if column == "workspace"}) == 1
+    assert asyncio.run(fake_citus.read_shard_counts(cluster)) == {"ephemeral.leases": 1}
     assert distribute(diglot, cluster) == CommandResult(0, f"{DONE}All tables are distributed already.\n", "")
     assert diglot("migrate", "--database", cluster) == CommandResult(0, DONE, "")
 

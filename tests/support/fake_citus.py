@@ -18,7 +18,7 @@ INSERT INTO citus.pg_dist_node VALUES
     ('db1', 5432, true, 'primary', true), ('db2', 5432, true, 'primary', true),
     ('standby', 5432, true, 'secondary', false), ('disabled', 5432, false, 'primary', false);
 CREATE TABLE citus.pg_dist_partition (
-    logicalrelid regclass PRIMARY KEY, partkey text, repmodel "char", colocationid int
+    logicalrelid regclass PRIMARY KEY, partkey text, repmodel "char", colocationid int, shards int
 );
 CREATE FUNCTION citus.citus_version() RETURNS text LANGUAGE sql AS $$ SELECT '{version}' $$;
 CREATE FUNCTION citus.citus_is_coordinator() RETURNS bool LANGUAGE sql AS 'SELECT {is_coordinator}';
@@ -27,7 +27,7 @@ CREATE FUNCTION citus.citus_check_connection_to_node(nodename text, nodeport int
     'SELECT answers FROM citus.pg_dist_node AS n WHERE n.nodename = $1 AND n.nodeport = $2';
 CREATE FUNCTION citus.column_to_column_name(table_name regclass, column_var_text text)
     RETURNS text LANGUAGE sql AS 'SELECT column_var_text';
-CREATE FUNCTION citus.place(placed regclass, partkey text, repmodel "char", colocation int)
+CREATE FUNCTION citus.place(placed regclass, partkey text, repmodel "char", colocation int, shards int)
     RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('citus.multi_shard_modify_mode') <> 'sequential'
@@ -50,18 +50,18 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'cannot create constraint on "%"', placed;
     END IF;
-    INSERT INTO citus.pg_dist_partition VALUES (placed, partkey, repmodel, colocation);
+    INSERT INTO citus.pg_dist_partition VALUES (placed, partkey, repmodel, colocation, shards);
 END $$;
 CREATE FUNCTION citus.create_reference_table(table_name regclass) RETURNS void LANGUAGE sql AS
-    $$ SELECT citus.place(table_name, NULL, 't', 1) $$;
+    $$ SELECT citus.place(table_name, NULL, 't', 1, NULL) $$;
 CREATE FUNCTION citus.create_distributed_table(
     table_name regclass, distribution_column text, distribution_type text DEFAULT 'hash',
-    colocate_with text DEFAULT 'default'
+    colocate_with text DEFAULT 'default', shard_count int DEFAULT NULL
 ) RETURNS void LANGUAGE sql AS $$
     SELECT citus.place(table_name, distribution_column, 's', CASE colocate_with
         WHEN 'none' THEN (SELECT coalesce(max(colocationid), 1) + 1 FROM citus.pg_dist_partition)
         ELSE (SELECT colocationid FROM citus.pg_dist_partition WHERE logicalrelid = colocate_with::regclass)
-    END) $$;
+    END, shard_count) $$;
 """
 
 
@@ -90,3 +90,15 @@ async def read_placements(url: str) -> dict[str, tuple[str | None, int]]:
     finally:
         await connection.close()
     return {name: (column, colocation) for name, column, colocation in rows}
+
+
+async def read_shard_counts(url: str) -> dict[str, int]:
+    """Return the number of shards of each table that has a number of its own."""
+    connection: Any = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT logicalrelid::text, shards FROM citus.pg_dist_partition WHERE shards IS NOT NULL"
+        )
+    finally:
+        await connection.close()
+    return dict(rows)

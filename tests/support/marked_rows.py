@@ -62,11 +62,14 @@ def workspace_of(table: str, row: Any) -> int:
 
 
 async def load_rows(url: str, tables: Iterable[Table] = metadata.sorted_tables) -> dict[str, list[Any]]:
-    """Return all rows of tables, by the name of the table."""
+    """Return all rows of tables in their order, by the name of the table."""
 
     async def work(transaction: Transaction) -> dict[str, list[Any]]:
         return {
-            table.name: [tuple(row) for row in await transaction.fetch_all(Statement(select(table)))]
+            table.name: [
+                tuple(row)
+                for row in await transaction.fetch_all(Statement(select(table).order_by(*table.primary_key)))
+            ]
             for table in tables
         }
 

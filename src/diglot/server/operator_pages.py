@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from diglot.clock import Clock
+from diglot.errors import DatabaseAway
 from diglot.model.metrics import Metrics
 from diglot.server.asgi import HEALTH_PATH, METRICS_PATH, READY_PATH, PlainResponse
 from diglot.server.observability import process_metrics, stored_metrics
@@ -41,7 +42,8 @@ class OperatorPages:
     _reading: asyncio.Task[Metrics | None] | None = field(default=None)
     _stored: Metrics | None = field(default=None)
     _stored_at: float = field(default=0.0)
-    _answers: bool = field(default=True)
+    _is_complete: bool = field(default=True)
+    _is_up: bool = field(default=True)
 
     def by_path(self) -> dict[str, Page]:
         """Return the functions that render the pages."""
@@ -67,9 +69,10 @@ class OperatorPages:
         stored = await self._get_stored()
         self.engine_figures.copy()
         more = await asyncio.to_thread(self._measure)
-        is_up = single(process_metrics.DATABASE_UP, stored is not None)
+        is_up = single(process_metrics.DATABASE_UP, self._is_up)
+        is_complete = single(process_metrics.DATABASE_COMPLETE, stored is not None)
         from_database = [] if stored is None else stored_metrics.list_samples(stored)
-        samples = [*(single(family, value) for family, value in from_database), is_up, *more]
+        samples = [*(single(family, value) for family, value in from_database), is_up, is_complete, *more]
         return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
 
     async def _get_stored(self) -> Metrics | None:
@@ -81,7 +84,7 @@ class OperatorPages:
         return await asyncio.shield(self._reading)
 
     async def _read_stored(self) -> Metrics | None:
-        stored, reason = None, ""
+        stored, reason, is_up = None, "", True
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 stored = await self.engine_figures.engine.read(
@@ -89,14 +92,25 @@ class OperatorPages:
                 )
         except Exception as error:  # noqa: BLE001 - the page says so
             stored, reason = None, str(error) or type(error).__name__
+            is_up = await self._answers_after(error)
         finally:
             self._reading = None
         # Only a change is logged, because anybody may ask for the page as often as they like.
-        if stored is None and self._answers:
+        if stored is None and self._is_complete:
             log.warning("the database does not answer the metrics page: %s", reason)
-        self._answers = stored is not None
+        self._is_complete, self._is_up = stored is not None, is_up
         self._stored, self._stored_at = stored, time.monotonic()
         return stored
+
+    async def _answers_after(self, error: Exception) -> bool:
+        """Tell whether the database answers, although an error says that a part of it may be away."""
+        if not isinstance(error, (DatabaseAway, TimeoutError)):
+            return False
+        try:
+            await self.engine_figures.engine.ping()
+        except Exception:  # noqa: BLE001 - it does not answer
+            return False
+        return True
 
     def _measure(self) -> Sequence[Samples]:
         """Measure the processes and the files."""

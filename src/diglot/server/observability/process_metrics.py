@@ -32,7 +32,12 @@ BUILD_INFO: Final = Family(
 DATABASE_UP: Final = Family(
     "diglot_database_up",
     GAUGE,
-    "1 if the database answered a moment ago, else 0; its metrics are then absent.",
+    "1 if the database answered a moment ago, else 0.",
+)
+DATABASE_COMPLETE: Final = Family(
+    "diglot_database_complete",
+    GAUGE,
+    "1 if all of the database could be read a moment ago, else 0; its metrics are then absent.",
 )
 DISK_FREE: Final = Family("diglot_disk_free_bytes", GAUGE, "Free space on the disk of the SQLite file.")
 FILE_SIZE: Final = Family(

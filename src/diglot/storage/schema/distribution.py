@@ -1,7 +1,8 @@
 """Where each table is on Citus; each follows from its key, so that a new table needs no entry here.
 
 A row that belongs to a workspace is on the node of its workspace. What is read before the workspace is known
-is copied to every node, and ephemeral rows are on the node of their key.
+is copied to every node, and ephemeral rows are on the node of their key. The leases are read all together, so
+they are in one shard.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ import sqlalchemy
 from sqlalchemy import Table
 
 from diglot.storage.schema.access import sessions
+from diglot.storage.schema.background import leases
 from diglot.storage.schema.base import ephemeral_metadata, metadata
 from diglot.storage.schema.core import keys, workspace_profiles, workspaces
 from diglot.storage.sql.database import TablePlacement
@@ -37,4 +39,5 @@ def _place(table: Table) -> TablePlacement:
 
 def _place_ephemeral(table: Table) -> TablePlacement:
     first, *_ = table.primary_key.columns
-    return TablePlacement(table, first.name, may_have_rows=True)
+    shards = 1 if table is leases else None
+    return TablePlacement(table, first.name, shards=shards, may_have_rows=True)

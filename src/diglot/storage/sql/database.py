@@ -25,12 +25,14 @@ class MigrationTransaction(Protocol):
 class TablePlacement:
     """Where a distributed database keeps a table: in shards by a column, or, without one, on every node.
 
-    `beside` is the table whose shards share their nodes with the shards of this one.
+    `beside` is the table whose shards share their nodes with the shards of this one. `shards` is the number
+    of its shards; None for the number that the database is set to.
     """
 
     table: TableClause
     column: str | None = None
     beside: str | None = None
+    shards: int | None = None
     may_have_rows: bool = False
 
     @property

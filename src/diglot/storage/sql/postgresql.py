@@ -174,11 +174,13 @@ class PostgreSQL:
             if plan.begin is not None:
                 await transaction.commit()
         except BaseException as error:
+            # What is not reusable is closed below.
+            lost = is_lost(error, connection)
             await self._release_failed(lease, error, begun=begun)
             may_repeat = not is_last and (plan.is_repeatable or (plan.begin is not None and not begun))
-            if may_repeat and not lease.is_late and self._connections.away is None and is_lost(error):
+            if lost and may_repeat and not lease.is_late and self._connections.away is None:
                 raise _ConnectionLost from error
-            explained = self._explain(error, lease)
+            explained = self._explain(error, lease, lost=lost)
             if explained is None:
                 raise
             raise explained from error
@@ -197,10 +199,8 @@ class PostgreSQL:
 
     async def _release_failed(self, lease: Lease, error: BaseException, *, begun: bool) -> None:
         """Roll back and give the connection back, unless the unit left it in an unknown state."""
-        reusable = isinstance(error, Exception) and not lease.connection.is_closed()
-        reusable = (
-            reusable and not is_lost(error) and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
-        )
+        reusable = isinstance(error, Exception) and not is_lost(error, lease.connection)
+        reusable = reusable and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
         if reusable and begun:
             try:
                 await lease.connection.execute("ROLLBACK")
@@ -212,7 +212,7 @@ class PostgreSQL:
         failed = isinstance(error, DRIVER_ERRORS)
         self._connections.give_back(lease, reusable=reusable, succeeded=not failed)
 
-    def _explain(self, error: BaseException, lease: Lease) -> Unavailable | None:
+    def _explain(self, error: BaseException, lease: Lease, *, lost: bool) -> Unavailable | None:
         """Return why the database could not do a unit, counted and logged; None for another reason."""
         if lease.is_late:
             return self._failures.record(DeadlineExceeded("PostgreSQL: a unit of work took too long"))
@@ -221,7 +221,7 @@ class PostgreSQL:
         if lease.connection.is_closed() and self._connections.away is not None:
             return self._failures.record(renew(self._connections.away))
         explained = explain_error(error)
-        if explained is None and is_lost(error):
+        if explained is None and lost:
             explained = DatabaseAway(f"PostgreSQL: {describe(error)}")
         if explained is None:
             return None

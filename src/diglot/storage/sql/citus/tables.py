@@ -17,7 +17,10 @@ _READ = text(
     "FROM pg_dist_partition WHERE logicalrelid = to_regclass(:table)"
 )
 _COPY_TO_ALL = text("SELECT create_reference_table(to_regclass(:table))")
-_DISTRIBUTE = text("SELECT create_distributed_table(to_regclass(:table), :column, colocate_with => :beside)")
+_DISTRIBUTE = text(
+    "SELECT create_distributed_table("
+    "to_regclass(:table), :column, colocate_with => :beside, shard_count => CAST(:shards AS int))"
+)
 _KINDS: Final = {"reference": "a reference table", "local": "a local table of Citus"}
 
 
@@ -95,5 +98,10 @@ def _distribute(connection: Connection, placement: TablePlacement) -> None:
     if placement.column is None:
         connection.execute(_COPY_TO_ALL, {"table": placement.name})
         return
-    values = {"table": placement.name, "column": placement.column, "beside": placement.beside or "none"}
+    values = {
+        "table": placement.name,
+        "column": placement.column,
+        "beside": placement.beside or "none",
+        "shards": placement.shards,
+    }
     connection.execute(_DISTRIBUTE, values)

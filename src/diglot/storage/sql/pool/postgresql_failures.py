@@ -13,6 +13,7 @@ from diglot.errors import (
     StorageFull,
     Unavailable,
 )
+from diglot.storage.sql.pool.postgresql_sessions import Connection
 
 # By SQLSTATE, or by its class of two characters.
 _KINDS: Final[dict[str, type[Unavailable]]] = {
@@ -37,7 +38,6 @@ _KINDS: Final[dict[str, type[Unavailable]]] = {
 }
 # What a database that is only away for a while answers to a connection; others are faults of the settings.
 _TEMPORARY: Final = ("08", "53", "57")
-_LOST: Final = ("08", "57P")
 # What the driver raises.
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
@@ -66,12 +66,14 @@ def is_temporary(error: BaseException) -> bool:
     return isinstance(error, (OSError, TimeoutError)) or _state_of(error).startswith(_TEMPORARY)
 
 
-def is_lost(error: BaseException) -> bool:
-    """Tell whether an error means that the connection is gone, so that another one may do."""
-    closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+def is_lost(error: BaseException, connection: Connection) -> bool:
+    """Tell whether the connection of an error is gone, so that another one may do.
+
+    The state of the error does not tell, because Citus reports a node that is away as a failed connection.
+    """
     # The driver confuses its own state if the end of a session arrives before the next statement is sent.
-    closed = closed or isinstance(error, (asyncpg.InternalClientError, ConnectionError))
-    return closed or _state_of(error).startswith(_LOST)
+    closed = connection.is_closed() or isinstance(error, (asyncpg.InternalClientError, ConnectionError))
+    return closed and isinstance(error, DRIVER_ERRORS)
 
 
 def describe(error: BaseException) -> str:
