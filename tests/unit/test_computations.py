@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from diglot.computations import SWITCH_SECONDS, compute, favor_event_loop
+from diglot.computations import SWITCH_SECONDS, LoopTurns, compute, favor_event_loop
 
 _request: ContextVar[str] = ContextVar("request")
 
@@ -66,3 +66,21 @@ def test_threads_pass_the_interpreter_on_sooner() -> None:
         assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
     finally:
         sys.setswitchinterval(before)
+
+
+async def test_turns_leave_the_loop_to_others() -> None:
+    """Between two turns, others that are ready run, however many come together."""
+    turns, order = LoopTurns(), list[str]()
+
+    async def take() -> None:
+        await turns.take()
+        order.append("turn")
+
+    async def other() -> None:
+        for _ in range(30):
+            await asyncio.sleep(0)
+            order.append("other")
+
+    await asyncio.gather(*(take() for _ in range(10)), other())
+    assert order.count("turn") == 10
+    assert "turn turn" not in " ".join(order)

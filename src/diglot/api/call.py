@@ -25,6 +25,8 @@ T = TypeVar("T")
 SERVICES: Final = "services"
 # Reading or hashing a shorter body takes less than a millisecond.
 SHORT_BYTES: Final = 65_536
+# Checking the rules of a longer object takes up to 10 ms.
+SHORT_OBJECT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ class Call:
 
     async def read_object(self, *, unique_keys: bool = False) -> request_body.RawObject:
         """Return the encoded members of the JSON object in the body; `unique_keys` rejects repeated keys."""
-        return request_body.parse_object(await self.read_body(), unique_keys=unique_keys)
+        body = await self.read_body()
+        if len(body) > SHORT_OBJECT and self.preread_body is None:
+            await self.services.loop_turns.take()
+        return request_body.parse_object(body, unique_keys=unique_keys)
 
     @asynccontextmanager
     async def not_found_first(self, look_up: Callable[[], Any]) -> AsyncIterator[None]:

@@ -1,9 +1,10 @@
 """All use cases in one object: the app creates it, and every handler receives it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final
 
+from diglot.computations import LoopTurns
 from diglot.membership.count import CountCache
 from diglot.service.access.client_keys import ClientKeys
 from diglot.service.access.idempotency import Idempotency
@@ -28,7 +29,10 @@ _OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The use cases; `strict` makes dialects reject what their vendor does not have."""
+    """The use cases; `strict` makes dialects reject what their vendor does not have.
+
+    `loop_turns` are for reading long bodies on the event loop.
+    """
 
     segments: Segments
     contacts: Contacts
@@ -46,6 +50,7 @@ class Services:
     membership_history: MembershipHistory
     membership_changes: MembershipChanges
     strict: bool = False
+    loop_turns: LoopTurns = field(default_factory=LoopTurns)
 
     def in_transaction(self, transaction: Transaction) -> "Services":
         """Return the same use cases bound to a transaction in progress."""
@@ -55,14 +60,12 @@ class Services:
 
     def _use_cases(self) -> Iterator[tuple[str, Any]]:
         """Yield the use cases with their names, except those that run before a transaction or own it."""
-        for field in fields(self):
-            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(
-                use_cases := getattr(self, field.name)
-            ):
-                yield field.name, use_cases
+        for one in fields(self):
+            if one.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(use_cases := getattr(self, one.name)):
+                yield one.name, use_cases
 
 
 def _rebuild(use_cases: Any, parts: Mapping[str, object]) -> Any:
     """Return use cases with the parts replaced that they have."""
-    own = {field.name for field in fields(use_cases)}
+    own = {one.name for one in fields(use_cases)}
     return replace(use_cases, **{name: part for name, part in parts.items() if name in own})
