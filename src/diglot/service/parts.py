@@ -26,8 +26,8 @@ PART_SECONDS: Final = 0.06
 FIRST_PART: Final = 16
 SMALLEST_PART: Final = 8
 LARGEST_PART: Final = 1_000
-# A part is at most this many times as large as the one before it.
-MAX_GROWTH: Final = 4
+# A part is at most this many times as large as the one before it, because it may meet more competition.
+MAX_GROWTH: Final = 2
 _REMEMBERED_SIZES: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
 
