@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 # How long a thread keeps the interpreter while another waits for it; Python's default is ten times as long.
-SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.0001
 # About as long as a turn on the event loop, so that half of the time is for others.
 PAUSE_SECONDS: Final = 0.01
 

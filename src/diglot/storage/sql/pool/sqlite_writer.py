@@ -5,7 +5,7 @@ write through a power cut, which NORMAL does not. Each unit runs in its own save
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
 has commits of its own, for the same time, so that a short write waits for at most one long unit of another
-workspace. The time counts in which the thread computes, because beside other threads a short unit takes long.
+workspace. Beside threads that compute, each statement waits for the interpreter, so a short unit may take long.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
 # A commit begins no further unit after this time.
 COMMIT_SECONDS: Final = 0.05
-# A unit that computes longer is a long one.
+# A unit that computes longer is a long one, and so is one that takes longer than a commit.
 LONG_SECONDS: Final = 0.02
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
@@ -186,7 +186,7 @@ class Writer:
         self._locked_out = False
 
     def _finish(self, unit: QueuedWrite) -> None:
-        if unit.computing_seconds > LONG_SECONDS:
+        if unit.computing_seconds > LONG_SECONDS or unit.seconds > COMMIT_SECONDS:
             self._long.add(unit.key)
         else:
             self._long.discard(unit.key)
