@@ -25,7 +25,8 @@ class BulkStatement:
     """A statement for many rows; each row has a value for every column but the workspace."""
 
     def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
-        self._column_names = [column.name for column in columns]
+        # SQLAlchemy reserves a column's own name for the value that it sets.
+        self._bound_names = [(f"row_{column.name}", column.name) for column in columns]
         self._for_one = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
         self._for_many = BackendStatement(lambda backend: build(_rows_from_arrays(backend, columns)))
 
@@ -35,14 +36,13 @@ class BulkStatement:
             return
         # Arrays of one value would cost twice as much as the values themselves.
         if len(rows) == 1 or tenant.backend.rows_from_arrays is None:
-            await tenant.execute_many(self._for_one, [self._prefix_values(row) for row in rows])
+            names = self._bound_names
+            await tenant.execute_many(
+                self._for_one, [{bound: row[name] for bound, name in names} for row in rows]
+            )
             return
-        arrays = {name: [row[name] for row in rows] for name in self._column_names}
-        await tenant.execute(self._for_many, **self._prefix_values(arrays))
-
-    def _prefix_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        # SQLAlchemy reserves a column's own name for the value that it sets.
-        return {f"row_{name}": values[name] for name in self._column_names}
+        arrays = {bound: [row[name] for row in rows] for bound, name in self._bound_names}
+        await tenant.execute(self._for_many, **arrays)
 
 
 class BulkRows:

@@ -5,7 +5,7 @@ write through a power cut, which NORMAL does not. Each unit runs in its own save
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
 has commits of its own, for the same time, so that a short write waits for at most one long unit of another
-workspace. Beside threads that compute, each statement waits for the interpreter, so a short unit may take long.
+workspace. Beside threads that compute, each statement waits for the interpreter, so a short unit can be slow.
 """
 
 import asyncio
