@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,7 +90,7 @@ def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
 @pytest.fixture
 def imports_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write each import in one part, so that an event shows a contact as it was before or after."""
-    monkeypatch.setattr(parts, "PartSize", partial(parts.PartSize, parts.LARGEST_PART))
+    monkeypatch.setattr(parts.PartSize, "begin", lambda *_: parts.LARGEST_PART)
 
 
 @pytest.mark.usefixtures("imports_in_one_part")
