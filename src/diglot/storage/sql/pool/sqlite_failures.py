@@ -1,6 +1,5 @@
 """What an error of SQLite means for a request, and whether the file is still the one that was opened."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +48,6 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._name = str(path)
         self._identity = self._read_identity()
 
     def check(self) -> None:
@@ -68,5 +66,5 @@ class OpenFile:
             )
 
     def _read_identity(self) -> tuple[int, int]:
-        status = os.stat(self._name)  # noqa: PTH116 - twice for each commit, and a path object costs more
+        status = self.path.stat()
         return status.st_dev, status.st_ino

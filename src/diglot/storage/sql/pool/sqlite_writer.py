@@ -31,7 +31,7 @@ T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
 # A commit begins no further unit after this time.
 COMMIT_SECONDS: Final = 0.05
-# A unit that computes longer is a long one, and so is one that takes longer than a commit.
+# A unit that takes longer is a long one.
 LONG_SECONDS: Final = 0.02
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
@@ -50,7 +50,6 @@ class QueuedWrite:
     context: Context = field(default_factory=copy_context)
     ran: bool = False
     seconds: float = 0.0
-    computing_seconds: float = 0.0
     result: Any = None
     error: BaseException | None = None
     notified: AbstractSet[int] = frozenset()
@@ -186,7 +185,7 @@ class Writer:
         self._locked_out = False
 
     def _finish(self, unit: QueuedWrite) -> None:
-        if unit.computing_seconds > LONG_SECONDS or unit.seconds > COMMIT_SECONDS:
+        if unit.seconds > LONG_SECONDS:
             self._long.add(unit.key)
         else:
             self._long.discard(unit.key)
@@ -263,7 +262,7 @@ def _run_units(thread: ConnectionThread, units: Sequence[QueuedWrite], begin: Be
 
 
 def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
-    began, computing_began = time.monotonic(), time.thread_time()
+    began = time.monotonic()
     unit.ran = True
     connection.execute("SAVEPOINT unit")
     try:
@@ -277,4 +276,3 @@ def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sql
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
     unit.seconds = time.monotonic() - began
-    unit.computing_seconds = time.thread_time() - computing_began
