@@ -4,24 +4,27 @@ import csv
 
 import pytest
 
+from diglot.api.imports import form as import_form
+from diglot.api.imports import tag_text
+from diglot.api.imports.files import ROWS_PER_CONTACT, read_file
+from diglot.api.imports.rows import FileRow
 from diglot.conditions.operands import OperandError
-from diglot.dialects.misar.contacts import import_csv, import_form, tag_text
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest
 
 HEADER = b"email,plan\n"
 FORM = "multipart/form-data; boundary=xx"
+LIMIT = 100
 PART = b'--xx\r\nContent-Disposition: form-data; name="'
 
 
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or the message of the error."""
     results: list[tuple[int | str, object]] = []
-    for path, content in import_csv.read_rows(body):
-        if isinstance(content, InvalidInput):
-            results.append((path[1], str(content)))
+    for path, row in read_file(body, LIMIT):
+        if isinstance(row, InvalidInput):
+            results.append((path[1], str(row)))
         else:
-            email, attributes = content.fields["email"].value, content.fields["custom_fields"].value
-            results.append((path[1], (email, attributes.get("plan"))))
+            results.append((path[1], (row.values.fields["email"], row.values.attributes.get("plan"))))
     return results
 
 
@@ -45,7 +48,7 @@ def test_any_delimiter(delimiter: str) -> None:
     ("body", "message"),
     [
         (HEADER + "é@example.com,".encode("latin-1"), "The file is not UTF-8 (byte 12)"),
-        ("email\n".encode("utf-16"), "The file is not UTF-8 (byte 1)"),
+        ("email\n".encode("utf-16-le"), "The file is not UTF-8 (byte 2)"),
         (b"", "The file is empty"),
         (b"email," + b"a," * 1_000, "A file has at most 1,000 columns"),
         (b"email," + b"a" * 201, "The name of a column has at most 200 characters"),
@@ -55,20 +58,20 @@ def test_any_delimiter(delimiter: str) -> None:
 def test_unreadable_files(body: bytes, message: str) -> None:
     """A file that cannot be read is rejected as a whole, with a reason."""
     with pytest.raises(MalformedRequest, match=r".*") as refused:
-        import_csv.read_rows(body)
+        read_file(body, LIMIT)
     assert message in str(refused.value)
 
 
 def test_too_many_blank_rows() -> None:
     """Blank rows are no contacts, but they count toward the limit."""
     with pytest.raises(ContentTooLarge, match="rows"):
-        import_csv.read_rows(HEADER + b"\n" * import_csv.MAX_ROWS)
+        read_file(HEADER + b"\n" * ROWS_PER_CONTACT * LIMIT, LIMIT)
 
 
 def test_nul_in_a_column_name() -> None:
     """No field has such a name."""
     with pytest.raises(InvalidInput, match="control character"):
-        import_csv.read_rows(b"email,a\x00b\na@example.com,1\n")
+        read_file(b"email,a\x00b\na@example.com,1\n", LIMIT)
 
 
 def test_a_file_in_a_form_may_lack_its_name() -> None:
@@ -119,17 +122,16 @@ def test_unclosed_quotes_in_tags(cell: str) -> None:
 def test_booleans_in_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
-        ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
-        assert isinstance(content, import_csv.ContactInput)
-        assert content.fields["subscribed"].value is meant, word
+        ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT)
+        assert isinstance(row, FileRow)
+        assert row.values.subscribed is meant, word
 
 
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
 def test_other_words_are_no_booleans(word: str) -> None:
-    """Other words stay unchanged, and the row is rejected for them."""
-    ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_csv.ContactInput)
-    assert content.fields["subscribed"].value == word
+    """The row is rejected for them."""
+    ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT)
+    assert str(row) == "subscribed: Expected boolean, received string"
 
 
 @pytest.mark.parametrize(
@@ -139,11 +141,40 @@ def test_other_words_are_no_booleans(word: str) -> None:
         ("Cleaned", "bounced"),
         ("Blocklisted", "unsubscribed"),
         ("opted-out", "unsubscribed"),
-        ("Enabled", "enabled"),
     ],
 )
 def test_statuses_in_a_file(word: str, meant: str) -> None:
     """Words of other tools are accepted if they lower a status; validation rejects the others."""
-    ((_, content),) = import_csv.read_rows(f"email,status\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_csv.ContactInput)
-    assert content.fields["status"].value == meant
+    ((_, row),) = read_file(f"email,status\na@example.com,{word}\n".encode(), LIMIT)
+    assert isinstance(row, FileRow)
+    assert row.values.fields["status"] == meant
+
+
+def test_a_status_that_no_word_means() -> None:
+    """A word that raises a status in another tool is not guessed."""
+    ((_, row),) = read_file(b"email,status\na@example.com,Enabled\n", LIMIT)
+    assert "received 'enabled'" in str(row)
+
+
+def test_rows_without_their_last_cells() -> None:
+    """A short row says nothing of what is missing; a long row is rejected only for cells with content."""
+    body = b"email,plan,city\na@example.com,pro\nb@example.com\nc@example.com,x,y,,\nd@example.com,x,y,z\n"
+    assert _read(body) == [
+        (2, ("a@example.com", "pro")),
+        (3, ("b@example.com", None)),
+        (4, ("c@example.com", "x")),
+        (5, ": Expected 3 cells, received 4"),
+    ]
+
+
+def test_a_declared_character_set() -> None:
+    """A file is decoded as its sender declares; in a form, as its part declares."""
+    body = HEADER + "a@example.com,café\n".encode("cp1252")
+    ((_, row),) = read_file(body, LIMIT, "ISO-8859-1")
+    assert isinstance(row, FileRow)
+    assert row.values.attributes == {"plan": "café"}
+    part = b'f"\r\nContent-Type: text/csv; charset=windows-1252\r\n\r\n'
+    form = import_form.read_form(
+        PART.replace(b"name=", b'filename="a" ; name=') + part + body + b"\r\n--xx--\r\n", FORM
+    )
+    assert (form.file, form.charset) == (body, "windows-1252")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from diglot.api.imports.files import read_file
+from diglot.api.imports.rows import FileRow
 from diglot.api.opt_outs.columns import KNOWN_COLUMNS, Reading
 from diglot.api.opt_outs.names import LONGEST_NAME, column_of
 from diglot.api.opt_outs.reader import MOST_FAULTS, OptOuts
 from diglot.api.opt_outs.values import status_of
 from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
-from diglot.dialects.misar.contacts.import_csv import ContactInput
-from diglot.dialects.misar.contacts.import_csv import read_rows as read_file
 from diglot.errors import InvalidInput
 
 FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"
@@ -54,12 +54,12 @@ def test_row_in_a_file(column: str, values: Values) -> None:
         body = _file(["email", column], ["a@example.com", ""], ["b@example.com", value])
         if outcome == REFUSED:
             with pytest.raises(InvalidInput) as refused:
-                read_file(body)
+                read_file(body, 10)
             (fault,) = refused.value.faults
             assert fault.path == ("rows", 3, column)
             assert f"'{value}' is not understood: rename the column" in fault.message
         else:
-            lowered = [content.lowered for _, content in read_file(body) if isinstance(content, ContactInput)]
+            lowered = [content.lowered for _, content in read_file(body, 10) if isinstance(content, FileRow)]
             assert lowered == [None, outcome], value
 
 
@@ -75,9 +75,9 @@ def test_a_flag_is_not_stored_as_an_attribute() -> None:
     """A flag only sets the status; times, consent and prefixed columns stay attributes."""
     names = ["opt_out", "UNSUB_TIME", "consent", "custom_fields.optOut", "metadata.unsubscribed", "metadata"]
     cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
-    ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]))
-    assert isinstance(content, ContactInput)
-    assert content.fields["custom_fields"].value == {
+    ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]), 10)
+    assert isinstance(content, FileRow)
+    assert content.values.attributes == {
         "UNSUB_TIME": "2024-05-01",
         "consent": "yes",
         "optOut": "1",
@@ -92,7 +92,7 @@ def test_each_column_has_one_fault() -> None:
     """A column of unknown values is one fault, and so is each other column."""
     body = _file(["email", "opt_out", "consent"], *[["a@example.com", "perhaps", "later"]] * 3)
     with pytest.raises(InvalidInput) as refused:
-        read_file(body)
+        read_file(body, 10)
     assert [fault.path for fault in refused.value.faults] == [("rows", 2, "opt_out"), ("rows", 2, "consent")]
 
 

@@ -16,9 +16,9 @@ from diglot.api.annotations import (
     schema_ref,
 )
 from diglot.api.contact_shape import given_types
+from diglot.api.imports.tag_text import read_tag_text
 from diglot.api.input.contact_values import Email, TagList
 from diglot.api.input.contacts import ContactReader, ContactValues, contact_reader
-from diglot.dialects.misar.contacts.tag_text import read_tag_text
 from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, GIVEN_TYPES, ContactFields
 from diglot.dialects.misar.wire import Count
 

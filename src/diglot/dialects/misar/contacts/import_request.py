@@ -7,6 +7,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
+from diglot.api.imports import form as import_form
+from diglot.api.imports.files import read_file
+from diglot.api.imports.rows import FileRow
+from diglot.api.imports.tag_text import split_tags
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.contact_values import read_tags
@@ -14,12 +18,15 @@ from diglot.api.input.query_string import QueryReader
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
-from diglot.dialects.misar.contacts import import_csv, import_form
-from diglot.dialects.misar.contacts.bulk_wire import ImportBody, ImportForm, ImportQuery, import_reader
-from diglot.dialects.misar.contacts.import_csv import ContactInput, InputRow
-from diglot.dialects.misar.contacts.tag_text import split_tags
+from diglot.dialects.misar.contacts.bulk_wire import (
+    MAX_CONTACTS,
+    ImportBody,
+    ImportForm,
+    ImportQuery,
+    import_reader,
+)
 from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
-from diglot.errors import Fault, InvalidInput, MalformedRequest, Path
+from diglot.errors import Fault, InvalidInput, Path
 from diglot.model.contacts import ContactChange
 
 CSV_MEDIA_TYPE: Final = "text/csv"
@@ -31,7 +38,7 @@ _UPDATE_SWITCHES: Final = {
     "skipExisting": False,
     "skip_existing": False,
 }
-_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
+InputRow = tuple[Path, FileRow | InvalidInput]
 
 
 @dataclass(slots=True)
@@ -83,13 +90,13 @@ def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
     tags = tuple(_read_tags(options))
     if options.faults:
         raise InvalidInput(options.faults)
-    for path, content in rows:
-        try:
-            request.changes.append(_build_change(content, tags, zone))
-        except InvalidInput as invalid:
-            fault = invalid.faults[0]
+    for path, row in rows:
+        if isinstance(row, InvalidInput):
+            fault = row.faults[0]
             where = ".".join(map(str, (*path, *fault.path)))
             request.errors.append(f"{where}: {fault.message}")
+        else:
+            request.changes.append(row.values.to_change(zone, added_tags=tags, lowered=row.lowered))
     return request
 
 
@@ -97,31 +104,29 @@ def _read_rows(sent: RawImport, options: _ImportOptions) -> Sequence[InputRow]:
     if sent.media_type == FORM_MEDIA_TYPE:
         form = import_form.read_form(sent.body, sent.content_type)
         options.form = QueryReader(form.fields, options.faults)
-        return import_csv.read_rows(form.file)
+        return read_file(form.file, MAX_CONTACTS, form.charset)
     if sent.media_type == CSV_MEDIA_TYPE:
-        charset = import_form.read_charset(sent.content_type)
-        if charset not in _CHARSETS:
-            raise MalformedRequest(f"The file has to be UTF-8, not {charset[:40]}")
-        return import_csv.read_rows(sent.body)
+        return read_file(sent.body, MAX_CONTACTS, import_form.read_charset(sent.content_type))
     options.body = BodyReader(request_body.parse_object(sent.body), options.faults)
     contacts: Any = options.body.read(ImportBody, "contacts").contacts
     opt_outs = OptOuts()
     rows = [
-        _collect_row(("contacts", index), contact, opt_outs)
+        _read_contact(("contacts", index), contact, opt_outs)
         for index, contact in enumerate([] if contacts is UNSET else contacts)
     ]
     options.faults.extend(opt_outs.faults)
     return rows
 
 
-def _collect_row(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
+def _read_contact(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
     if not isinstance(contact, dict):
         return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
     try:
-        fields = import_reader().collect(contact)
+        given = import_reader().collect(contact)
+        lowered = _find_lowered(path, contact, opt_outs)
+        return path, FileRow(import_reader().read_fields(given), lowered)
     except InvalidInput as invalid:
         return path, invalid
-    return path, ContactInput(fields, _find_lowered(path, contact, opt_outs))
 
 
 def _find_lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
@@ -158,12 +163,3 @@ def _read_tags(options: _ImportOptions) -> list[str]:
     except OperandError as unfit:
         options.faults.append(Fault(("tags",), str(unfit)))
         return []
-
-
-def _build_change(
-    content: ContactInput | InvalidInput, tags: tuple[str, ...], zone: ZoneInfo
-) -> ContactChange:
-    if isinstance(content, InvalidInput):
-        raise content
-    values = import_reader().read_fields(content.fields)
-    return values.to_change(zone, added_tags=tags, lowered=content.lowered)

@@ -21,31 +21,33 @@ _REPEATABLE_FIELD: Final = "tags"
 
 @dataclass(frozen=True, slots=True)
 class MultipartForm:
-    """A file and the other fields of its form."""
+    """A file, the character set that its part declares, and the other fields of its form."""
 
     file: bytes
+    charset: str | None
     fields: Mapping[str, str]
 
 
-def read_charset(content_type: str) -> str:
-    """Return the character set of a content type in lower case; UTF-8 by default."""
-    return str(parse_options_header(content_type)[1].get("charset", "utf-8")).lower()
+def read_charset(content_type: str) -> str | None:
+    """Return the character set that a content type declares, or None."""
+    charset: str | None = parse_options_header(content_type)[1].get("charset")
+    return charset
 
 
 def read_form(body: bytes, content_type: str) -> MultipartForm:
     """Return the only file of a form, and its fields; raise `MalformedRequest`."""
-    files: list[bytes] = []
+    files: list[tuple[bytes, str | None]] = []
     fields: dict[str, str] = {}
     for part, content in _parse_parts(body, content_type):
         if part.filename is not None or part.name == _FILE_FIELD:
-            files.append(content)
+            files.append((content, part.charset))
         elif part.name == _REPEATABLE_FIELD and _REPEATABLE_FIELD in fields:
             fields[_REPEATABLE_FIELD] += f",{_decode_text(content)}"
         else:
             fields[part.name] = _decode_text(content)
     if len(files) != 1:
         raise MalformedRequest(f"Exactly one part has to be a file, not {len(files)}")
-    return MultipartForm(files[0], fields)
+    return MultipartForm(*files[0], fields)
 
 
 def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes]]:

@@ -1,0 +1,51 @@
+"""Reads a whole file in memory, as the vendors' calls send it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from diglot.api.imports.columns import read_header
+from diglot.api.imports.delimited_text import Record, RecordReader
+from diglot.api.imports.encodings import find_declared
+from diglot.api.imports.rows import FileRow, RowReader
+from diglot.errors import ContentTooLarge, InvalidInput, Path
+
+# A longer step would hold up all other threads.
+_PIECE_BYTES: Final = 262_144
+# Blank rows count too.
+ROWS_PER_CONTACT: Final = 10
+
+
+def read_file(
+    body: bytes, limit: int, charset: str | None = None
+) -> list[tuple[Path, FileRow | InvalidInput]]:
+    """Return up to `limit` contacts of a file, each with its row number as a spreadsheet shows it.
+
+    `charset` is the character set that the sender declares.
+
+    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read or has unknown values in an
+    opt-out column; `ContentTooLarge` for too many rows.
+    """
+    records = _iterate_records(body, charset, ROWS_PER_CONTACT * limit)
+    number, header = next(records, (1, []))
+    reader = RowReader(read_header(header, number))
+    rows: list[tuple[Path, FileRow | InvalidInput]] = []
+    for number, cells in records:
+        if len(rows) == limit:
+            raise ContentTooLarge(limit, "contacts")
+        try:
+            rows.append((("rows", number), reader.read(number, cells)))
+        except InvalidInput as invalid:
+            rows.append((("rows", number), invalid))
+    if reader.opt_outs.faults:
+        raise InvalidInput(reader.opt_outs.faults)
+    return rows
+
+
+def _iterate_records(body: bytes, charset: str | None, limit: int) -> Iterator[Record]:
+    reader = RecordReader(None if charset is None else find_declared(charset))
+    for start in range(0, max(len(body), 1), _PIECE_BYTES):
+        end = start + _PIECE_BYTES
+        reader.feed(body[start:end], is_final=end >= len(body))
+        yield from reader.read()
+        if reader.position.row > limit:
+            raise ContentTooLarge(limit, "rows")
