@@ -75,7 +75,9 @@ class _RowInProgress:
         path = (*self._path, column.name)
         self.lowered = stricter(self.lowered, self._opt_outs.read(column.opt_out, column.name, cell, path))
         if column.role is ColumnRole.FIELD:
-            self.fields[column.key] = Given(_convert_cell(column, cell, self.faults), (column.name,))
+            value = _convert_cell(column, cell, self.faults)
+            if value != []:  # a cell of separators names no tags, and does not remove those of a contact
+                self.fields[column.key] = Given(value, (column.name,))
         elif column.role is ColumnRole.NAMELESS:
             self.faults.append(Fault((), "A cell stands in a column without a name"))
         elif column.role is not ColumnRole.IGNORED:
@@ -118,6 +120,10 @@ def _convert_cell(column: Column, cell: str, faults: list[Fault]) -> Any:
 
 
 def _tags(column: Column, cell: str, faults: list[Fault]) -> list[str]:
+    if column.tag_separator is not None:
+        # Groups that a tool makes itself begin with a star.
+        names = [name.strip() for name in cell.split(column.tag_separator)]
+        return [name for name in names if name and not name.startswith("* ")]
     try:
         return split_tags(cell)
     except OperandError as unfit:

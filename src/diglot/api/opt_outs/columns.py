@@ -32,18 +32,22 @@ class Reading(enum.Enum):
     HINT_NO = enum.auto()
     # Like HINT, but yes lowers the status too.
     HINT_YES = enum.auto()
+    # Only the words of the column itself are understood.
+    WORDS = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class OptOutColumn:
     """An opt-out column; `status` is the status that it lowers a contact to.
 
-    `codes` are the numbers that one tool writes instead of words.
+    `codes` are the numbers that one tool writes instead of words. `words` are the only values of a column of
+    a preset, in lower case with single spaces: the status that each lowers to, or None.
     """
 
     reading: Reading
     status: str = _U
     codes: Mapping[float, str] = field(default_factory=dict)
+    words: Mapping[str, str | None] = field(default_factory=dict)
 
 
 _OPT_OUT: Final = OptOutColumn(Reading.OPT_OUT)

@@ -37,6 +37,8 @@ def status_of(column: OptOutColumn, value: Any) -> str | None:
 def _scalar_status(column: OptOutColumn, value: Any) -> str | None:
     if value is None or value == {}:
         return None
+    if column.reading is Reading.WORDS:
+        return _listed_status(column, value)
     if column.reading in _HINTS:
         return _hinted_status(column, value)
     if isinstance(value, bool):
@@ -46,6 +48,13 @@ def _scalar_status(column: OptOutColumn, value: Any) -> str | None:
     if text.is_number(value):
         return _number_status(column, value, value)
     raise _not_understood(value)
+
+
+def _listed_status(column: OptOutColumn, value: Any) -> str | None:
+    word = _word(str(value))
+    if word not in column.words:
+        raise _not_understood(value)
+    return column.words[word]
 
 
 def _hinted_status(column: OptOutColumn, value: Any) -> str | None:
