@@ -37,6 +37,7 @@ SWEEPS: Final = {
     "background.due_work._UNVERIFIED_SEGMENTS": "each minute, to verify them",
     "background.due_work._LONG_LOGS": "each minute, to compact them",
     "background.metrics._METRICS": "sums over all workspaces for /metrics",
+    "imports.jobs._DUE": "the uploaded files that wait for their import",
     "webhooks.webhooks._WAITING": "the outbox of all workspaces",
 }
 WORLD_STEPS: Final = 150

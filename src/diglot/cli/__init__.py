@@ -19,6 +19,7 @@ SUMMARIES: Final = {
     "contacts": "Export or erase everything that is stored about one person.",
     "demo": "Start a server with example contacts and segments.",
     "health": "Tell whether the server responds.",
+    "import": "Import contacts from a file.",
     "keys": "Create, list, revoke and adopt API keys.",
     "migrate": "Migrate a database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
@@ -26,6 +27,8 @@ SUMMARIES: Final = {
     "serve": "Start the server.",
     "workspaces": "List, rename and delete workspaces, set their time zones and passwords.",
 }
+# Of a command whose name is a word of Python.
+_MODULES: Final = {"import": "import_contacts"}
 
 
 class _Commands(click.Group):
@@ -42,7 +45,8 @@ class _Commands(click.Group):
         if cmd_name not in SUMMARIES:
             return None
         with _without_collecting():
-            command: click.Command = getattr(import_module(f"diglot.cli.{cmd_name}"), cmd_name)
+            name = _MODULES.get(cmd_name, cmd_name)
+            command: click.Command = getattr(import_module(f"diglot.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

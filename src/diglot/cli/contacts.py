@@ -47,8 +47,8 @@ def erase(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:
     """Delete the contact with the address EMAIL, and what else is stored of it.
 
-    That includes kept responses to retries and deliveries to webhooks; pending ones are not sent. It works
-    for a contact that was deleted before.
+    That includes kept responses to retries, rejected rows of imports, and deliveries to webhooks; pending
+    ones are not sent. It works for a contact that was deleted before.
     """
     url = resolve_database(database, config)
     require_confirmation(email, confirm, "the address")

@@ -56,6 +56,19 @@ class Caller:
     signed_in: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A stored session of a person who is signed in to a workspace.
+
+    `digest` is computed from its secret, which is not stored. Instants in microseconds.
+    """
+
+    digest: str
+    workspace: Workspace
+    created_at: int
+    expires_at: int
+
+
 def parse_time_zone(name: str) -> ZoneInfo:
     """Return a time zone by its IANA name; raise `InvalidInput` if it does not exist."""
     try:

@@ -15,8 +15,7 @@ from diglot.api.dialect import Dialect
 from diglot.api.openapi.document import build_document
 from diglot.dialects.misar.platform.wire import PlatformError
 from diglot.dialects.registry import DIALECTS, find_surface, get_dialect
-from diglot.model.sessions import Session
-from diglot.model.workspaces import Workspace
+from diglot.model.workspaces import Session, Workspace
 from diglot.service.access.keys import Keys
 from diglot.storage.access import sessions
 from diglot.storage.connect import create_engine

@@ -77,8 +77,12 @@ def _field_by_name() -> dict[str, str]:
 
 
 _CONTAINER_NAMES: Final = {squeeze_name(name) for name in (ATTRIBUTES_KEY, *ATTRIBUTE_CONTAINERS)}
+# The columns of a file of rejected rows that are not from the imported file.
+REPORT_COLUMNS: Final = ("diglot_row", "diglot_reason")
 # The vendors' responses contain these fields, but clients cannot write them.
-_IGNORED_NAMES: Final = {squeeze_name(name) for name in ("id", "updated_at", "lists", "list_id")}
+_IGNORED_NAMES: Final = {
+    squeeze_name(name) for name in ("id", "updated_at", "lists", "list_id", *REPORT_COLUMNS)
+}
 _METADATA_PREFIX: Final = "metadata."
 
 

@@ -43,6 +43,17 @@ class RowReader:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.opt_outs = OptOuts()
         self._columns = columns
+        self._lowering = [
+            (place, column)
+            for place, column in enumerate(columns)
+            if column.opt_out is not None or column.role is ColumnRole.ATTRIBUTES
+        ]
+
+    def check_opt_outs(self, number: int, cells: Sequence[str]) -> None:
+        """Read only what may lower a status, for its faults."""
+        for place, column in self._lowering:
+            if place < len(cells) and cells[place]:
+                _RowInProgress(("rows", number), self.opt_outs).add_cell(column, cells[place])
 
     def read(self, number: int, cells: Sequence[str]) -> FileRow:
         """Return the contact of a row; raise `InvalidInput` with its faults, whose paths begin in the row."""

@@ -25,7 +25,7 @@ from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.responses import Headers, JsonResponse, encode_json
 from diglot.errors import Unauthenticated
-from diglot.model.sessions import Session
+from diglot.model.workspaces import Session
 from diglot.server.console.routing import build_route
 from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut, SignIn
 from diglot.server.guards.networks import client_network

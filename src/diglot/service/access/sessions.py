@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import TooManyRequests, Unauthenticated
-from diglot.model.sessions import Session
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import Caller, Session
 from diglot.service.access.devices import create_token, find_device
 from diglot.service.access.passwords import PasswordChecker
 from diglot.service.access.rate_limits import Rate, RateLimits

@@ -6,12 +6,11 @@ from functools import partial
 
 import msgspec
 
-from diglot.errors import InvalidInput, LimitReached
 from diglot.model.contacts import Contact, ContactChange, ImportResult
 from diglot.service.contacts import contact_writes
-from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contact_writes import ContactUpdate
-from diglot.service.limits import require_room
+from diglot.service.contacts.import_batch import ImportRules, import_batch
 from diglot.service.parts import PartwiseWrite, Progress
 from diglot.storage.contacts import queries
 from diglot.storage.slices import compute_off_loop
@@ -49,74 +48,23 @@ class IdsProgress(Progress):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import; the address identifies a contact.
-
-    A workspace may have `max_contacts`, 0 for any number: a row that would create one more is rejected.
-    """
+    """An import; the address identifies a contact."""
 
     changes: Sequence[ContactChange]
-    update_existing: bool
-    max_contacts: int
+    rules: ImportRules
 
     def in_parts(self) -> PartwiseWrite[ImportProgress]:
         """Return the import as a write in parts."""
         return PartwiseWrite(len(self.changes), ImportProgress, self._write_part)
 
     async def _write_part(self, unit: WriteUnit, progress: ImportProgress, end: int) -> None:
-        changes = self.changes[progress.next_item : end]
-        emails = list(dict.fromkeys(change.email for change in changes))
-        existing = await queries.find_contacts_by_email(unit, emails)
-        part = _ImportPart(self, unit, existing, progress)
-        await compute_off_loop(unit, len(changes), partial(part.apply_changes, changes))
-        await contact_writes.insert_contacts(unit, list(part.created.values()))
-        await contact_writes.update_contacts(unit, part.updates())
-
-
-class _ImportPart:
-    """A part of an import in progress: existing, new and updated contacts by address."""
-
-    def __init__(
-        self, work: Import, unit: WriteUnit, existing: dict[str, Contact], progress: ImportProgress
-    ) -> None:
-        self.work = work
-        self.unit = unit
-        self.existing = existing
-        self.created: dict[str, Contact] = {}
-        self.updated: dict[str, Contact] = {}
-        self.progress = progress
-
-    def apply_changes(self, changes: Sequence[ContactChange]) -> None:
-        """Apply the rows of the part; every row is counted, even with a repeated address."""
-        for row, change in enumerate(changes, self.progress.next_item):
-            try:
-                self._apply_change(change)
-            except InvalidInput as invalid:
-                self._reject(row, invalid.faults[0].message)
-            except LimitReached as reached:
-                self._reject(row, str(reached))
-
-    def _reject(self, row: int, reason: str) -> None:
-        self.progress.rejected.setdefault(reason, []).append(row)
-
-    def _apply_change(self, change: ContactChange) -> None:
-        email = change.email
-        contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
-        if contact is None:
-            count = self.unit.row.contact_count + len(self.created)
-            require_room("contacts", self.work.max_contacts, count)
-            self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
-            self.progress.created += 1
-        elif not self.work.update_existing:
-            self.progress.skipped += 1
-        else:
-            changed = self.created if email in self.created else self.updated
-            changed[email] = changed_contact(contact, change, self.unit.now)
-            self.progress.updated += 1
-
-    def updates(self) -> list[ContactUpdate]:
-        """Return the existing contacts that differ, before and after."""
-        pairs = [(self.existing[email], contact) for email, contact in self.updated.items()]
-        return [(before, after) for before, after in pairs if after is not before]
+        first = progress.next_item
+        batch = await import_batch(unit, self.changes[first:end], self.rules)
+        progress.created += batch.counts.created
+        progress.updated += batch.counts.updated + batch.counts.unchanged
+        progress.skipped += batch.counts.skipped
+        for place, reason in batch.rejected:
+            progress.rejected.setdefault(reason, []).append(first + place)
 
 
 @dataclass(frozen=True, slots=True)

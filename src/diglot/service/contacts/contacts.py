@@ -17,6 +17,7 @@ from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.bulk_writes import BulkDeletion, BulkUpdate, Import
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.contacts.import_batch import ImportRules
 from diglot.service.limits import require_room
 from diglot.service.parts import Checkpoint, Memory, PartwiseWrite, Progress
 from diglot.service.unit_of_work import point_reads, reads, writes_with
@@ -139,7 +140,8 @@ class Contacts:
         unsubscribed. A repeated address updates the contact of its first row. A row that would exceed the
         maximum number of tags, or of the workspace's contacts, is rejected; the others are imported.
         """
-        work = Import(changes, update_existing, self.limits.contacts).in_parts()
+        rules = ImportRules(update_existing, self.limits.contacts)
+        work = Import(changes, rules).in_parts()
         return (await self._write_in_parts(caller, work, checkpoint)).to_result(changes)
 
     async def _write_in_parts(

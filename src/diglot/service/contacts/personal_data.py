@@ -20,6 +20,7 @@ from diglot.storage import workspaces
 from diglot.storage.audience import lists, segments
 from diglot.storage.contacts import mentions, queries
 from diglot.storage.contacts.mentions import Person
+from diglot.storage.imports import rejects
 from diglot.storage.membership import log
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -62,7 +63,7 @@ class PersonalData:
         return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
 
     async def erase(self, workspace: str, email: str) -> Erasure:
-        """Delete a contact and what deliveries and kept responses hold of it; raise `NotFound`.
+        """Delete a contact and what deliveries, kept responses and imports hold of it; raise `NotFound`.
 
         It works for a contact that was deleted before. The history keeps its id until it expires, so that a
         mirror learns that the member left.
@@ -91,6 +92,7 @@ async def _erase(unit: WriteUnit, email: str) -> Erasure:
         await contact_writes.delete_contacts(unit, [contact])
         # The deletion itself tells webhooks.
         await unit.flush()
+    await rejects.delete_of_person(unit, email)
     return Erasure(contact is not None, *await mentions.delete_mentions(unit, person))
 
 
@@ -111,6 +113,10 @@ async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
     return exported | {
         "membership_changes": await _list_changes(tenant, keys, state),
         "deliveries": [_shown(row) async for row in mentions.iterate_deliveries(tenant, person)],
+        "rejected_rows": [
+            {"import": job, "row": row.row, "reason": row.reason, "cells": row.cells}
+            for job, row in await rejects.load_of_person(tenant, email)
+        ],
         "kept_responses": [
             _only_of(_shown(row), mentioned) async for row in mentions.iterate_responses(tenant, person)
         ],

@@ -2,8 +2,7 @@
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from diglot.model.sessions import Session
-from diglot.model.workspaces import Workspace
+from diglot.model.workspaces import Session, Workspace
 from diglot.storage.schema import sessions, workspace_profiles
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement

@@ -18,6 +18,7 @@ from diglot.storage.schema.core import (
     workspaces,
 )
 from diglot.storage.schema.events import events
+from diglot.storage.schema.imports import import_chunks, import_jobs, import_rejects
 from diglot.storage.schema.membership import (
     deleted_contacts,
     deleted_segments,
@@ -41,6 +42,9 @@ __all__ = [
     "events",
     "field_instants",
     "idempotent_responses",
+    "import_chunks",
+    "import_jobs",
+    "import_rejects",
     "indexed_fields",
     "keys",
     "leases",

@@ -1,0 +1,171 @@
+"""Reads the contacts of a file as a job does: checks it as a whole, then row by row, from any row on."""
+
+from collections.abc import Iterator
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.api.imports.columns import (
+    Column,
+    ColumnOptions,
+    ColumnRole,
+    check_options,
+    list_custom_fields,
+    read_header,
+)
+from diglot.api.imports.delimited_text import Position, RecordReader, TextFormat
+from diglot.api.imports.encodings import find_declared
+from diglot.api.imports.rows import RowReader
+from diglot.api.input.contact_values import read_tags
+from diglot.conditions.fields import STATUSES, stricter
+from diglot.conditions.operands import OperandError
+from diglot.conditions.text import normalize_email
+from diglot.errors import Fault, InvalidInput, MalformedRequest
+from diglot.model.contacts import ContactChange
+from diglot.model.imports import ImportOptions
+from diglot.service.imports.contact_files import FileRow
+
+LOWERING: Final = STATUSES[1:]
+
+
+class _State(msgspec.Struct, frozen=True):
+    text_format: TextFormat
+    position: Position
+    header: list[str]
+    header_row: int
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(_State).decode
+
+
+def check_import_options(options: ImportOptions) -> None:
+    """Raise `InvalidInput` for options that no file could be imported with."""
+    faults: list[Fault] = []
+    try:
+        check_options(ColumnOptions(options.mapping, options.preset))
+        if options.encoding is not None:
+            find_declared(options.encoding)
+    except InvalidInput as invalid:
+        faults += invalid.faults
+    if options.status is not None and options.status not in LOWERING:
+        faults.append(Fault(("status",), f"Expected one of {', '.join(LOWERING)}"))
+    try:
+        read_tags(list(options.tags))
+    except OperandError as unfit:
+        faults.append(Fault(("tags",), str(unfit)))
+    if faults:
+        raise InvalidInput(faults)
+
+
+def open_contact_file(
+    options: ImportOptions, zone: ZoneInfo, state: str | None = None
+) -> "DelimitedContacts":
+    """Return the reader of a file, from its beginning or from a state."""
+    return DelimitedContacts(options, zone, None if state is None else _decode(state))
+
+
+class DelimitedContacts:
+    """The contacts of a file of delimited values; its header is read with its first bytes."""
+
+    def __init__(self, options: ImportOptions, zone: ZoneInfo, state: _State | None) -> None:
+        self._options = options
+        self._zone = zone
+        self._tags = tuple(options.tags)
+        self._columns: list[Column] | None = None
+        self._is_final = False
+        if state is None:
+            declared = None if options.encoding is None else find_declared(options.encoding)
+            self._records = RecordReader(declared)
+        else:
+            self._records = RecordReader(text_format=state.text_format, position=state.position)
+            self._set_header(state.header, state.header_row)
+
+    @property
+    def custom_fields(self) -> list[str]:
+        """The columns that are stored as custom fields."""
+        return [] if self._columns is None else list_custom_fields(self._columns)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is unusual in the header."""
+        columns = self._columns or ()
+        if self._options.status is not None or any(map(_concerns_status, columns)):
+            return []
+        return ["no column says who opted out, so every new contact becomes subscribed"]
+
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns."""
+        return [] if self._columns is None else self._header
+
+    def feed(self, data: bytes, *, is_final: bool) -> None:
+        """Take the next bytes."""
+        self._is_final = is_final
+        self._records.feed(data, is_final=is_final)
+
+    def check(self) -> int:
+        """Check the complete rows for what rejects the whole file; return how many have content."""
+        if not self._read_header():
+            return 0
+        count = 0
+        for number, cells in self._records.read():
+            count += 1
+            self._rows.check_opt_outs(number, cells)
+        if self._is_final and self._rows.opt_outs.faults:
+            raise InvalidInput(self._rows.opt_outs.faults)
+        return count
+
+    def read(self) -> Iterator[FileRow]:
+        """Yield the complete rows."""
+        if not self._read_header():
+            return
+        for number, cells in self._records.read():
+            change, reason = self._read_row(number, cells)
+            position = self._records.position
+            email = self._find_email(cells) if change is None else change.email
+            yield FileRow(number, position.offset, position.line, cells, email, change, reason)
+
+    def state_after(self, row: FileRow) -> str:
+        """Return what another reader needs to continue after a row."""
+        position = Position(row.offset, row.number, row.line)
+        state = _State(self._records.text_format, position, self._header, self._header_row)
+        return _encode(state).decode()
+
+    def _read_row(self, number: int, cells: list[str]) -> tuple[ContactChange | None, str]:
+        """Return the change of a row, or None and why the row is rejected."""
+        try:
+            row = self._rows.read(number, cells)
+        except InvalidInput as invalid:
+            fault = invalid.faults[0]
+            where = ".".join(map(str, fault.path))
+            return None, f"{where}: {fault.message}" if where else fault.message
+        lowered = stricter(row.lowered, self._options.status)
+        return row.values.to_change(self._zone, added_tags=self._tags, lowered=lowered), ""
+
+    def _find_email(self, cells: list[str]) -> str:
+        place = self._email_place
+        return normalize_email(cells[place]) if place < len(cells) else ""
+
+    def _read_header(self) -> bool:
+        """Read the header if it is complete; return whether it is known."""
+        if self._columns is None:
+            for number, header in self._records.read():
+                self._set_header(header, number)
+                return True
+            if self._is_final:
+                raise MalformedRequest("The file is empty")
+            return False
+        return True
+
+    def _set_header(self, header: list[str], row: int) -> None:
+        columns = read_header(header, row, ColumnOptions(self._options.mapping, self._options.preset))
+        self._columns, self._header, self._header_row = columns, header, row
+        self._rows = RowReader(columns)
+        self._email_place = [(one.role, one.key) for one in columns].index((ColumnRole.FIELD, "email"))
+
+
+def _concerns_status(column: Column) -> bool:
+    is_status = column.role is ColumnRole.FIELD and column.key in ("status", "subscribed")
+    return is_status or column.opt_out is not None

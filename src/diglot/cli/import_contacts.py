@@ -1,0 +1,190 @@
+"""`diglot import`."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+
+from diglot.api.imports.contact_file import LOWERING, check_import_options, open_contact_file
+from diglot.api.imports.presets import PRESETS
+from diglot.api.imports.reject_file import RejectFile
+from diglot.cli.options import Progress, database_options, run_on_database, warn_of_risk
+from diglot.errors import InvalidInput, Misconfigured
+from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
+from diglot.service.imports.dry_run import DryRun
+from diglot.service.imports.local import LocalImports
+from diglot.service.imports.run import ImportRun
+from diglot.setting_sources import load_settings
+from diglot.storage.sql.engine import Engine
+
+_STOPPED: Final = 130
+
+
+@click.command(name="import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--workspace", metavar="NAME", required=True, help="The workspace to import into.")
+@click.option(
+    "--map",
+    "mapping",
+    metavar="COLUMN=FIELD",
+    multiple=True,
+    help="Import a column into a field or into attributes.KEY; `COLUMN=` leaves it out. May be repeated.",
+)
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="The tool that wrote the file.")
+@click.option("--encoding", metavar="NAME", help="The character set of a file that is not UTF-8.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag for every contact. May be repeated.")
+@click.option("--status", type=click.Choice(LOWERING), help="Lower every contact to this status.")
+@click.option("--skip-existing", is_flag=True, help="Leave contacts that exist as they are.")
+@click.option("--dry-run", is_flag=True, help="Say what an import would do, and write nothing.")
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows that are not imported into this new file, each with the reason.",
+)
+@database_options
+def import_contacts(  # noqa: PLR0913 - one parameter for each option
+    *,
+    file: Path,
+    workspace: str,
+    dry_run: bool,
+    rejects: Path | None,
+    database: str | None,
+    config: str | None,
+    **given: Any,
+) -> int:
+    """Import contacts from FILE, of comma-separated values, into a workspace.
+
+    An existing contact with the address of a row is updated. A server may run meanwhile. If the import is
+    stopped, by Ctrl-C or otherwise, the same command continues it.
+    """
+    options = _read_options(**given)
+    _require_absent(rejects)
+    settings = load_settings({"database": database}, file=config)
+    warn_of_risk(settings.database)
+
+    async def work(engine: Engine) -> int:
+        imports = LocalImports(engine, open_contact_file, max_contacts=settings.max_contacts)
+        number = await imports.find_workspace(workspace)
+        with file.open("rb") as opened:
+            if dry_run:
+                _show_dry_run(file.name, await imports.dry_run(number, opened, options))
+                return 0
+            return await _Import(imports, number, opened, file.name).run(options, rejects)
+
+    return run_on_database(settings.database, work)
+
+
+class _Import:
+    """An import that shows its progress and can be stopped."""
+
+    def __init__(self, imports: LocalImports, workspace: int, file: BinaryIO, name: str) -> None:
+        self._imports = imports
+        self._workspace = workspace
+        self._file = file
+        self._name = name
+        self._stopping = False
+
+    async def run(self, options: ImportOptions, rejects: Path | None) -> int:
+        """Import the file; return the exit code."""
+        job, continues = await self._imports.find_or_begin(self._workspace, self._file, self._name, options)
+        if continues:
+            rows = job.progress.counts.rows
+            click.echo(f"continuing an import that was stopped after {rows:,} rows", err=True)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop)
+        with Progress("checked") as checked, Progress("imported") as imported:
+            job = await self._imports.run(
+                self._workspace, job, self._file, _show_in(checked, imported), lambda: self._stopping
+            )
+        return await self._report(job, rejects)
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    async def _report(self, job: ImportJob, rejects: Path | None) -> int:
+        counts = job.progress.counts
+        if job.status == "failed":
+            raise InvalidInput.at((), f"{self._name} is not imported: {job.error}")
+        if job.status == "cancelled":
+            click.echo(f"The import was cancelled after {counts.rows:,} rows.", err=True)
+            return 1
+        if job.status != "done":
+            click.echo(f"Stopped after {counts.rows:,} rows. The same command continues.", err=True)
+            return _STOPPED
+        click.echo(f"{self._name}: {counts.rows:,} rows")
+        _show_counts(counts, job.progress.custom_fields)
+        if rejects is not None and counts.refused:
+            await self._write_rejects(job, rejects)
+        return 0
+
+    async def _write_rejects(self, job: ImportJob, path: Path) -> None:
+        header = await self._imports.read_header(job, self._file)
+        written = RejectFile(header)
+        with path.open("xb") as file:
+            file.write(written.encode_header())
+            async for rows in self._imports.iterate_rejects(self._workspace, job):
+                file.write(written.encode_rows(rows))
+        click.echo(f"Mend the rows in {path}, and import that file in the same way.", err=True)
+
+
+def _show_in(checked: Progress, imported: Progress) -> Callable[[ImportRun], None]:
+    def show(run: ImportRun) -> None:
+        progress = imported if run.job.progress.is_checked else checked
+        progress.show(run.done_bytes, run.job.size)
+
+    return show
+
+
+def _parse_mapping(given: tuple[str, ...]) -> dict[str, str]:
+    """Return the target of each column; the last `=` separates them, because a name may have one."""
+    pairs = [one.rpartition("=") for one in given]
+    if wrong := [target for _, sign, target in pairs if not sign]:
+        raise click.UsageError(f"--map needs COLUMN=FIELD, not {wrong[0]!r}")
+    return {column: target for column, _, target in pairs}
+
+
+def _require_absent(path: Path | None) -> None:
+    if path is not None and path.exists():
+        raise Misconfigured(f"{str(path)!r} exists already: name a new file")
+
+
+def _read_options(  # noqa: PLR0913 - one parameter for each option
+    *,
+    mapping: tuple[str, ...],
+    preset: str | None,
+    encoding: str | None,
+    tags: tuple[str, ...],
+    status: str | None,
+    skip_existing: bool,
+) -> ImportOptions:
+    options = ImportOptions(_parse_mapping(mapping), preset, encoding, not skip_existing, tags, status)
+    try:
+        check_import_options(options)
+    except InvalidInput as invalid:
+        fault = invalid.faults[0]
+        raise click.UsageError(f"--{' '.join(map(str, fault.path))}: {fault.message}") from None
+    return options
+
+
+def _show_counts(counts: ImportCounts, custom_fields: list[str]) -> None:
+    for name, count in (
+        ("new", counts.created),
+        ("changed", counts.updated),
+        ("unchanged", counts.unchanged),
+        ("skipped", counts.skipped),
+        ("refused", counts.refused),
+        ("of them not subscribed since this import", counts.unsubscribed),
+    ):
+        click.echo(f"{count:>12,} {name}")
+    click.echo(f"custom fields: {', '.join(custom_fields) or 'none'}")
+
+
+def _show_dry_run(name: str, run: DryRun) -> None:
+    click.echo(f"{name}: {run.counts.rows:,} rows, nothing is written")
+    _show_counts(run.counts, run.custom_fields)
+    for warning in run.warnings:
+        click.echo(f"warning: {warning}")
+    for row in run.rejected:
+        click.echo(f"row {row.row} would be refused: {row.reason}")

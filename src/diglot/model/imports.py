@@ -1,0 +1,98 @@
+"""Imports of files: a job, its options, and what has become of its rows."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+ImportStatus = Literal["uploading", "waiting", "running", "done", "cancelled", "failed"]
+# No process works on a job in one of these.
+ENDED: Final[tuple[ImportStatus, ...]] = ("done", "cancelled", "failed")
+ACTIVE: Final[tuple[ImportStatus, ...]] = ("waiting", "running")
+
+
+class ImportOptions(msgspec.Struct, frozen=True):
+    """How a file is read, and what happens to its contacts.
+
+    `mapping` and `preset` say what the columns are; `encoding` is the character set that the sender declares.
+    `tags` are added to every contact, and `status` is one that every contact is lowered to.
+    """
+
+    mapping: dict[str, str] = {}
+    preset: str | None = None
+    encoding: str | None = None
+    update_existing: bool = True
+    tags: tuple[str, ...] = ()
+    status: str | None = None
+
+
+class ImportCounts(msgspec.Struct):
+    """The rows of an import so far, by what became of them.
+
+    `unsubscribed` are those whose contact has a status other than subscribed since this import; they are
+    among the created or updated ones.
+    """
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: int = 0
+    unsubscribed: int = 0
+
+    def add(self, more: "ImportCounts") -> None:
+        """Add the counts of further rows."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(more, name))
+
+
+class ImportProgress(msgspec.Struct):
+    """How far a job is. A file is read twice: it is checked as a whole before its first row is imported.
+
+    `total_rows` is known when it `is_checked`. `offset` is the number of bytes that are done, and `state` is
+    what a reader needs to continue there, None at the beginning. `custom_fields` are the columns that are
+    stored as custom fields.
+    """
+
+    is_checked: bool = False
+    total_rows: int = 0
+    offset: int = 0
+    state: str | None = None
+    custom_fields: list[str] = []
+    counts: ImportCounts = msgspec.field(default_factory=ImportCounts)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """An import of a file; `size` is in bytes.
+
+    A file that was uploaded is in the database until it is imported. Another one is read by the command that
+    imports it, which knows by `digest`, of options and the beginning of the file, that it continues a job.
+    """
+
+    number: int
+    id: str
+    status: ImportStatus
+    is_upload: bool
+    name: str
+    size: int
+    digest: str
+    options: ImportOptions
+    progress: ImportProgress
+    error: str | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was not imported: its number as a spreadsheet shows it, why, and its cells.
+
+    `email` is the address of the row in the form in which addresses are compared, empty without one.
+    """
+
+    row: int
+    reason: str
+    email: str
+    cells: list[str]

@@ -1,0 +1,98 @@
+"""Applies rows of an import to contacts, matched by address: one batch in one write unit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from diglot.errors import InvalidInput, LimitReached
+from diglot.model.contacts import SUBSCRIBED, Contact, ContactChange
+from diglot.model.imports import ImportCounts
+from diglot.service.contacts import contact_writes
+from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.contacts.contact_writes import ContactUpdate
+from diglot.service.limits import require_room
+from diglot.storage.contacts import queries
+from diglot.storage.slices import compute_off_loop
+from diglot.storage.write_unit import WriteUnit
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRules:
+    """What an import may do.
+
+    A workspace may have `max_contacts`, 0 for any number: a row that would create one more is rejected.
+    """
+
+    update_existing: bool
+    max_contacts: int
+
+
+async def import_batch(
+    unit: WriteUnit, changes: Sequence[ContactChange], rules: ImportRules
+) -> "ImportBatch":
+    """Create or update contacts by address, in order; return what became of the rows."""
+    emails = list(dict.fromkeys(change.email for change in changes))
+    existing = await queries.find_contacts_by_email(unit, emails)
+    batch = ImportBatch(
+        rules, existing, unit.now, partial(unit.take_keys, "pk"), contact_count=unit.row.contact_count
+    )
+    await compute_off_loop(unit, len(changes), partial(batch.apply_changes, changes))
+    await contact_writes.insert_contacts(unit, list(batch.created.values()))
+    await contact_writes.update_contacts(unit, batch.updates())
+    return batch
+
+
+@dataclass(slots=True)
+class ImportBatch:
+    """A batch in progress: existing, new and updated contacts by address.
+
+    `rejected` are the places of rejected rows in the batch, with the reasons. `take_key` returns the dense
+    key of a new contact.
+    """
+
+    rules: ImportRules
+    existing: Mapping[str, Contact]
+    now: int
+    take_key: Callable[[], int]
+    contact_count: int
+    created: dict[str, Contact] = field(default_factory=dict)
+    updated: dict[str, Contact] = field(default_factory=dict)
+    counts: ImportCounts = field(default_factory=ImportCounts)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+    def apply_changes(self, changes: Sequence[ContactChange]) -> None:
+        """Apply the rows; every row is counted, even with a repeated address."""
+        self.counts.rows += len(changes)
+        for place, change in enumerate(changes):
+            try:
+                self._apply_change(change)
+            except InvalidInput as invalid:
+                self.rejected.append((place, invalid.faults[0].message))
+            except LimitReached as reached:
+                self.rejected.append((place, str(reached)))
+        self.counts.refused += len(self.rejected)
+
+    def _apply_change(self, change: ContactChange) -> None:
+        email, counts = change.email, self.counts
+        before = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
+        if before is None:
+            require_room("contacts", self.rules.max_contacts, self.contact_count + len(self.created))
+            self.created[email] = after = new_contact(change, self.take_key(), self.now)
+            counts.created += 1
+        elif not self.rules.update_existing:
+            counts.skipped += 1
+            return
+        else:
+            after = changed_contact(before, change, self.now)
+            (self.created if email in self.created else self.updated)[email] = after
+            if after is before:
+                counts.unchanged += 1
+                return
+            counts.updated += 1
+        if after.status != SUBSCRIBED and (before is None or before.status != after.status):
+            counts.unsubscribed += 1
+
+    def updates(self) -> list[ContactUpdate]:
+        """Return the existing contacts that differ, before and after."""
+        pairs = [(self.existing[email], contact) for email, contact in self.updated.items()]
+        return [(before, after) for before, after in pairs if after is not before]

@@ -1,0 +1,1 @@
+"""Imports of files of any size, as jobs."""

@@ -1,0 +1,198 @@
+"""Runs an import job: checks the whole file, then imports it in parts.
+
+Each part is a write unit, which also stores how far the job is, so a job that stops at any point continues
+after its last part. Rows are read and checked before the lock is taken. Two processes may run one job: a part
+that does not begin where the stored progress ends writes nothing.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.clock import Clock
+from diglot.errors import InvalidInput
+from diglot.model.contacts import ContactChange
+from diglot.model.imports import ACTIVE, ImportJob, ImportProgress, ImportStatus
+from diglot.service.contacts.import_batch import ImportRules, import_batch
+from diglot.service.imports.contact_files import ByteSource, ContactFile, FileRow, OpenContactFile
+from diglot.service.parts import PartSize
+from diglot.storage import workspaces
+from diglot.storage.imports import chunks, jobs, rejects
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
+
+# Faults of a file that a job shows; the others are of the same kind.
+_MOST_FAULTS: Final = 20
+_CHECK_SECONDS: Final = 0.5
+_ALL_BYTES: Final = 2**50
+
+
+class StaleError(Exception):
+    """Another process has worked on the job, or it was cancelled: read it again."""
+
+
+@dataclass(slots=True)
+class ImportRun:
+    """A job in a process; it holds the rows that were read and not yet imported."""
+
+    engine: Engine
+    clock: Clock
+    workspace: int
+    job: ImportJob
+    source: ByteSource
+    open_file: OpenContactFile
+    max_contacts: int
+    _zone: ZoneInfo | None = None
+    _file: ContactFile | None = None
+    # The bytes that the file was fed with end here.
+    _fed: int = 0
+    _is_final: bool = False
+    _checked_rows: int = 0
+    _rows: deque[FileRow] = field(default_factory=deque)
+    _size: PartSize = field(default_factory=PartSize)
+
+    @property
+    def done_bytes(self) -> int:
+        """The bytes that are checked, or imported if all are checked."""
+        progress = self.job.progress
+        return progress.offset if progress.is_checked else self._fed
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the job is done, cancelled or failed."""
+        return self.job.status not in ACTIVE
+
+    async def run_step(self) -> None:
+        """Do the next part of the job; raise `StaleError` if it is no longer as it was."""
+        try:
+            if not self.job.progress.is_checked:
+                await self._check()
+            else:
+                await self._import_part()
+        except InvalidInput as invalid:
+            faults = [f"{'.'.join(map(str, one.path))}: {one.message}" for one in invalid.faults]
+            error = "; ".join(one.removeprefix(": ") for one in faults[:_MOST_FAULTS])
+            await self._store(replace(self.job, status="failed", error=error))
+
+    async def _check(self) -> None:
+        """Check the file for a while; at its end note how many rows it has."""
+        if self.job.status == "waiting":
+            await self._store(replace(self.job, status="running"))
+        file, began = await self._open(), time.monotonic()
+        while not self._is_final and time.monotonic() - began < _CHECK_SECONDS:
+            await self._feed(file)
+            self._checked_rows += await self.engine.run_off_loop(file.check)
+        if not self._is_final:
+            await self._require_current()
+            return
+        progress = ImportProgress(
+            is_checked=True, total_rows=self._checked_rows, custom_fields=file.custom_fields
+        )
+        self._file = None
+        await self._store(replace(self.job, progress=progress))
+
+    async def _import_part(self) -> None:
+        file = await self._open()
+        wanted = self._size.items
+        while len(self._rows) < wanted and not self._is_final:
+            await self._feed(file)
+            self._rows.extend(await self.engine.run_off_loop(lambda: list(file.read())))
+        part = [self._rows[place] for place in range(min(wanted, len(self._rows)))]
+        work = lock_workspace(
+            self.workspace, self.clock, partial(self._write_part, file, part), MOVES_MEMBERS
+        )
+        self.job = await self.engine.write(work, workspace=self.workspace)
+        for _ in part:
+            self._rows.popleft()
+
+    async def _write_part(self, file: ContactFile, part: Sequence[FileRow], unit: WriteUnit) -> ImportJob:
+        began = time.perf_counter()
+        await self._require_same(unit)
+        self._size.begin(unit.row.segments_version)
+        progress = msgspec.convert(msgspec.to_builtins(self.job.progress), ImportProgress)
+        if part:
+            unit.share = len(part) / max(progress.total_rows, 1)
+            await self._write_rows(unit, part, progress)
+            progress.state, progress.offset = file.state_after(part[-1]), part[-1].offset
+        is_done = self._is_final and len(part) == len(self._rows)
+        status: ImportStatus = "done" if is_done else "running"
+        done = replace(self.job, status=status, progress=progress, updated_at=unit.now)
+        if done.is_upload:
+            await chunks.delete_before(unit, done.number, _ALL_BYTES if is_done else progress.offset)
+        await jobs.update_job(unit, done)
+        await unit.flush()
+        await unit.transaction.send_writes()
+        if part:
+            self._size.adapt(len(part), time.perf_counter() - began)
+        return done
+
+    async def _write_rows(self, unit: WriteUnit, part: Sequence[FileRow], progress: ImportProgress) -> None:
+        rows = [row for row in part if row.change is not None]
+        rules = ImportRules(self.job.options.update_existing, self.max_contacts)
+        batch = await import_batch(unit, list(_iterate_changes(rows)), rules)
+        progress.counts.add(batch.counts)
+        refused = [row.to_rejected(row.reason) for row in part if row.change is None]
+        progress.counts.rows += len(refused)
+        progress.counts.refused += len(refused)
+        refused += [rows[place].to_rejected(reason) for place, reason in batch.rejected]
+        await rejects.insert_rows(unit, self.job.number, sorted(refused, key=lambda row: row.row))
+
+    async def _open(self) -> ContactFile:
+        """Return the reader of the file, at the stored position."""
+        if self._file is None:
+            self._zone = await self.engine.read(bind_workspace(self.workspace, _load_zone))
+            progress = self.job.progress
+            self._file = self.open_file(self.job.options, self._zone, progress.state)
+            self._fed, self._is_final, self._checked_rows = progress.offset, False, 0
+            self._rows.clear()
+        return self._file
+
+    async def _feed(self, file: ContactFile) -> None:
+        data = await self.source.read(self._fed)
+        self._fed += len(data)
+        self._is_final = self._fed >= self.job.size
+        file.feed(data, is_final=self._is_final)
+
+    async def _store(self, job: ImportJob) -> None:
+        """Store a job that no row was imported for."""
+
+        async def store(unit: WriteUnit) -> ImportJob:
+            await self._require_same(unit)
+            stored = replace(job, updated_at=unit.now)
+            if stored.status == "failed" and stored.is_upload:
+                await chunks.delete_before(unit, stored.number, _ALL_BYTES)
+            await jobs.update_job(unit, stored)
+            return stored
+
+        work = lock_workspace(self.workspace, self.clock, store)
+        self.job = await self.engine.write(work, workspace=self.workspace)
+
+    async def _require_current(self) -> None:
+        await self.engine.read(bind_workspace(self.workspace, self._require_same), workspace=self.workspace)
+
+    async def _require_same(self, tenant: Tenant) -> None:
+        stored = await jobs.find_by_number(tenant, self.job.number)
+        mine = self.job.progress
+        if (
+            stored is None
+            or stored.status not in ACTIVE
+            or (stored.progress.is_checked, stored.progress.offset) != (mine.is_checked, mine.offset)
+        ):
+            raise StaleError
+
+
+async def _load_zone(tenant: Tenant) -> ZoneInfo:
+    return (await workspaces.load_state(tenant)).zone
+
+
+def _iterate_changes(rows: Sequence[FileRow]) -> Iterator[ContactChange]:
+    for row in rows:
+        if row.change is not None:
+            yield row.change

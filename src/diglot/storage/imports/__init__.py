@@ -1,0 +1,1 @@
+"""Rows of imports that run as jobs."""

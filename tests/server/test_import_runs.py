@@ -1,0 +1,308 @@
+"""Import jobs in parts: however often one is stopped and continued, no row is lost or imported twice."""
+
+import io
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+
+from diglot.api.imports.contact_file import open_contact_file
+from diglot.clock import system_clock
+from diglot.model.contacts import Contact
+from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
+from diglot.model.pages import Window
+from diglot.service.access.workspaces import get_or_create_workspace
+from diglot.service.contacts import import_batch
+from diglot.service.contacts.personal_data import PersonalData
+from diglot.service.imports.local import LocalImports
+from diglot.service.imports.run import ImportRun, StaleError
+from diglot.service.imports.sources import LocalFile
+from diglot.service.limits import require_room
+from diglot.service.parts import PartSize
+from diglot.storage import workspaces
+from diglot.storage.contacts import queries
+from diglot.storage.imports import jobs
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import bind_workspace
+from diglot.storage.write_unit import lock_workspace
+
+NOW: Final = 1_772_366_400_000_000
+PART: Final = 8
+ROWS: Final = 50
+NO_OPTIONS: Final = ImportOptions()
+BAD: Final = (4, 30)
+# Two rows have one address.
+REPEATED: Final = (5, 47)
+LINES: Final = [
+    f"p{REPEATED[0] if n == REPEATED[1] else n}@{'@' if n in BAD else ''}example.com,{n},no,tag{n}"
+    for n in range(ROWS)
+]
+BODY: Final = ("\n\nEmail Address,plan,opt_out,tags\n" + "\n".join(LINES) + "\n\n").encode()
+COUNTS: Final = ImportCounts(rows=ROWS, created=47, updated=1, refused=2)
+
+
+class FixedSize(PartSize):
+    """A size that does not depend on the speed of the machine."""
+
+    def __init__(self) -> None:
+        super().__init__(PART)
+
+    def adapt(self, items: int, seconds: float) -> None:
+        assert 0 < items <= PART
+        assert seconds > 0
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diglot.service.imports.sources.PIECE_BYTES", 100)
+
+
+@dataclass
+class World:
+    """A workspace into which files are imported."""
+
+    engine: Engine
+    workspace: int
+
+    @property
+    def imports(self) -> LocalImports:
+        """The imports of local files."""
+        return LocalImports(self.engine, open_contact_file, lambda: NOW, max_contacts=0)
+
+    async def begin(self, body: bytes, options: ImportOptions = NO_OPTIONS) -> ImportJob:
+        """Return the job of a file."""
+        return (await self.imports.find_or_begin(self.workspace, io.BytesIO(body), "a.csv", options))[0]
+
+    def run(self, job: ImportJob, body: bytes) -> ImportRun:
+        """Return a run of a job, as a new process makes it."""
+        source = LocalFile(io.BytesIO(body))
+        run = ImportRun(self.engine, lambda: NOW, self.workspace, job, source, open_contact_file, 0)
+        run._size = FixedSize()
+        return run
+
+    async def contacts(self) -> list[Contact]:
+        """Return all contacts, oldest first."""
+        load = partial(queries.load_contact_page, window=Window(limit=1_000, offset=0))
+        found = await self.engine.read(bind_workspace(self.workspace, load))
+        state = await self.engine.read(bind_workspace(self.workspace, workspaces.load_state))
+        assert state.contact_count == len(found)
+        return list(reversed(found))
+
+    async def stored(self, job: ImportJob) -> ImportJob:
+        """Return a job as it is stored."""
+        find = partial(jobs.find_by_number, number=job.number)
+        found = await self.engine.read(bind_workspace(self.workspace, find))
+        assert found is not None
+        return found
+
+    async def rejects(self, job: ImportJob) -> list[tuple[int, str, str]]:
+        """Return the rejected rows of a job."""
+        windows = [rows async for rows in self.imports.iterate_rejects(self.workspace, job)]
+        return [(row.row, row.reason, row.email) for rows in windows for row in rows]
+
+
+@pytest_asyncio.fixture
+async def world(engine: Engine) -> AsyncIterator[World]:
+    """Lend a workspace."""
+    row = await engine.write(lambda tx: get_or_create_workspace(tx, "acme", "UTC", NOW))
+    yield World(engine, row.number)
+
+
+async def finish(run: ImportRun) -> ImportJob:
+    """Run a job to its end."""
+    while not run.is_ended:
+        await run.run_step()
+    return run.job
+
+
+async def check_imported(world: World, job: ImportJob) -> None:
+    """Check that the file was imported, each row once."""
+    stored = await world.stored(job)
+    assert (stored.status, stored.progress.counts) == ("done", COUNTS)
+    assert (stored.progress.total_rows, stored.progress.custom_fields) == (ROWS, ["plan"])
+    contacts = await world.contacts()
+    expected = [n for n in range(ROWS) if n not in (*BAD, REPEATED[1])]
+    assert [one.email for one in contacts] == [f"p{n}@example.com" for n in expected]
+    assert contacts[4].attributes == f'{{"plan":"{REPEATED[1]}"}}'
+    assert {one.status for one in contacts} == {"subscribed"}
+    reason = "Email Address: Invalid email"
+    assert await world.rejects(job) == [(n + 4, reason, f"p{n}@@example.com") for n in BAD]
+
+
+async def test_an_import(world: World) -> None:
+    """A file is checked, imported in parts, and its rejected rows are kept."""
+    job = await world.begin(BODY)
+    assert job.status == "waiting"
+    await check_imported(world, await finish(world.run(job, BODY)))
+
+
+async def test_another_process_continues_after_each_part(world: World) -> None:
+    """A job that is stopped after any part goes on where it was."""
+    job, steps = await world.begin(BODY), 0
+    while job.status not in ("done", "failed"):
+        run = world.run(job, BODY)
+        await run.run_step()
+        job, steps = run.job, steps + 1
+        again, continues = await world.imports.find_or_begin(
+            world.workspace, io.BytesIO(BODY), "b.csv", ImportOptions()
+        )
+        assert continues is (job.status != "done")
+        assert not continues or again == job
+    await check_imported(world, job)
+    assert steps > ROWS / PART
+
+
+@pytest.mark.parametrize("after", [0, 1, 20, 40])
+async def test_a_part_that_fails_writes_nothing(
+    world: World, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part stores its contacts, its rejects and its progress together."""
+    job, left = await world.begin(BODY), [after]
+    store = jobs.update_job
+
+    async def fail(unit: Any, stored: ImportJob) -> None:
+        await store(unit, stored)
+        if stored.progress.counts.rows > left[0]:
+            raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(jobs, "update_job", fail)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        await finish(world.run(job, BODY))
+    stored = await world.stored(job)
+    assert stored.progress.counts.rows <= after
+    assert len(await world.contacts()) == stored.progress.counts.created
+    left[0] = ROWS
+    await check_imported(world, await finish(world.run(stored, BODY)))
+
+
+async def test_two_processes_run_one_job(world: World) -> None:
+    """Each part is written by one of them; the other reads the job again."""
+    job = await world.begin(BODY)
+    runs, stale = [world.run(job, BODY), world.run(job, BODY)], 0
+    while not all(run.is_ended for run in runs):
+        for place, run in enumerate(runs):
+            try:
+                if not run.is_ended:
+                    await run.run_step()
+            except StaleError:
+                stale += 1
+                runs[place] = world.run(await world.stored(job), BODY)
+    await check_imported(world, job)
+    assert stale
+
+
+async def test_the_command_follows_another_process(world: World) -> None:
+    """A command that finds its job changed reads it again and finishes it."""
+    job = await world.begin(BODY)
+    first = world.run(job, BODY)
+    await first.run_step()
+    await first.run_step()
+    done = await world.imports.run(
+        world.workspace, job, io.BytesIO(BODY), lambda run: None, should_stop=lambda: False
+    )
+    assert done.status == "done"
+    await check_imported(world, job)
+
+
+async def test_a_cancelled_job_stops(world: World) -> None:
+    """What was imported stays."""
+    job = await world.begin(BODY)
+    run = world.run(job, BODY)
+    await run.run_step()
+    await run.run_step()
+    there = len(await world.contacts())
+
+    async def cancel(unit: Any) -> None:
+        found = await jobs.find_by_number(unit, job.number)
+        assert found is not None
+        await jobs.update_job(unit, replace(found, status="cancelled"))
+
+    await world.engine.write(lock_workspace(world.workspace, system_clock, cancel))
+    with pytest.raises(StaleError):
+        await run.run_step()
+    ended = world.run(await world.stored(job), BODY)
+    assert ended.is_ended
+    assert 0 < there == len(await world.contacts()) < ROWS
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (BODY + b"x@example.com,1,perhaps,\n", "rows.55.opt_out: The column speaks of opting out"),
+        (BODY + b'x@example.com,"1\n', "Line 55 is not valid CSV: unexpected end of data"),
+        (BODY + b"x@example.com,\xff\n", "The file is not UTF-8"),
+        (b"name,plan\nA,b\n", "email: No column has this name: the columns are name, plan"),
+        (b"\n\n", "The file is empty"),
+        (b"", "The file is empty"),
+    ],
+)
+async def test_a_file_that_is_refused(world: World, body: bytes, error: str) -> None:
+    """Its last row is read before its first one is imported."""
+    job = await finish(world.run(await world.begin(body), body))
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error.startswith(error)
+    assert await world.contacts() == []
+
+
+async def test_existing_contacts(world: World) -> None:
+    """They are updated, or left as they are; an opt-out holds; sending again changes nothing."""
+    await finish(world.run(await world.begin(BODY), BODY))
+    more = b"email,opt_out,plan\np1@example.com,yes,1\np2@example.com,,new\nz@example.com,x,\n"
+    skipped = await finish(world.run(await world.begin(more, ImportOptions(update_existing=False)), more))
+    assert skipped.progress.counts == ImportCounts(rows=3, created=1, skipped=2, unsubscribed=1)
+    updated = await finish(world.run(await world.begin(more), more))
+    assert updated.progress.counts == ImportCounts(rows=3, updated=2, unchanged=1, unsubscribed=1)
+    again = await finish(world.run(await world.begin(more), more))
+    assert again.progress.counts == ImportCounts(rows=3, unchanged=3)
+    statuses = {one.email: one.status for one in await world.contacts()}
+    assert (statuses["p1@example.com"], statuses["p2@example.com"]) == ("unsubscribed", "subscribed")
+
+
+async def test_options_for_all_contacts(world: World) -> None:
+    """Tags are added, and a status lowers."""
+    options = ImportOptions(tags=("june", "fair"), status="bounced", mapping={"plan": "company"})
+    body = b"email,tags,plan,opt_out\na@example.com,own,Acme,yes\n"
+    await finish(world.run(await world.begin(body, options), body))
+    (contact,) = await world.contacts()
+    assert (contact.tags, contact.status, contact.company) == ('["own","june","fair"]', "bounced", "Acme")
+
+
+async def test_rows_that_only_the_contacts_reject(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit rejects rows, with their cells, in the order of the file."""
+    monkeypatch.setattr(import_batch, "require_room", _refuse_after(3))
+    body = b"email\n" + b"".join(b"%d@example.com\n" % n for n in range(4)) + b"bad\n"
+    job = await finish(world.run(await world.begin(body), body))
+    assert [row for row, *_ in await world.rejects(job)] == [5, 6]
+    assert job.progress.counts == ImportCounts(rows=5, created=3, refused=2)
+
+
+def _refuse_after(most: int) -> Callable[[str, int, int], None]:
+    return lambda kind, limit, current: require_room(kind, most, current)
+
+
+async def test_a_dry_run(world: World) -> None:
+    """It says what the import then does, and writes nothing."""
+    before = await world.imports.dry_run(world.workspace, io.BytesIO(BODY), ImportOptions())
+    assert (before.counts, before.custom_fields, before.warnings) == (COUNTS, ["plan"], [])
+    assert [(row.row, row.reason) for row in before.rejected] == [
+        (n + 4, "Email Address: Invalid email") for n in BAD
+    ]
+    assert await world.contacts() == []
+    await finish(world.run(await world.begin(BODY), BODY))
+    after = await world.imports.dry_run(world.workspace, io.BytesIO(b"email\na@example.com"), ImportOptions())
+    assert after.counts == ImportCounts(rows=1, created=1)
+    assert after.warnings == ["no column says who opted out, so every new contact becomes subscribed"]
+
+
+async def test_rejected_rows_of_a_person(world: World) -> None:
+    """They belong to what is stored about an address, and are erased with it."""
+    job = await finish(world.run(await world.begin(BODY), BODY))
+    data, email = PersonalData(world.engine, lambda: NOW), f"P{BAD[0]}@@example.com"
+    (row,) = (await data.export("acme", email))["rejected_rows"]
+    assert (row["import"], row["row"], row["cells"][0]) == (job.number, BAD[0] + 4, email.lower())
+    await data.erase("acme", email)
+    assert [row for row, *_ in await world.rejects(job)] == [BAD[1] + 4]
