@@ -10,7 +10,9 @@ from litestar import Litestar, Router
 
 from diglot.api.call import SERVICES
 from diglot.api.dialect import Dialect, Surface
+from diglot.api.imports.contact_file import open_contact_file
 from diglot.api.pipeline import build_route
+from diglot.background.import_worker import import_in_background
 from diglot.background.scheduler import Scheduler
 from diglot.background.share_leases import ShareLeases
 from diglot.background.worker import work_in_background
@@ -44,6 +46,8 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.imports.jobs import MEBIBYTE, Imports
+from diglot.service.imports.turns import ImportTurns
 from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
@@ -163,6 +167,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         dry_runs=DryRuns(engine, clock),
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
+        imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         strict=settings.strict,
     )
 
@@ -219,9 +224,11 @@ def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifesp
         on_evaluation=figures.count_evaluation,
     )
     deliveries = Deliveries(leases.sweeper)
+    turns = ImportTurns(engine, clock, open_contact_file, settings.max_contacts)
     return [
         lambda _: deliver_in_background(deliveries, targets, _render_message, figures.count_attempt),
         lambda _: work_in_background(scheduler, leases),
+        lambda _: import_in_background(leases.sweeper, turns.run_turn),
     ]
 
 

@@ -127,6 +127,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = DEFAULT_LIMITS.keys
     max_webhooks: Annotated[int, _limit("Webhooks of a workspace.")] = DEFAULT_LIMITS.webhooks
     max_contacts: Annotated[int, _limit("Contacts of a workspace.")] = DEFAULT_LIMITS.contacts
+    max_import_mib: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_048_576,
+            description="Size of the largest file that a client may upload for an import.",
+            extra=_unit("MiB"),
+        ),
+    ] = 2_048
     # By dialect, empty for none. The flags of upstreams need the names of the dialects, so cli/ has them.
     upstreams: dict[str, str] = {}
     upstream_timeout: Annotated[

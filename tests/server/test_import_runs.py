@@ -248,6 +248,17 @@ async def test_a_file_that_is_refused(world: World, body: bytes, error: str) -> 
     assert await world.contacts() == []
 
 
+async def test_a_file_that_is_cut_short(world: World) -> None:
+    """What was imported stays, and the job says why it ended."""
+    job = await world.begin(BODY)
+    run = world.run(job, BODY)
+    await run.run_step()
+    await run.run_step()
+    ended = await finish(world.run(await world.stored(job), BODY[:400]))
+    assert (ended.status, ended.error) == ("failed", "The file ended before its end")
+    assert ended.progress.counts.rows == len(await world.contacts()) + ended.progress.counts.refused
+
+
 async def test_existing_contacts(world: World) -> None:
     """They are updated, or left as they are; an opt-out holds; sending again changes nothing."""
     await finish(world.run(await world.begin(BODY), BODY))

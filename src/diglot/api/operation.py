@@ -13,7 +13,10 @@ MEBIBYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `response` is the struct of a successful response; `body` and `query` document the input."""
+    """One call. `response` is the struct of a successful response; `body` and `query` document the input.
+
+    A response that is a file has `files` in its place: the media types that it may have.
+    """
 
     id: str
     method: Method
@@ -21,7 +24,7 @@ class Operation:
     tag: str
     summary: str
     scope: str
-    response: type[msgspec.Struct]
+    response: type[msgspec.Struct] | None = None
     status: int = 200
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
@@ -29,6 +32,7 @@ class Operation:
     max_bytes: int = MEBIBYTE
     # Media types that the body may have besides JSON, each with the type that documents it.
     other_bodies: Mapping[str, type[msgspec.Struct | str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     may_conflict: bool = False
     # The body refers to a resource that may not exist.
     body_references: bool = False
@@ -38,6 +42,8 @@ class Operation:
     in_parts: bool = False
     # Writes nothing although it is not a GET, so it needs no idempotency key and no stored response.
     read_only: bool = False
+    # The handler reads the body as it arrives, because it does not fit into memory.
+    streams_body: bool = False
     # The response contains a secret, so it is never stored.
     returns_secret: bool = False
     # The response lists members, and a header gives the last change that it includes.
@@ -48,12 +54,13 @@ class Operation:
     @property
     def media_types(self) -> tuple[str, ...]:
         """The media types that the body may have."""
-        return (JSON, *self.other_bodies)
+        is_json = self.body is not None or not self.other_bodies
+        return (*((JSON,) if is_json else ()), *self.other_bodies)
 
     @property
     def accepts_idempotency_key(self) -> bool:
         """Whether a client may send an Idempotency-Key, so that the request is executed once."""
-        return not (self.method == "GET" or self.read_only or self.returns_secret)
+        return not (self.method == "GET" or self.read_only or self.returns_secret or self.streams_body)
 
     @property
     def has_id(self) -> bool:

@@ -18,6 +18,7 @@ from diglot.storage import workspaces
 from diglot.storage.access import idempotent_responses
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import LongLog
+from diglot.storage.imports import jobs
 from diglot.storage.membership import instant_index, log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sweeps import EVERYWHERE, Scope
@@ -38,7 +39,7 @@ _Step = Callable[[WriteUnit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Deletes history older than `history_days`, finished deliveries, and responses that nobody repeats."""
+    """Deletes history older than `history_days`, and deliveries, responses and imports that are over."""
 
     engine: Engine
     history_days: int
@@ -71,6 +72,7 @@ async def _find_step(tenant: Tenant, now: int, history_days: int) -> _Step | Non
         (partial(_has_purgeable_contacts, before=history), partial(_purge_deleted_contacts, before=history)),
         (_has_unused_index, _purge_unused_index),
         (partial(deliveries.has_ended, before=delivered), partial(deliveries.purge, before=delivered)),
+        (partial(_has_old_import, now=now), partial(_delete_old_import, now=now)),
         (
             partial(idempotent_responses.has_old, before=stored),
             partial(idempotent_responses.delete_old, before=stored),
@@ -141,6 +143,15 @@ async def _find_purgeable_contacts(tenant: Tenant, before: int) -> Sequence[int]
     first = await log_expiry.load_oldest_rows(tenant, limit=1)
     log_start = min([before, *(row.happened_at for row in first)])
     return await log_expiry.load_deleted_contacts(tenant, log_start)
+
+
+async def _has_old_import(tenant: Tenant, now: int) -> bool:
+    return await jobs.find_old(tenant, now) is not None
+
+
+async def _delete_old_import(unit: WriteUnit, now: int) -> None:
+    if (number := await jobs.find_old(unit, now)) is not None:
+        await jobs.delete_job(unit, number)
 
 
 async def _has_unused_index(tenant: Tenant) -> bool:

@@ -120,8 +120,7 @@ class _Import:
         return 0
 
     async def _write_rejects(self, job: ImportJob, path: Path) -> None:
-        header = await self._imports.read_header(job, self._file)
-        written = RejectFile(header)
+        written = RejectFile(job.progress.header)
         with path.open("xb") as file:
             file.write(written.encode_header())
             async for rows in self._imports.iterate_rejects(self._workspace, job):

@@ -51,14 +51,15 @@ class ImportProgress(msgspec.Struct):
     """How far a job is. A file is read twice: it is checked as a whole before its first row is imported.
 
     `total_rows` is known when it `is_checked`. `offset` is the number of bytes that are done, and `state` is
-    what a reader needs to continue there, None at the beginning. `custom_fields` are the columns that are
-    stored as custom fields.
+    what a reader needs to continue there, None at the beginning. `header` has the names of the columns;
+    `custom_fields` are those that are stored as custom fields.
     """
 
     is_checked: bool = False
     total_rows: int = 0
     offset: int = 0
     state: str | None = None
+    header: list[str] = []
     custom_fields: list[str] = []
     counts: ImportCounts = msgspec.field(default_factory=ImportCounts)
 

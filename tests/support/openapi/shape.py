@@ -42,15 +42,22 @@ def _to(place: str) -> dict[str, Any]:
 
 NAMED = _to("schemas")
 ANSWERED = _object(MEDIA_TYPE, **{MEDIA_TYPE: _object("schema examples", schema=NAMED, examples=EXAMPLES)})
+# A file is text, in one of two formats.
+_FILE = _object("schema examples", schema={"const": {"type": "string"}}, examples=EXAMPLES)
+_FILE_WITHOUT_EXAMPLE = _object("schema", schema={"const": {"type": "string"}})
+EXPORTED = _object(
+    "text/csv",
+    **{"text/csv": _FILE, "application/x-ndjson": _FILE_WITHOUT_EXAMPLE},
+)
 ANSWER = _object(
     "description headers content",
     description=TEXT,
     headers=_map("^[A-Z]", _to("headers")),
-    content=ANSWERED,
+    content={"anyOf": [ANSWERED, EXPORTED]},
 )
 # A request body may have other media types too; a form is described by its schema alone.
 INPUT = _object(
-    MEDIA_TYPE,
+    "",
     **{
         MEDIA_TYPE: _object("schema examples", schema=NAMED, examples=EXAMPLES),
         "text/csv": _object("schema examples", schema={"const": {"type": "string"}}, examples=EXAMPLES),
@@ -78,7 +85,7 @@ OPERATION = _object(
         "minProperties": 2,
         "additionalProperties": False,
         "patternProperties": {
-            "^20[01]$": ANSWER,
+            "^20[012]$": ANSWER,
             "^(40[01349]|41[35]|429|50[03])$": _to("responses"),
         },
     },

@@ -35,6 +35,8 @@ class ExtensionFormat:
 
     words: Words
     scope: str
+    read_scope: str
+    write_scope: str
     envelope: Mapping[str, bool]
     condition_key: str
     condition_noun: str

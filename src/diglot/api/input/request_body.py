@@ -4,7 +4,7 @@ The order of the checks is fixed: media type, then size, then JSON.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +53,17 @@ async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+async def iterate_bytes(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives."""
+    more = True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedRequest("The body ends before its end")
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 async def is_empty(request: Request[Any, Any, Any]) -> bool:

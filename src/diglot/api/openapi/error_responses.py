@@ -151,7 +151,7 @@ def _possible_statuses(operation: Operation) -> Iterator[int]:
     yield from (401, 403, 429, 500, 503)
     if operation.query is not None or operation.body is not None or operation.accepts_idempotency_key:
         yield 400
-    if operation.body is not None:
+    if operation.body is not None or operation.other_bodies:
         yield from (413, 415)
     if _references_resource(operation):
         yield 404

@@ -40,17 +40,29 @@ def describe_operation(
         described[LEGACY_KEY] = older
     if parameters := _list_parameters(one, known):
         described["parameters"] = parameters
-    if one.body is not None:
-        described["requestBody"] = _build_request_body(one, one.body, known)
+    if one.body is not None or one.other_bodies:
+        described["requestBody"] = _build_request_body(one, known)
     described["responses"] = {
         str(one.status): {
             "description": "Success.",
             "headers": headers.list_for_success(dialect, one),
-            "content": {JSON: {"schema": _schema_of(one.response), **_build_examples(known, "answer")}},
+            "content": _build_content(one, known),
         },
         **error_responses.list_for_operation(one, surface),
     }
     return described
+
+
+def _build_content(one: Operation, examples: list[CallExample]) -> dict[str, Any]:
+    """Return the content of a successful response: a file is text, and its first type has the examples."""
+    kinds: dict[str, type[msgspec.Struct | str]] = dict.fromkeys(one.files, str)
+    if one.response is not None:
+        kinds = {JSON: one.response}
+    shown = _build_examples(examples, "answer")
+    return {
+        media: {"schema": _schema_of(kind), **(shown if number == 0 else {})}
+        for number, (media, kind) in enumerate(kinds.items())
+    }
 
 
 def build_path_parameters(dialect: Dialect, examples: Examples) -> dict[str, Any]:
@@ -145,10 +157,8 @@ def _find_example(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"example": given[name]} if name in given else {}
 
 
-def _build_request_body(
-    one: Operation, body: type[msgspec.Struct], examples: list[CallExample]
-) -> dict[str, Any]:
-    kinds = {JSON: body, **one.other_bodies}
+def _build_request_body(one: Operation, examples: list[CallExample]) -> dict[str, Any]:
+    kinds = {**({} if one.body is None else {JSON: one.body}), **one.other_bodies}
     content = {
         media: {
             "schema": _schema_of(kind),

@@ -30,6 +30,7 @@ _NOT_FOUND_MESSAGES = {
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
     "webhook": "Webhook not found",
+    "import": "Import not found",
     REFERENCED_CONTACT: "Contact not found",
 }
 # The message names `contacts`, because that scope permits all audience calls of `read` and `write`.

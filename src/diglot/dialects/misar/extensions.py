@@ -15,6 +15,8 @@ from diglot.model.ids import format_prefixed_id
 EXTENSIONS: Final = ExtensionFormat(
     words=WORDS,
     scope="read",
+    read_scope="read",
+    write_scope="write",
     envelope={"success": True},
     condition_key=calls.CRITERIA_KEY,
     condition_noun="rules",

@@ -14,6 +14,8 @@ from diglot.dialects.topmail.words import WORDS
 EXTENSIONS: Final = ExtensionFormat(
     words=WORDS,
     scope="contacts:read",
+    read_scope="contacts:read",
+    write_scope="contacts:write",
     envelope={},
     condition_key="conditions",
     condition_noun="conditions",

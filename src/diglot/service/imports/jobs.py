@@ -20,7 +20,6 @@ from diglot.storage.write_unit import WriteUnit
 
 MEBIBYTE: Final = 1024 * 1024
 DEFAULT_MAX_MEBIBYTES: Final = 2_048
-_ALL_BYTES: Final = 2**50
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Imports:
             raise Conflict("import", f"The import is {job.status} already")
         cancelled = replace(job, status="cancelled", updated_at=unit.now)
         await jobs.update_job(unit, cancelled)
-        await chunks.delete_before(unit, job.number, _ALL_BYTES)
+        await chunks.delete_all(unit, job.number)
         return cancelled
 
     async def iterate_rejects(self, caller: Caller, job: ImportJob) -> AsyncIterator[list[RejectedRow]]:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -93,17 +92,6 @@ class LocalImports:
         ):
             yield rows
             after = rows[-1].row
-
-    async def read_header(self, job: ImportJob, file: BinaryIO) -> list[str]:
-        """Return the names of a file's columns."""
-        reader, source = self.open_file(job.options, ZoneInfo("UTC")), LocalFile(file)
-        offset = 0
-        while not reader.header:
-            data = await source.read(offset)
-            offset += len(data)
-            reader.feed(data, is_final=offset >= job.size)
-            reader.check()
-        return reader.header
 
     async def _reload(self, workspace: int, job: ImportJob) -> ImportJob:
         async def find(tenant: Tenant) -> ImportJob:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.clock import Clock
-from diglot.errors import InvalidInput
+from diglot.errors import InvalidInput, MalformedRequest
 from diglot.model.contacts import ContactChange
 from diglot.model.imports import ACTIVE, ImportJob, ImportProgress, ImportStatus
 from diglot.service.contacts.import_batch import ImportRules, import_batch
@@ -31,7 +31,6 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 # Faults of a file that a job shows; the others are of the same kind.
 _MOST_FAULTS: Final = 20
 _CHECK_SECONDS: Final = 0.5
-_ALL_BYTES: Final = 2**50
 
 
 class StaleError(Exception):
@@ -93,7 +92,10 @@ class ImportRun:
             await self._require_current()
             return
         progress = ImportProgress(
-            is_checked=True, total_rows=self._checked_rows, custom_fields=file.custom_fields
+            is_checked=True,
+            total_rows=self._checked_rows,
+            header=file.header,
+            custom_fields=file.custom_fields,
         )
         self._file = None
         await self._store(replace(self.job, progress=progress))
@@ -124,8 +126,10 @@ class ImportRun:
         is_done = self._is_final and len(part) == len(self._rows)
         status: ImportStatus = "done" if is_done else "running"
         done = replace(self.job, status=status, progress=progress, updated_at=unit.now)
-        if done.is_upload:
-            await chunks.delete_before(unit, done.number, _ALL_BYTES if is_done else progress.offset)
+        if done.is_upload and is_done:
+            await chunks.delete_all(unit, done.number)
+        elif done.is_upload:
+            await chunks.delete_before(unit, done.number, progress.offset)
         await jobs.update_job(unit, done)
         await unit.flush()
         await unit.transaction.send_writes()
@@ -156,6 +160,10 @@ class ImportRun:
 
     async def _feed(self, file: ContactFile) -> None:
         data = await self.source.read(self._fed)
+        if not data and self._fed < self.job.size:
+            # The bytes of a cancelled job are deleted; a local file may be cut short.
+            await self._require_current()
+            raise MalformedRequest("The file ended before its end")
         self._fed += len(data)
         self._is_final = self._fed >= self.job.size
         file.feed(data, is_final=self._is_final)
@@ -167,7 +175,7 @@ class ImportRun:
             await self._require_same(unit)
             stored = replace(job, updated_at=unit.now)
             if stored.status == "failed" and stored.is_upload:
-                await chunks.delete_before(unit, stored.number, _ALL_BYTES)
+                await chunks.delete_all(unit, stored.number)
             await jobs.update_job(unit, stored)
             return stored
 

@@ -13,6 +13,7 @@ from diglot.storage.tenant import Tenant
 CHUNK_BYTES: Final = 1024 * 1024
 # Text of contacts shrinks to about a third at the fastest level; slower ones gain a tenth.
 _LEVEL: Final = 1
+_AFTER_ALL: Final = 2**31 - 1
 _c = import_chunks.c
 _OF_JOB: Final = (_c.workspace == bindparam("workspace"), _c.job == bindparam("job"))
 _INSERT: Final = Statement(insert(import_chunks))
@@ -34,6 +35,11 @@ async def load_chunk(tenant: Tenant, job: int, chunk: int) -> bytes:
     """Return the bytes of a chunk; none behind the end of the file."""
     row = await tenant.fetch_one(_SELECT, job=job, chunk=chunk)
     return b"" if row is None else zlib.decompress(row[0])
+
+
+async def delete_all(tenant: Tenant, job: int) -> None:
+    """Delete the chunks of a job."""
+    await tenant.execute(_DELETE, job=job, before=_AFTER_ALL)
 
 
 async def delete_before(tenant: Tenant, job: int, offset: int) -> None:

@@ -36,13 +36,19 @@ _UPDATE: Final = Statement(
     .where(_c.workspace == bindparam("in_workspace"), _c.job == bindparam("of_job"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGED})
 )
+_DAY: Final = 86_400_000_000
+# Rejected rows hold personal data, so a job is not kept longer than it takes to mend them.
+RETENTION_PERIOD: Final = 30 * _DAY
+# The largest file at the slowest speed that the server accepts takes 18 hours.
+_UPLOAD_PERIOD: Final = _DAY
 _DUE: Final = SweepStatement(
     select(_c.workspace, _c.job).where(IS_DUE, _c.is_upload).order_by(_c.workspace, _c.job), _c.workspace
 )
 
 
 def _is_old() -> ColumnElement[bool]:
-    return _IN_WORKSPACE & (_c.updated_at < bindparam("before"))
+    is_upload = (_c.status == "uploading") & (_c.updated_at < bindparam("uploads_before"))
+    return _IN_WORKSPACE & (is_upload | (_c.updated_at < bindparam("before")))
 
 
 _FIRST_OLD: Final = Statement(select(_c.job).where(_is_old()).order_by(_c.job).limit(1))
@@ -116,9 +122,11 @@ async def list_due(transaction: Transaction, scope: Scope = EVERYWHERE) -> Seque
     return [(row[0], row[1]) for row in await _DUE.fetch_all(transaction, scope)]
 
 
-async def find_old(tenant: Tenant, before: int) -> int | None:
-    """Return the number of a job that nobody worked on since an instant, or None."""
-    row = await tenant.fetch_one(_FIRST_OLD, before=before)
+async def find_old(tenant: Tenant, now: int) -> int | None:
+    """Return the number of a job that nobody needs any more, or None."""
+    row = await tenant.fetch_one(
+        _FIRST_OLD, before=now - RETENTION_PERIOD, uploads_before=now - _UPLOAD_PERIOD
+    )
     return None if row is None else row[0]
 
 
