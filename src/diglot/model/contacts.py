@@ -1,8 +1,10 @@
 """Contacts, changes to contacts, and results of imports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from diglot.conditions.fields import FieldTable
 
@@ -22,8 +24,7 @@ class ListName:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContactChange:
+class ContactChange(msgspec.Struct, frozen=True, gc=False):
     """A checked change to a contact, or the values of a new one.
 
     `values` maps core fields to new values, None to clear; instants are in microseconds. `attributes` are
@@ -31,10 +32,12 @@ class ContactChange:
     only. `lists_to_join` are ids of static lists. `added_tags` are added to the contact's tags or those in
     `values`. `lowered` is a status that applies unless the contact's own, or the one in `values`, is more
     restrictive.
+
+    It is a struct because an import has one for each row, and makes a dataclass five times as slowly.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     subscribed: bool | None = None
     lists_to_join: tuple[str, ...] = ()
     added_tags: tuple[str, ...] = ()

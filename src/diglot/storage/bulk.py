@@ -5,6 +5,7 @@ value beside the arrays, because a distributed database then runs the statement 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, select, update
@@ -26,7 +27,12 @@ class BulkStatement:
 
     def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
         # SQLAlchemy reserves a column's own name for the value that it sets.
-        self._bound_names = [(f"row_{column.name}", column.name) for column in columns]
+        names = [column.name for column in columns]
+        self._bound_names = [(f"row_{name}", name) for name in names]
+        self._names = [f"row_{name}" for name in names]
+        self._pick: Callable[[BoundValues], Sequence[Any]] = (
+            itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        )
         self._for_one = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
         self._for_many = BackendStatement(lambda backend: build(_rows_from_arrays(backend, columns)))
 
@@ -36,9 +42,9 @@ class BulkStatement:
             return
         # Arrays of one value would cost twice as much as the values themselves.
         if len(rows) == 1 or tenant.backend.rows_from_arrays is None:
-            names = self._bound_names
+            names, pick = self._names, self._pick
             await tenant.execute_many(
-                self._for_one, [{bound: row[name] for bound, name in names} for row in rows]
+                self._for_one, [dict(zip(names, pick(row), strict=True)) for row in rows]
             )
             return
         arrays = {bound: [row[name] for row in rows] for bound, name in self._bound_names}

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -112,3 +113,41 @@ def test_columns_that_are_missing() -> None:
     messages = [fault.message.partition("columns are ")[2] for fault in refused.value.faults]
     listed = ", ".join(names[:20]) + " and 2 more"
     assert messages == [f"{listed}; the nearest is plan", listed, f"{listed}; the nearest is eMali"]
+
+
+CELLS: Final = {
+    "email": ["a@example.com", "A@Example.com", "bad", ""],
+    "First Name": ["Ada", "x" * 101, "a\x00", "", "é"],
+    "plan": ["pro", "", "a\x00"],
+    "opt_out": ["yes", "no", "", "perhaps"],
+    "tags": ["a;b", ",", "", '"a', "a" * 101],
+    "status": ["subscribed", "Cleaned", "", "enabled"],
+    "subscribed": ["yes", "", "no", "ja"],
+    "custom_fields": ["", '{"a": 1}', "[]", '{"plan": 2}'],
+    "": ["", "x"],
+    "total_opens": ["7", "1.5", "", "x"],
+    "created_at": ["2020-05-01", "", "soon"],
+    "id": ["1", ""],
+}
+
+
+def test_rows_are_read_alike() -> None:
+    """The reader of plain rows gives what the reader that finds faults gives, or leaves the row to it."""
+    random = Random(7)
+    plain = 0
+    for _ in range(2_000):
+        names = random.sample(list(CELLS), random.randint(1, len(CELLS)))
+        names = names if "email" in names else ["email", *names]
+        rows = RowReader(read_header(names, 1))
+        cells = [random.choice(CELLS[name][: random.randint(1, 5)]) for name in names]
+        cells = cells[: random.choice([len(cells), len(cells), random.randint(0, len(cells))])]
+        cells += [""] * random.choice([0, 0, 0, 20])
+        quick = rows._quick.read(cells)
+        try:
+            careful = rows._read_with_faults(2, cells)
+        except InvalidInput:
+            assert quick is None, (names, cells)
+        else:
+            assert quick is None or FileRow(*quick) == careful, (names, cells)
+            plain += quick is not None
+    assert plain > 200

@@ -8,29 +8,24 @@ that has more cells than columns is rejected alone, unless the others are empty.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+import msgspec
+
+from diglot.api.imports.cells import convert_cell
 from diglot.api.imports.columns import Column, ColumnRole
 from diglot.api.imports.file_contact import ATTRIBUTES_KEY, file_reader
-from diglot.api.imports.tag_text import split_tags
+from diglot.api.imports.quick_rows import QuickRows
 from diglot.api.input import request_body
 from diglot.api.input.contacts import ContactValues
 from diglot.api.input.value_readers import Given
 from diglot.api.opt_outs.reader import OptOuts
-from diglot.api.opt_outs.values import read_status
-from diglot.conditions.fields import FIELDS, FieldKind, stricter
+from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError
-from diglot.conditions.text import parse_number
 from diglot.errors import Fault, InvalidInput, Path
 
-_YES: Final = ("true", "yes", "y", "t", "1", "on")
-_NO: Final = ("false", "no", "n", "f", "0", "off")
-_BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(msgspec.Struct, frozen=True, gc=False):
     """The checked values of a contact, and the status that an opt-out lowers it to."""
 
     values: ContactValues
@@ -43,6 +38,7 @@ class RowReader:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.opt_outs = OptOuts()
         self._columns = columns
+        self._quick = QuickRows(columns)
         self._lowering = [
             (place, column)
             for place, column in enumerate(columns)
@@ -57,6 +53,10 @@ class RowReader:
 
     def read(self, number: int, cells: Sequence[str]) -> FileRow:
         """Return the contact of a row; raise `InvalidInput` with its faults, whose paths begin in the row."""
+        quick = self._quick.read(cells)
+        return self._read_with_faults(number, cells) if quick is None else FileRow(*quick)
+
+    def _read_with_faults(self, number: int, cells: Sequence[str]) -> FileRow:
         columns = self._columns
         if len(cells) > len(columns) and any(cells[len(columns) :]):
             raise InvalidInput.at((), f"Expected {len(columns)} cells, received {len(cells)}")
@@ -119,24 +119,8 @@ def _read_attributes(column: Column, cell: str, faults: list[Fault]) -> dict[str
 
 def _convert_cell(column: Column, cell: str, faults: list[Fault]) -> Any:
     """Return the value of a cell, or its text if the value is invalid, so that the check rejects it."""
-    kind = FIELDS[column.key].kind
-    if kind is FieldKind.TAGS:
-        return _tags(column, cell, faults)
-    if kind is FieldKind.CHOICE:
-        return read_status(cell)
-    if kind is FieldKind.BOOLEAN:
-        return _BOOLEANS.get(cell.lower(), cell)
-    number = parse_number(cell) if kind is FieldKind.NUMBER else None
-    return cell if number is None else number
-
-
-def _tags(column: Column, cell: str, faults: list[Fault]) -> list[str]:
-    if column.tag_separator is not None:
-        # Groups that a tool makes itself begin with a star.
-        names = [name.strip() for name in cell.split(column.tag_separator)]
-        return [name for name in names if name and not name.startswith("* ")]
     try:
-        return split_tags(cell)
+        return convert_cell(column, cell)
     except OperandError as unfit:
         faults.append(Fault((column.name,), str(unfit)))
         return []

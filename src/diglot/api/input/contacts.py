@@ -1,7 +1,6 @@
 """Reads contacts by the struct that documents them, from bodies and from the rows of imports."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,7 +10,7 @@ import msgspec
 
 from diglot.api.input import request_body
 from diglot.api.input.struct_plans import FieldPlan, plan_struct
-from diglot.api.input.value_readers import Given
+from diglot.api.input.value_readers import Given, ReadValue
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.operands import wrong_type_error
 from diglot.errors import Fault, InvalidInput
@@ -20,12 +19,11 @@ from diglot.model.contacts import SUBSCRIBED, ContactChange
 _LIST_KEY: Final = "list_id"
 
 
-@dataclass(frozen=True, slots=True)
-class ContactValues:
+class ContactValues(msgspec.Struct, frozen=True, gc=False):
     """The valid values of a contact by field name; dates are parsed, but not in a time zone yet."""
 
     fields: dict[str, Any]
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = {}
     subscribed: bool | None = None
     lists_to_join: tuple[str, ...] = ()
 
@@ -103,6 +101,12 @@ class ContactReader:
         faults: list[Fault] = []
         self._require(self._required, given, faults)
         return self._read_values(given, faults)
+
+    def reader_of(self, name: str) -> ReadValue:
+        """Return the reader of a field's value, which raises `InvalidInput`."""
+        read = self._plans[name].read
+        assert read is not None
+        return read
 
     def _collect(self, members: Mapping[str, Any], faults: list[Fault]) -> dict[str, Given]:
         """Return the members by field name, and record a fault if two spellings of a field differ."""

@@ -20,10 +20,27 @@ _DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in STORE
 
 
 def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
-    """Return a new contact."""
-    given = {"pk": pk, "id": new_id(), "email": change.email, "created_at": now, "updated_at": now}
-    blank = Contact(**(_DEFAULTS | given))
-    return changed_contact(blank, change, now)
+    """Return a new contact; raise `InvalidInput` for more tags than a contact may have."""
+    values = {"created_at": now, **change.values, "pk": pk, "id": new_id(), "updated_at": now}
+    tags = values.get("tags", ())
+    if change.added_tags:
+        tags = _merge_tags(list(tags), change.added_tags)
+    if tags:
+        values["tags"] = _encode(tags).decode()
+    else:
+        values.pop("tags", None)
+    status = values.get("status", SUBSCRIBED)
+    if change.subscribed is not None:
+        status = _switch_status(status, subscribed=change.subscribed)
+    if change.lowered is not None:
+        status = stricter(status, change.lowered)
+    values["status"] = status
+    if change.attributes:
+        attributes = change.attributes
+        if None in attributes.values():
+            attributes = {key: value for key, value in attributes.items() if value is not None}
+        values["attributes"] = _encode(attributes).decode()
+    return Contact(**(_DEFAULTS | values))
 
 
 def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
@@ -36,10 +53,8 @@ def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact
         values["tags"] = _merge_tags(values.get("tags", _decode(stored.tags)), change.added_tags)
     if "tags" in values:
         values["tags"] = _encode(values["tags"]).decode()
-    if change.subscribed is False and stored.status == SUBSCRIBED:
-        values["status"] = UNSUBSCRIBED
-    if change.subscribed is True and stored.status == UNSUBSCRIBED:
-        values["status"] = SUBSCRIBED
+    if change.subscribed is not None:
+        values["status"] = _switch_status(stored.status, subscribed=change.subscribed)
     if change.lowered is not None:
         values["status"] = stricter(values.get("status", stored.status), change.lowered)
     if change.attributes:
@@ -48,6 +63,13 @@ def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact
         values["attributes"] = _encode(attributes).decode()
     differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
     return replace(stored, **differing, updated_at=now) if differing else stored
+
+
+def _switch_status(status: str, *, subscribed: bool) -> str:
+    """Return the status after a change of `subscribed`, which keeps those of other reasons."""
+    if subscribed:
+        return SUBSCRIBED if status == UNSUBSCRIBED else status
+    return UNSUBSCRIBED if status == SUBSCRIBED else status
 
 
 def _merge_tags(own: list[str], more: Iterable[str]) -> list[str]:

@@ -34,6 +34,7 @@ _ESCAPES: Final = {
     ord(mark): _ESCAPE + _BITS[n >> 2 & 1] + _BITS[n >> 1 & 1] + _BITS[n & 1]
     for n, mark in enumerate((OPEN, CLOSE, SCALAR, ELEMENT, SET, _ESCAPE, *_BITS))
 }
+_NUMBER_STARTS: Final = frozenset("+-0123456789")
 _MARKS = re.compile("[\x18-\x1f]")
 # A number is PLAIN and its double. An integer that a double may not hold exactly is BIG, its double and the
 # integer itself.
@@ -105,6 +106,9 @@ class AttributeDocuments:
         self.instant = "".join(self._instant_tokens)
 
     def _add_attribute(self, key: str, value: Any) -> None:
+        if type(value) is str and value.isascii() and not _MARKS.search(value):
+            self._add_plain_text(key, value)
+            return
         if isinstance(value, list):
             for element in value:
                 self._add_scalar(ELEMENT, key, element)
@@ -113,6 +117,19 @@ class AttributeDocuments:
         blank = isinstance(value, str) and text.is_blank(value)
         if not blank and value is not None and value not in ([], {}):
             self._exact_tokens.append(f"{SET}{OPEN}{key}{CLOSE}")
+
+    def _add_plain_text(self, key: str, value: str) -> None:
+        """Add what most values are, in a third of the time; the tokens are those of `_add_scalar`."""
+        begin, end = f"{SCALAR}{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
+        is_set = "" if text.is_blank(value) else f"{SET}{OPEN}{key}{CLOSE}"
+        self._exact_tokens.append(f"{begin}{value}{end}{is_set}")
+        self._folded_tokens.append(f"{begin}{value.lower()}{end}")
+        if value[:1] not in _NUMBER_STARTS:
+            return  # neither a number nor a date
+        if (number := text.parse_number(value)) is not None:
+            self._number_tokens.append(f"{begin}{encode_number(number)}{end}")
+        elif value[4:5] == "-" and (moment := dates.parse(value)) is not None:
+            self._instant_tokens.append(f"{begin}{encode_integer(moment.to_instant(self._zone))}{end}")
 
     def _add_scalar(self, kind: str, key: str, value: Any) -> None:
         if not isinstance(value, str | int | float):

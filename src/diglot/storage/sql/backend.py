@@ -58,6 +58,8 @@ class Sql:
     def positional_values(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values by position; a missing value raises KeyError."""
         constants = self.constants
+        if not constants:
+            return list(map(values.__getitem__, self.parameter_names))
         return [values[name] if name in values else constants[name] for name in self.parameter_names]
 
 
