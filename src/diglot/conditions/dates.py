@@ -84,6 +84,8 @@ def _parse_offset(text: str | None) -> int | None:
 
 
 def _local_to_instant(local: int, zone: ZoneInfo) -> int:
+    if zone.key == "UTC":
+        return local
     days, rest = divmod(local, DAY)
     wall = datetime.fromordinal(days + _EPOCH_ORDINAL) + timedelta(microseconds=rest)
     # fold=0 takes the first of a repeated hour. A skipped midnight becomes the instant of the skip, at which

@@ -16,6 +16,7 @@ hexadecimal digits that sort as text in numeric order, so no database ever parse
 
 import re
 import struct
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,19 @@ def _parse_number(value: object) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+# Numbers and days repeat: scores, counts, the days of a campaign.
+@lru_cache(maxsize=4_096)
+def _encode_number_text(value: str) -> str | None:
+    number = text.parse_number(value)
+    return None if number is None else encode_number(number)
+
+
+@lru_cache(maxsize=4_096)
+def _encode_instant_text(value: str, zone: ZoneInfo) -> str | None:
+    moment = dates.parse(value)
+    return None if moment is None else encode_integer(moment.to_instant(zone))
+
+
 class AttributeDocuments:
     """The four token documents of a contact's custom attributes: exact, folded, number, instant."""
 
@@ -108,7 +122,10 @@ class AttributeDocuments:
     def _add_attribute(self, key: str, value: Any) -> None:
         if type(value) is str and value.isascii() and not _MARKS.search(value):
             self._add_plain_text(key, value)
-            return
+        else:
+            self._add_any(key, value)
+
+    def _add_any(self, key: str, value: Any) -> None:
         if isinstance(value, list):
             for element in value:
                 self._add_scalar(ELEMENT, key, element)
@@ -121,15 +138,15 @@ class AttributeDocuments:
     def _add_plain_text(self, key: str, value: str) -> None:
         """Add what most values are, in a third of the time; the tokens are those of `_add_scalar`."""
         begin, end = f"{SCALAR}{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
-        is_set = "" if text.is_blank(value) else f"{SET}{OPEN}{key}{CLOSE}"
+        is_set = f"{SET}{OPEN}{key}{CLOSE}" if value and not text.is_blank(value) else ""
         self._exact_tokens.append(f"{begin}{value}{end}{is_set}")
         self._folded_tokens.append(f"{begin}{value.lower()}{end}")
         if value[:1] not in _NUMBER_STARTS:
             return  # neither a number nor a date
-        if (number := text.parse_number(value)) is not None:
-            self._number_tokens.append(f"{begin}{encode_number(number)}{end}")
-        elif value[4:5] == "-" and (moment := dates.parse(value)) is not None:
-            self._instant_tokens.append(f"{begin}{encode_integer(moment.to_instant(self._zone))}{end}")
+        if (number := _encode_number_text(value)) is not None:
+            self._number_tokens.append(f"{begin}{number}{end}")
+        elif value[4:5] == "-" and (moment := _encode_instant_text(value, self._zone)) is not None:
+            self._instant_tokens.append(f"{begin}{moment}{end}")
 
     def _add_scalar(self, kind: str, key: str, value: Any) -> None:
         if not isinstance(value, str | int | float):
