@@ -124,6 +124,7 @@ def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMes
         "X-MisarMail-Signature": payload.compute_signature(webhook.secret, body),
         "X-Misar-Event": type_,
         "X-Misar-Delivery": id_,
+        **payload.standard_headers(webhook.secret, id_, now, body),
     }
     return WebhookMessage(headers, body)
 
