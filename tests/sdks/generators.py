@@ -93,8 +93,8 @@ SDKS: Final = (
     Sdk(
         name="openapi-typescript",
         language="TypeScript",
-        generate=f"npx --yes -p {OPENAPI_TYPESCRIPT_NEEDS} -p {OPENAPI_TYPESCRIPT} openapi-typescript ./openapi/DIALECT.json "
-        "-o DIALECT-typescript.d.ts",
+        generate=f"npx --yes -p {OPENAPI_TYPESCRIPT_NEEDS} -p {OPENAPI_TYPESCRIPT} "
+        "openapi-typescript ./openapi/DIALECT.json -o DIALECT-typescript.d.ts",
         story="DIALECT.ts",
         prepare=(f"{_TYPESCRIPT} {OPENAPI_FETCH}",),
         checks=(_TSC,),

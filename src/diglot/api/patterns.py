@@ -1,8 +1,8 @@
 """Patterns for strings in the OpenAPI documents, as `conditions` and `service.contact_values` read them.
 
-They mean the same in every language's regular expressions, because the only character class is white space
-and no code point that stands in them is above U+009F. White space of Python includes U+0085, and that of other
-languages does not: an escape for it would say so everywhere, but Ruby refuses to load `\\x85`.
+They mean the same in every language's regular expressions: the only character class is white space, and no
+code point above U+009F stands in them. U+0085 is white space in Python and not elsewhere, but an escape for
+it would keep Ruby from loading a client.
 """
 
 from typing import Final
