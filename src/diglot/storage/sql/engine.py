@@ -68,6 +68,10 @@ class Transaction(Protocol):
         """
 
     @property
+    def others_write(self) -> bool:
+        """Whether other workspaces wrote a moment ago and need the lock that this unit holds."""
+
+    @property
     def open_units(self) -> dict[int, Any]:
         """The write units that are open in this transaction, by workspace: each holds its lock once."""
 

@@ -29,6 +29,7 @@ class SQLiteTransaction:
         self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
+        self.others_write = False
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.notified: set[int] = set()
