@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -205,6 +206,36 @@ async def test_a_locked_table(engine: Engine, postgres: OwnPostgres) -> None:
         assert not any(unit.done() for unit in waiting)
         await asyncio.gather(*waiting)
     await read(engine)
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_what_another_transaction_prevents_may_be_retried(engine: Engine, state: str) -> None:
+    """A deadlock and a failed serialization are no bugs: requests get 503, whatever kind of unit it is."""
+    stop = Statement(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
+    before = await find_sessions(engine)
+    for unit in (engine.read, engine.write, engine.point_read, engine.run_ephemeral):
+        await fails(unit(lambda tx: tx.execute(stop)), DatabaseBusy)
+    assert await find_sessions(engine) == before
+
+
+async def test_a_deadlock(engine: Engine) -> None:
+    """One of two writers that wait for each other is told to retry, the other one commits."""
+    both = asyncio.Barrier(2)
+    for name in ("first", "second"):
+        await write(engine, name)
+
+    async def rename(transaction: Transaction, names: list[str]) -> None:
+        for name in names:
+            update = f"UPDATE workspace_profiles SET time_zone = 'UTC' WHERE name = '{name}'"
+            await transaction.execute(Statement(text(update)))
+            await transaction.send_writes()
+            if name == names[0]:
+                await both.wait()
+
+    orders = (["first", "second"], ["second", "first"])
+    units = [engine.write(partial(rename, names=names)) for names in orders]
+    results = await asyncio.gather(*units, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["DatabaseBusy", "NoneType"]
 
 
 async def test_writers_of_one_workspace_leave_connections_to_others(

@@ -1,6 +1,7 @@
 """The migrations create exactly the schema of the code, in one transaction, once, in a known database."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -12,10 +13,17 @@ from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, event, inspect, select
 
 from diglot.errors import DatabaseAway, Misconfigured
-from diglot.storage.schema import metadata, migrate, revisions, workspace_profiles, workspaces
+from diglot.storage.schema import (
+    ephemeral_metadata,
+    metadata,
+    migrate,
+    revisions,
+    workspace_profiles,
+    workspaces,
+)
 from diglot.storage.schema.revisions import LATEST, REVISIONS
 from diglot.storage.sql.backups import sqlite_backup
 from diglot.storage.sql.databases import find_database
@@ -25,6 +33,8 @@ from support.earlier_revisions import take_back
 from support.engines import DATABASES, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
 from support.partitioned_tables import partition_number
 from support.servers.in_process import bearer, serving
+
+SERVERS = [database for database in DATABASES if database is not SQLITE]
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -44,6 +54,55 @@ async def test_the_migrated_schema_is_the_schema(database: Database) -> None:
     """No further migration has anything to do; one that is partitioned by workspace lacks nothing."""
     async with database.fresh() as url, find_database(url).load_migrator().begin(url) as transaction:
         assert await transaction.run_sync(differences) == []
+
+
+def ephemeral_tables(connection: Connection) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the columns and the key of each ephemeral table."""
+    found = inspect(connection)
+    return {
+        name: (
+            [column["name"] for column in found.get_columns(name, "ephemeral")],
+            found.get_pk_constraint(name, "ephemeral")["constrained_columns"],
+        )
+        for name in found.get_table_names("ephemeral")
+    }
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
+@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+async def test_the_ephemeral_tables_are_those_of_the_code(database: Database, revision: str | None) -> None:
+    """A server's database has them, whatever revision it was at; SQLite has a file of its own for them."""
+    async with database.empty() as url:
+        if revision is not None:
+            await migrate.upgrade_schema(url)
+            await take_back(url, revision)
+        await migrate.upgrade_schema(url)
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            found = await transaction.run_sync(ephemeral_tables)
+    assert found == {
+        table.name: (table.c.keys(), table.primary_key.columns.keys())
+        for table in ephemeral_metadata.sorted_tables
+    }
+
+
+@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+async def test_later_revisions_set_no_storage(database: Database) -> None:
+    """Citus refuses to change how a distributed table stores a column, so only the first revision does."""
+    done: list[str] = []
+    found: set[int] = set()
+
+    def note(*execution: Any) -> None:
+        if re.search(r"\bSET\s+(STORAGE|COMPRESSION)\b", execution[2], re.IGNORECASE):
+            found.add(len(done))
+
+    async with database.empty() as url:
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            await migrate.upgrade_schema(url, done.append)
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    assert done == list(REVISIONS)
+    assert found == {0}, "those of r001, before it is reported"
 
 
 def test_the_revisions_are_those_of_the_scripts() -> None:

@@ -16,7 +16,17 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
-from diglot.storage.schema import contacts, field_instants, keys, list_members, lists, tags, workspaces
+from diglot.storage.schema import (
+    contacts,
+    field_instants,
+    keys,
+    leases,
+    list_members,
+    lists,
+    rate_counts,
+    tags,
+    workspaces,
+)
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from support import canonical, truth_sample
 from support.engines import PARTITIONED_POSTGRESQL, Database
@@ -141,6 +151,13 @@ def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
     yield "right", select(c.id).where(c.workspace == bound, c.pk == 1), 1
     yield "no partition", select(keys.c.id).where(keys.c.workspace == bound), 0
     yield "one row", insert(tags), 1
+    names = [*rate_counts.c.keys()]
+    two: list[dict[str, Any]] = [{name: bindparam(f"{name}_{of}") for name in names} for of in (1, 2)]
+    yield "two workspaces", insert(rate_counts).values(two), PARTITION_COUNT
+    two = [row | {"workspace": bindparam("workspace")} for row in two]
+    yield "two rows of one", insert(rate_counts).values(two), 1
+    yield "two rows of none", insert(keys).values([{"id": "a"}, {"id": "b"}]), 0
+    yield "all leases", select(leases), 1
     yield "no workspace", select(c.id).where(c.pk == 1), PARTITION_COUNT
     yield "an empty range", select(c.id).where(c.pk > 1, c.pk < 1), PARTITION_COUNT
     yield "update without it", update(contacts).where(c.pk == 1).values(status="x"), PARTITION_COUNT

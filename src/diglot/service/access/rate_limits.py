@@ -12,16 +12,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
+from diglot.errors import Unavailable
 from diglot.model.workspaces import Caller
 from diglot.storage.access import rate_counts
-from diglot.storage.access.rate_counts import RateCount, RateRequest
+from diglot.storage.access.rate_counts import NO_WORKSPACE, RateCount, RateRequest
 from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
 
 log = logging.getLogger("diglot")
 _SECOND = 1_000_000
+# The key of what all keys of a workspace share; no key has this id.
+_SHARED_KEY: Final = "workspace"
 T = TypeVar("T")
 
 
@@ -53,7 +56,8 @@ class RateLimitState:
 class RateLimits:
     """Counts requests. `override` replaces the number of requests of every rate; 0 disables limits.
 
-    A workspace has `workspace_rate` times the rate of a key; 0 is no limit.
+    A workspace has `workspace_rate` times the rate of a key; 0 is no limit. `Unavailable` is raised if the
+    database cannot count a request, because it could not serve it either.
     """
 
     engine: Engine
@@ -61,10 +65,12 @@ class RateLimits:
     override: int | None = None
     workspace_rate: int = 0
 
-    async def consume(self, key: str, bucket: str, rate: Rate) -> RateLimitState | None:
+    async def consume(
+        self, key: str, bucket: str, rate: Rate, *, workspace: int = NO_WORKSPACE
+    ) -> RateLimitState | None:
         """Count a request of a key, or reject it; None if it was not counted."""
         now = self.clock()
-        request = _build_request(key, bucket, rate, now)
+        request = _build_request(workspace, key, bucket, rate, now)
         used = await self._run(lambda tx: rate_counts.count_request(tx, request))
         return None if used is None else _build_state(rate, used, request, now)
 
@@ -78,11 +84,11 @@ class RateLimits:
         if self.override is not None:
             rate = Rate(self.override, rate.seconds, rate.sliding)
         if not self.workspace_rate:
-            return await self.consume(caller.key, bucket, rate)
+            return await self.consume(caller.key, bucket, rate, workspace=caller.workspace)
         shared_rate = Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding)
         now = self.clock()
-        request = _build_request(caller.key, bucket, rate, now)
-        shared = _build_request(f"workspace:{caller.workspace}", bucket, shared_rate, now)
+        request = _build_request(caller.workspace, caller.key, bucket, rate, now)
+        shared = _build_request(caller.workspace, _SHARED_KEY, bucket, shared_rate, now)
         counts = await self._run(lambda tx: rate_counts.count_with_shared(tx, request, shared))
         if counts is None:
             return None
@@ -100,17 +106,20 @@ class RateLimits:
             return None
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:
-        """Delete the counts of past windows in a bucket, because anyone can add keys to it."""
+        """Delete past counts of a bucket without a workspace, because anyone can add keys to it.
+
+        If it fails, as beside another process that deletes the same rows, the next attempt does it.
+        """
         window = self.clock() // (rate.seconds * _SECOND)
-        with suppress(EphemeralBusyError):
+        with suppress(EphemeralBusyError, Unavailable):
             await self.engine.run_ephemeral(lambda tx: rate_counts.delete_old(tx, bucket, window - 1))
 
 
-def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
+def _build_request(workspace: int, key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
     window_us = rate.seconds * _SECOND
     window_number, elapsed_us = divmod(now, window_us)
     overlap_us = window_us - elapsed_us if rate.sliding else 0
-    return RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests)
+    return RateRequest(workspace, key, bucket, window_number, overlap_us, window_us, rate.requests)
 
 
 def _build_state(rate: Rate, used: RateCount, request: RateRequest, now: int) -> RateLimitState:

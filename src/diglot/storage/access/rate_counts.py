@@ -1,10 +1,14 @@
-"""Counts of requests: ephemeral rows, one for each key and bucket."""
+"""Counts of requests: ephemeral rows, one for each workspace, key and bucket.
+
+A statement that counts twice changes the row of the key before that of the workspace. All do so in this
+order, so that no two wait for each other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
@@ -13,6 +17,8 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 
 _c = rate_counts.c
+# Of an attempt to sign in, which is counted before its workspace is known; no workspace has this number.
+NO_WORKSPACE: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class RateRequest:
     the previous window, which is counted in proportion.
     """
 
+    workspace: int
     key: str
     bucket: str
     window_number: int
@@ -33,6 +40,7 @@ class RateRequest:
     def values(self) -> dict[str, Any]:
         """Return the values that statements bind."""
         return {
+            "workspace": self.workspace,
             "key": self.key,
             "bucket": self.bucket,
             "window_number": self.window_number,
@@ -57,6 +65,7 @@ def _bind_integer(name: str) -> ColumnElement[int]:
 
 def _new_row(key: str) -> dict[str, Any]:
     return {
+        "workspace": bindparam("workspace", type_=_c.workspace.type),
         "key": bindparam(key),
         "bucket": bindparam("bucket"),
         "window_number": _bind_integer("window_number"),
@@ -76,7 +85,7 @@ def _upsert(backend: Backend, rows: Sequence[dict[str, Any]], allowed: ColumnEle
         backend.insert(rate_counts)
         .values(rows)
         .on_conflict_do_update(
-            index_elements=[_c.key, _c.bucket],
+            index_elements=[_c.workspace, _c.key, _c.bucket],
             set_={"window_number": _bind_integer("window_number"), "count": count + 1, "previous": previous},
             where=room,
         )
@@ -99,6 +108,7 @@ _UPSERT_BOTH = BackendStatement(_upsert_both)
 _GIVE_BACK = Statement(
     update(rate_counts)
     .where(
+        _c.workspace == bindparam("of_workspace"),
         _c.key == bindparam("of_key"),
         _c.bucket == bindparam("of_bucket"),
         _c.window_number == bindparam("of_window"),
@@ -108,13 +118,15 @@ _GIVE_BACK = Statement(
 )
 _SELECT = Statement(
     select(_c.window_number, _c.count, _c.previous).where(
-        and_(_c.key == bindparam("key"), _c.bucket == bindparam("bucket"))
+        _c.workspace == bindparam("workspace"), _c.key == bindparam("key"), _c.bucket == bindparam("bucket")
     )
 )
-
-
 _DELETE_OLD = Statement(
-    delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window_number < bindparam("before"))
+    delete(rate_counts).where(
+        _c.workspace == bindparam("workspace"),
+        _c.bucket == bindparam("bucket"),
+        _c.window_number < bindparam("before"),
+    )
 )
 
 
@@ -123,7 +135,7 @@ async def count_request(transaction: Transaction, request: RateRequest) -> RateC
     row = await transaction.fetch_one(_UPSERT_ONE, request.values())
     if row is not None:
         return RateCount(is_counted=True, count=row[1], previous=row[2])
-    return await _load(transaction, request, request.key)
+    return await _load(transaction, request)
 
 
 async def count_with_shared(
@@ -131,8 +143,8 @@ async def count_with_shared(
 ) -> tuple[RateCount, RateCount]:
     """Count a request twice, for its key and for what several keys share, if both rates allow it.
 
-    Both requests have the same bucket and window. It takes one statement, and two more for a rejected
-    request, which is given back to the one that had room.
+    Both requests have the same workspace, bucket and window. It takes one statement, and two more for a
+    rejected request, which is given back to the one that had room.
     """
     values = {"shared_key": shared.key, "shared_allowed": shared.values()["allowed"]}
     rows = await transaction.fetch_all(_UPSERT_BOTH, request.values() | values)
@@ -141,17 +153,18 @@ async def count_with_shared(
     }
     if len(counted) == 1:
         (key,) = counted
-        window = {"of_key": key, "of_bucket": request.bucket, "of_window": request.window_number}
-        await transaction.execute(_GIVE_BACK, window)
+        of = {"workspace": request.workspace, "key": key, "bucket": request.bucket}
+        window = {f"of_{name}": value for name, value in of.items()}
+        await transaction.execute(_GIVE_BACK, window | {"of_window": request.window_number})
     return (
-        counted.get(request.key) or await _load(transaction, request, request.key),
-        counted.get(shared.key) or await _load(transaction, shared, shared.key),
+        counted.get(request.key) or await _load(transaction, request),
+        counted.get(shared.key) or await _load(transaction, shared),
     )
 
 
-async def _load(transaction: Transaction, request: RateRequest, key: str) -> RateCount:
+async def _load(transaction: Transaction, request: RateRequest) -> RateCount:
     """Return the counts of a rejected request."""
-    row = await transaction.fetch_one(_SELECT, {"key": key, "bucket": request.bucket})
+    row = await transaction.fetch_one(_SELECT, request.values())
     if row is None or row[0] not in (request.window_number, request.window_number - 1):
         return RateCount(is_counted=False, count=0, previous=0)
     window, count, previous = row
@@ -161,5 +174,6 @@ async def _load(transaction: Transaction, request: RateRequest, key: str) -> Rat
 
 
 async def delete_old(transaction: Transaction, bucket: str, before: int) -> None:
-    """Delete the counts of a bucket in windows before a number."""
-    await transaction.execute(_DELETE_OLD, {"bucket": bucket, "before": before})
+    """Delete the counts of a bucket without a workspace, in windows before a number."""
+    values = {"workspace": NO_WORKSPACE, "bucket": bucket, "before": before}
+    await transaction.execute(_DELETE_OLD, values)
