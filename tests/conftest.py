@@ -16,7 +16,7 @@ from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
 from support import amounts, reporting, scheduling, spec_data, truth_sample
-from support.engines import DATABASES, Database
+from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
@@ -115,11 +115,15 @@ def tally(pytestconfig: pytest.Config) -> Tally:
     return partial(reporting.add, pytestconfig)
 
 
-@pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
-def database(request: pytest.FixtureRequest) -> Database:
-    """Return each database under test in turn."""
-    result: Database = request.param
-    return result
+# A module that needs others has a fixture of the same name.
+database = lend_each(DATABASES)
+
+
+@pytest_asyncio.fixture
+async def empty(database: Database) -> AsyncIterator[str]:
+    """Lend the URL of a database without tables for one test."""
+    async with database.empty() as lent_url:
+        yield lent_url
 
 
 @pytest_asyncio.fixture

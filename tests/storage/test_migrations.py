@@ -30,11 +30,9 @@ from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support.earlier_revisions import take_back
-from support.engines import DATABASES, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
+from support.engines import DATABASES, ON_SERVERS, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
 from support.partitioned_tables import partition_number
 from support.servers.in_process import bearer, serving
-
-SERVERS = [database for database in DATABASES if database is not SQLITE]
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -69,7 +67,7 @@ def ephemeral_tables(connection: Connection) -> dict[str, tuple[list[str], list[
 
 
 @pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
-@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+@ON_SERVERS
 async def test_the_ephemeral_tables_are_those_of_the_code(database: Database, revision: str | None) -> None:
     """A server's database has them, whatever revision it was at; SQLite has a file of its own for them."""
     async with database.empty() as url:
@@ -85,7 +83,7 @@ async def test_the_ephemeral_tables_are_those_of_the_code(database: Database, re
     }
 
 
-@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+@ON_SERVERS
 async def test_later_revisions_set_no_storage(database: Database) -> None:
     """Citus refuses to change how a distributed table stores a column, so only the first revision does."""
     done: list[str] = []

@@ -29,7 +29,7 @@ from diglot.storage.schema import (
 )
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from support import canonical, truth_sample
-from support.engines import PARTITIONED_POSTGRESQL, Database
+from support.engines import PARTITIONED_POSTGRESQL, Database, lend_each
 from support.membership.random_world import open_world
 from support.openapi.exchanges import Story, load_stories
 from support.openapi.http_examples import run_story
@@ -56,11 +56,7 @@ STORIES: Final = load_stories()
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="session", params=[PARTITIONED_POSTGRESQL], ids=lambda database: database.name)
-def database(request: pytest.FixtureRequest) -> Database:
-    """Return the partitioned database in place of all others."""
-    result: Database = request.param
-    return result
+database = lend_each([PARTITIONED_POSTGRESQL])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

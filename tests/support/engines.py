@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -182,6 +182,20 @@ def _databases() -> tuple[Database, ...]:
 
 
 DATABASES = _databases()
+SERVERS = tuple(database for database in DATABASES if database is not SQLITE)
+# For a test that needs a server's database.
+ON_SERVERS = pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+
+
+def lend_each(databases: Iterable[Database]) -> Any:
+    """Return a fixture that is each of the databases in turn."""
+
+    @pytest.fixture(scope="session", params=databases, ids=lambda database: database.name)
+    def database(request: pytest.FixtureRequest) -> Database:
+        result: Database = request.param
+        return result
+
+    return database
 
 
 def _behind_pooler(url: str) -> str:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
@@ -19,7 +20,8 @@ from diglot.errors import Unavailable
 from diglot.model.workspaces import Caller
 from diglot.storage.access import rate_counts
 from diglot.storage.access.rate_counts import NO_WORKSPACE, RateCount, RateRequest
-from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
+from diglot.storage.sql.engine import Engine, EphemeralBusyError
+from diglot.storage.tenant import Tenant, bind_workspace
 
 log = logging.getLogger("diglot")
 _SECOND = 1_000_000
@@ -70,8 +72,8 @@ class RateLimits:
     ) -> RateLimitState | None:
         """Count a request of a key, or reject it; None if it was not counted."""
         now = self.clock()
-        request = _build_request(workspace, key, bucket, rate, now)
-        used = await self._run(lambda tx: rate_counts.count_request(tx, request))
+        request = _build_request(key, bucket, rate, now)
+        used = await self._run(workspace, lambda tenant: rate_counts.count_request(tenant, request))
         return None if used is None else _build_state(rate, used, request, now)
 
     async def consume_of(self, caller: Caller, bucket: str, rate: Rate) -> RateLimitState | None:
@@ -87,9 +89,11 @@ class RateLimits:
             return await self.consume(caller.key, bucket, rate, workspace=caller.workspace)
         shared_rate = Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding)
         now = self.clock()
-        request = _build_request(caller.workspace, caller.key, bucket, rate, now)
-        shared = _build_request(caller.workspace, _SHARED_KEY, bucket, shared_rate, now)
-        counts = await self._run(lambda tx: rate_counts.count_with_shared(tx, request, shared))
+        request = _build_request(caller.key, bucket, rate, now)
+        shared = _build_request(_SHARED_KEY, bucket, shared_rate, now)
+        counts = await self._run(
+            caller.workspace, lambda tenant: rate_counts.count_with_shared(tenant, request, shared)
+        )
         if counts is None:
             return None
         of_key, of_workspace = counts
@@ -97,9 +101,9 @@ class RateLimits:
             return _build_state(shared_rate, of_workspace, shared, now)
         return _build_state(rate, of_key, request, now)
 
-    async def _run(self, count: Callable[[Transaction], Awaitable[T]]) -> T | None:
+    async def _run(self, workspace: int, count: Callable[[Tenant], Awaitable[T]]) -> T | None:
         try:
-            return await self.engine.run_ephemeral(count)
+            return await self.engine.run_ephemeral(bind_workspace(workspace, count))
         except EphemeralBusyError:
             # The counts are locked or cannot be written, which the engine has logged; serve the request,
             # because that costs less than failing it.
@@ -112,14 +116,15 @@ class RateLimits:
         """
         window = self.clock() // (rate.seconds * _SECOND)
         with suppress(EphemeralBusyError, Unavailable):
-            await self.engine.run_ephemeral(lambda tx: rate_counts.delete_old(tx, bucket, window - 1))
+            delete = partial(rate_counts.delete_old, bucket=bucket, before=window - 1)
+            await self.engine.run_ephemeral(bind_workspace(NO_WORKSPACE, delete))
 
 
-def _build_request(workspace: int, key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
+def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
     window_us = rate.seconds * _SECOND
     window_number, elapsed_us = divmod(now, window_us)
     overlap_us = window_us - elapsed_us if rate.sliding else 0
-    return RateRequest(workspace, key, bucket, window_number, overlap_us, window_us, rate.requests)
+    return RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests)
 
 
 def _build_state(rate: Rate, used: RateCount, request: RateRequest, now: int) -> RateLimitState:

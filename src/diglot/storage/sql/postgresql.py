@@ -30,20 +30,18 @@ from diglot.storage.sql.pool.postgresql_failures import (
     is_lost,
     is_temporary,
 )
-from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction, WritingTransaction
 from diglot.storage.sql.pool.postgresql_watch import Watch
 from diglot.storage.sql.pool.write_turns import WriteTurns
 
 T = TypeVar("T")
-CONNECT_SECONDS: Final = 10
 MIN_VERSION: Final = 150000
 _CLOSE_SECONDS: Final = 5.0
 # A unit that waited this long for its connection may wait for a lock only as long as is left.
 _LONG_WAIT_SECONDS: Final = 0.5
 
 # What asyncpg raises if a database cannot be used; an unreadable URL raises ValueError.
-_UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +99,10 @@ class PostgreSQL:
                 await check()
         except Unavailable as error:
             away: Unavailable | None = error
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             away = explain_connect_error(error) if is_temporary(error) else None
             if away is None or check is None:
-                raise Misconfigured(_refusal(error)) from error
+                raise Misconfigured(describe_refusal(error)) from error
         else:
             return None
         return away
@@ -247,33 +245,14 @@ class PostgreSQL:
         async def check_all() -> None:
             try:
                 await self._require_version()
-            except _UNUSABLE as error:
-                raise DatabaseAway(_refusal(error)) from error
+            except UNUSABLE as error:
+                raise DatabaseAway(describe_refusal(error)) from error
             await check()
 
         return check_all
 
 
-async def read_revision(url: str) -> str | None:
-    """Return the schema revision of a database, or None if it has no tables.
-
-    Raise `DatabaseAway` if the database does not answer now, `Misconfigured` if it never will.
-    """
-    try:
-        connection = await read_sessions(url).connect(CONNECT_SECONDS)
-        try:
-            revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        finally:
-            await connection.close()
-    except asyncpg.UndefinedTableError:
-        return None
-    except _UNUSABLE as error:
-        if is_temporary(error):
-            raise DatabaseAway(_refusal(error)) from error
-        raise Misconfigured(_refusal(error)) from error
-    return revision
-
-
-def _refusal(error: BaseException) -> str:
+def describe_refusal(error: BaseException) -> str:
+    """Return one line about an error while opening a database."""
     unread = "its URL cannot be read: " if isinstance(error, ValueError) else ""
     return f"the PostgreSQL database cannot be opened: {unread}{describe(error)}"

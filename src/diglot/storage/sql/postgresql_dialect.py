@@ -104,9 +104,15 @@ def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engi
 
 
 async def _read_revision(url: str) -> str | None:
-    from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
+    from diglot.storage.sql import postgresql_schema  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
-    return await postgresql.read_revision(url)
+    return await postgresql_schema.read_revision(url)
+
+
+async def _find_local_tables(url: str, tables: Sequence[str]) -> Sequence[str]:
+    from diglot.storage.sql import postgresql_schema  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+    return await postgresql_schema.find_local_tables(url, tables)
 
 
 def _load_migrator() -> Migrator:
@@ -141,6 +147,7 @@ POSTGRESQL: Final = Database(
     url_prefixes=("postgresql://", "postgres://"),
     create_engine=_create_engine,
     read_revision=_read_revision,
+    find_local_tables=_find_local_tables,
     load_migrator=_load_migrator,
     backup_command="pg_dump --format=custom --file=FILE URL",
     restore_command="pg_restore --clean --if-exists --dbname=URL FILE",
