@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
+from diglot.storage.background import due_work
 from diglot.storage.schema import (
     contacts,
     field_instants,
@@ -28,6 +29,8 @@ from diglot.storage.schema import (
     workspaces,
 )
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
+from diglot.storage.sweeps import SweepStatement
+from diglot.storage.webhooks import webhooks
 from support import canonical, truth_sample
 from support.engines import PARTITIONED_POSTGRESQL, Database, lend_each
 from support.membership.random_world import open_world
@@ -88,6 +91,18 @@ async def test_every_fixed_statement(connection: Any, telling: Telling) -> None:
             found.setdefault(name, []).append(texts[sql.text])
     assert {name for name, counts in found.items() if max(counts) > 1} == set(SWEEPS)
     telling(TITLE, f"{len(texts)} fixed statements of the source: {describe(texts.values())}")
+
+
+async def test_listed_workspaces_are_asked_alone(connection: Any) -> None:
+    """If a node is away, a sweep is repeated for lists of workspaces, which must not ask for any other."""
+    counts = {
+        name: await count_with_any_values(connection, sweep._of_listed.sql_for(POSTGRESQL))
+        for module in (due_work, webhooks)
+        for name, sweep in vars(module).items()
+        if isinstance(sweep, SweepStatement)
+    }
+    assert len(counts) == 5
+    assert set(counts.values()) == {1}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

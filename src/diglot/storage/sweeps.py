@@ -3,11 +3,12 @@
 The workspaces are divided into shares by their numbers, so that the processes of a fleet divide the work.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Column, Integer, Select, bindparam
+from sqlalchemy import Column, Integer, Select, bindparam, true
 
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.engine import NO_VALUES, Row, Transaction
@@ -33,16 +34,24 @@ class Scope:
 
 
 EVERYWHERE: Final = Scope()
+# Returns a condition on the workspace of a subquery.
+Restriction = Callable[[Expression], Expression]
 
 
 class SweepStatement:
-    """A statement over the workspaces of a scope; `workspace` is the column with their numbers."""
+    """A statement over the workspaces of a scope; `workspace` is the column with their numbers.
 
-    def __init__(self, clause: Select[Any], workspace: Column[Any]) -> None:
+    `build` returns it without that scope. It gets a function that restricts the workspace of a subquery to
+    the listed ones, because Citus would ask all nodes for the subquery.
+    """
+
+    def __init__(self, build: Callable[[Restriction], Select[Any]], workspace: Column[Any]) -> None:
         self._of_shares = BackendStatement(
-            lambda backend: clause.where(_is_in_scope(backend, workspace % SHARES))
+            lambda backend: build(lambda _: true()).where(_is_in_scope(backend, workspace % SHARES))
         )
-        self._of_listed = BackendStatement(lambda backend: clause.where(_is_in_scope(backend, workspace)))
+        self._of_listed = BackendStatement(
+            lambda backend: build(partial(_is_in_scope, backend)).where(_is_in_scope(backend, workspace))
+        )
 
     async def fetch_all(
         self, transaction: Transaction, scope: Scope, values: Mapping[str, Any] = NO_VALUES
