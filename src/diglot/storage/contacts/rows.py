@@ -1,6 +1,7 @@
 """Converts contacts to rows and back; only this module writes the derived columns."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ _PLAIN_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name 
 # The columns follow the struct, so a row is read by position, which takes a tenth of the time.
 CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in Contact.__struct_fields__), contacts.c.as_sent)
 
+_plain_values_of = attrgetter(*_PLAIN_FIELDS)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -33,7 +35,7 @@ def contact_of(row: Sequence[Any]) -> Contact:
 
 def row_of(contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
     """Return every column of a contact but its workspace; attribute columns are derived for the time zone."""
-    row: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN_FIELDS}
+    row: dict[str, Any] = dict(zip(_PLAIN_FIELDS, _plain_values_of(contact), strict=True))
     row["email_fold"] = text.fold_case(contact.email)
     as_sent: dict[str, str] = {}
     for name in TEXT_FIELDS:
@@ -45,7 +47,8 @@ def row_of(contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
             as_sent[name] = value
     row["as_sent"] = _encode(as_sent).decode() if as_sent else None
     row["tags_exact"], row["tags_fold"] = token_documents.build_tag_documents(_decode(contact.tags))
-    return row | derive_attribute_columns(contact.attributes, zone)
+    row.update(derive_attribute_columns(contact.attributes, zone))
+    return row
 
 
 def derive_attribute_columns(attributes: str, zone: ZoneInfo) -> dict[str, str]:
