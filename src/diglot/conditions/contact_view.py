@@ -92,6 +92,10 @@ def _number_of_scalar(value: str | float) -> int | float | None:
     return None if isinstance(value, bool) else value
 
 
+# Reads values of a contact at an instant (microseconds) that generated functions compare.
+ReadFunction = Callable[["ContactView", int], tuple[Any, ...]]
+
+
 class ContactView:
     """A contact, before or after a write.
 
@@ -104,8 +108,11 @@ class ContactView:
         "_derived",
         "_folded",
         "_folded_tags",
+        "_read_at",
+        "_reader",
         "_tags",
         "_texts",
+        "_values",
         "_zone",
         "fields",
         "lists",
@@ -123,7 +130,11 @@ class ContactView:
         self._attributes = attributes
         self._zone = zone
         self._derived: dict[str, Any] = {}
-        # Derived once, because the function of each group of segments reads them.
+        # The function that was the last to read values, when, and what it returned.
+        self._reader: ReadFunction | None = None
+        self._read_at = 0
+        self._values: tuple[Any, ...] = ()
+        # Derived once, because the functions of groups of segments that read different values read them.
         self._texts: dict[str, str | None] = {}
         self._folded: dict[str, str | None] = {}
         self._tags: frozenset[str] | None = None
@@ -134,6 +145,13 @@ class ContactView:
         other = ContactView(fields, self._attributes, self.lists, self._zone)
         other._derived = self._derived
         return other
+
+    def read(self, reader: ReadFunction, now: int) -> tuple[Any, ...]:
+        """Return what a function reads at an instant; most functions of a workspace share one."""
+        if reader is not self._reader or now != self._read_at:
+            self._values = reader(self, now)
+            self._reader, self._read_at = reader, now
+        return self._values
 
     def field_text(self, name: str) -> str | None:
         """Return a text field in normal form."""
