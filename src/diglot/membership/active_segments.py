@@ -38,7 +38,6 @@ BYTES_OF_A_SEGMENT: Final = 1_000
 _BYTES_OF_A_CHARACTER: Final = 3
 LISTS_FIELD: Final = "lists"
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -177,45 +176,35 @@ class ActiveSegments:
         """Return the view of a contact that conditions read; `lists` are the ids of its static lists."""
         return None if contact is None else view_of(contact, lists, self.zone)
 
-    def instants_of(self, contact: Contact | None) -> dict[str, int]:
-        """Return the instants in the indexed fields of a contact, without fields that hold none."""
+    @cached_property
+    def indexed_fields(self) -> Sequence[str]:
+        """The core fields among the indexed ones."""
+        return [name for name in PLAIN_FIELDS if name in self.dates_of_field]
+
+    def instants_of(self, contact: Contact | None, *, in_attributes: bool = True) -> dict[str, int]:
+        """Return the instants in the indexed fields of a contact, without fields that hold none.
+
+        Those of custom attributes can be left out.
+        """
         if contact is None or not self.dates_of_field:
             return {}
-        plain = {
-            name: instant
-            for name in PLAIN_FIELDS
-            if name in self.dates_of_field and (instant := getattr(contact, name)) is not None
+        instants = {
+            name: instant for name in self.indexed_fields if (instant := getattr(contact, name)) is not None
         }
-        if not self.indexed_keys:
-            return plain
+        if not in_attributes or not self.indexed_keys:
+            return instants
         values = _decode(contact.attributes)
         for key in values.keys() & self.indexed_keys:
             value = values[key]
             if isinstance(value, str) and (instant := AttributeView(value, self.zone).instant) is not None:
-                plain[f"{ATTRIBUTE_PREFIX}{key}"] = instant
-        return plain
+                instants[f"{ATTRIBUTE_PREFIX}{key}"] = instant
+        return instants
 
 
 _INDEXES: Final[Mapping[str, Callable[[tree.Node], Collection[Any]]]] = {
     "by_field": tree.fields_of,
     "by_relative_date": relative_dates_of,
 }
-
-
-def changed_fields(before: Contact, after: Contact) -> set[str]:
-    """Return the fields that differ, by the names that conditions use."""
-    names = {name for name in (*PLAIN_FIELDS, "tags") if getattr(before, name) != getattr(after, name)}
-    if "status" in names:
-        names.add("subscribed")
-    if before.attributes != after.attributes:
-        old, new = _decode(before.attributes), _decode(after.attributes)
-        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}
-    return names
-
-
-def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
-    # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
-    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])
 
 
 # By workspace.

@@ -184,9 +184,11 @@ async def append_changes(
 
     Changes of pending segments are stored apart, because the scan in progress is merged with them.
     """
-    pending = [change for change in changes if change.segment in writer.active_segments.pending_segments]
-    await pending_members.record(writer.unit, pending)
-    logged = [change for change in changes if change.segment not in writer.active_segments.pending_segments]
+    pending_segments, logged = writer.active_segments.pending_segments, changes
+    if pending_segments:
+        pending = [change for change in changes if change.segment in pending_segments]
+        await pending_members.record(writer.unit, pending)
+        logged = [change for change in changes if change.segment not in pending_segments]
     if not logged:
         return
     first = await log.append(writer.unit, logged, origin)
