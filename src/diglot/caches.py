@@ -33,8 +33,10 @@ class SharedCache(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None; this counts as a use of the key."""
         with self._lock:
-            found = self._values.get(key)
-        return None if found is None else found[0]
+            try:
+                return self._values[key][0]
+            except KeyError:
+                return None
 
     def put(self, key: K, value: V) -> None:
         """Store a value, and evict others while the total weight exceeds the limit."""

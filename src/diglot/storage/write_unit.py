@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import and_, bindparam, case, update
 
 from diglot.clock import Clock
@@ -94,7 +95,8 @@ _LOCK = Statement(
         ),
     ).returning(*(_c[name] for name in _COLUMNS))
 )
-_UPDATE = Statement(_ROW.values({name: bindparam(f"new_{name}") for name in _COLUMNS}))
+_NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
+_UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
 
 
 @dataclass(slots=True)
@@ -180,8 +182,7 @@ class WriteUnit(Tenant):
         if self._new_deliveries:
             await self._insert_deliveries()
         if self.row != self._stored_row:
-            values = {f"new_{name}": getattr(self.row, name) for name in _COLUMNS}
-            await self.execute(_UPDATE, **values)
+            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(self.row), strict=True)))
             self._stored_row = copy(self.row)
 
     async def _insert_deliveries(self) -> None:

@@ -235,6 +235,8 @@ class Writer:
 
     def _drop_late(self) -> None:
         """Reject units that waited too long, and forget those whose request is gone."""
+        if not self._queues:
+            return
         now = asyncio.get_running_loop().time()
         stalled = now - self._committed_at >= self._limits.wait_seconds
         limit = self._limits.wait_seconds if stalled else self._limits.queue_seconds
