@@ -223,6 +223,16 @@ async def get_active_segments(tenant: Tenant, version: int, zone: ZoneInfo) -> A
     return active
 
 
+def find_no_segments(tenant: Tenant, zone: ZoneInfo) -> ActiveSegments:
+    """Return the active segments of a workspace that never had one, without a statement."""
+    cache = tenant.transaction.process_cache.of(CACHE)
+    active = cache.get(tenant.workspace)
+    if active is None or active.version or active.zone != zone:
+        active = ActiveSegments(0, zone)
+        cache.put(tenant.workspace, active)
+    return active
+
+
 async def _load_active_segments(
     tenant: Tenant, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
 ) -> ActiveSegments:
