@@ -128,10 +128,9 @@ class Writer:
                     self._put_back(units)
                 # The timer does not see units while they are tried.
                 self._drop_late()
-                now = asyncio.get_running_loop().time()
                 for unit in units:
                     if unit.ran:
-                        self._finish(unit, now)
+                        self._finish(unit)
                 notified = {one for unit in units if unit.error is None for one in unit.notified}
                 if notified and self.commit_listener is not None:
                     self.commit_listener(notified)
@@ -208,25 +207,25 @@ class Writer:
         """Return whether a commit runs no further unit after some seconds; called by the thread."""
         return seconds >= (LONG_SECONDS if self._is_awaited else COMMIT_SECONDS)
 
-    def _finish(self, unit: QueuedWrite, now: float) -> None:
-        self._recent.add(unit.key, now)
+    def _finish(self, unit: QueuedWrite) -> None:
+        self._recent.add(unit.key, asyncio.get_running_loop().time())
         if unit.seconds > LONG_SECONDS:
             self._long.add(unit.key)
         else:
             self._long.discard(unit.key)
         self._waits += 1
-        self._wait_seconds += now - unit.since - unit.seconds
+        self._wait_seconds += asyncio.get_running_loop().time() - unit.since - unit.seconds
         error = unit.error
-        if error is None:
-            if not unit.future.done():
-                unit.future.set_result(unit.result)
-            return
         if isinstance(error, sqlite3.Error):
             error = explain_error(error, self._path) or error
         if isinstance(error, Unavailable):
             self._failures.record(error)
-        if not unit.future.done():
+        if unit.future.done():
+            return
+        if error is not None:
             unit.future.set_exception(error)
+        else:
+            unit.future.set_result(unit.result)
 
     def _reject_late(self) -> None:
         self._drop_late()
@@ -236,8 +235,6 @@ class Writer:
 
     def _drop_late(self) -> None:
         """Reject units that waited too long, and forget those whose request is gone."""
-        if not self._queues:
-            return
         now = asyncio.get_running_loop().time()
         stalled = now - self._committed_at >= self._limits.wait_seconds
         limit = self._limits.wait_seconds if stalled else self._limits.queue_seconds
