@@ -18,6 +18,9 @@ from diglot.storage.sql.statement import BackendStatement
 # processes of a fleet look, and how many of them verify and compact at the same time.
 SHARES: Final = 16
 ALL_SHARES: Final = frozenset(range(SHARES))
+# How long a statement of background work may take if it only looks, or writes a few rows. A node that hangs
+# costs that much.
+LOOK_SECONDS: Final = 3.0
 
 
 def share_of(workspace: int) -> int:

@@ -208,6 +208,11 @@ async def load_last_contact_key(tenant: Tenant) -> int:
     return 0 if row is None else int(row[0])
 
 
+async def touch(tenant: Tenant) -> None:
+    """Read the row of a workspace, which tells whether its node answers."""
+    await tenant.fetch_one(_STATE)
+
+
 def state_of_row(tenant: Tenant, row: Sequence[Any]) -> WorkspaceState:
     """Return the state in selected columns, or the changed state of an open write unit."""
     unit = tenant.transaction.open_units.get(tenant.workspace)

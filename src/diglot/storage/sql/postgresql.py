@@ -59,6 +59,7 @@ _EPHEMERAL: Final = _Plan()
 _WRITE: Final = _Plan("BEGIN", may_write=True)
 # Background work may take its time, but must not hold a connection for ever.
 _BACKGROUND_TIMEOUTS: Final = "; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
+_SHORT_TIMEOUTS: Final = "; SET LOCAL statement_timeout = {:.0f}; SET LOCAL lock_timeout = {:.0f}"
 
 
 class _ConnectionLost(Exception):
@@ -126,8 +127,10 @@ class PostgreSQL:
         assert self._watch is not None
         await self._watch.ping()
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        return await self._run(work, workspace, _READ)
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        return await self._run(work, workspace, _READ, seconds)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self._run(work, None, _POINT_READ)
@@ -138,28 +141,31 @@ class PostgreSQL:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         if workspace is None:
-            return await self._run(work, workspace, _WRITE)
+            return await self._run(work, workspace, _WRITE, seconds)
         await self._write_turns.take(workspace)
         succeeded = False
         try:
-            result = await self._run(work, workspace, _WRITE)
+            result = await self._run(work, workspace, _WRITE, seconds)
             succeeded = True
         finally:
             self._write_turns.give_back(workspace, succeeded=succeeded)
         return result
 
-    async def _run(self, work: UnitOfWork[T], key: int | None, plan: _Plan) -> T:
+    async def _run(
+        self, work: UnitOfWork[T], key: int | None, plan: _Plan, seconds: float | None = None
+    ) -> T:
         try:
-            return await self._run_once(work, key, plan, is_last=False)
+            return await self._run_once(work, await self._connections.take(key, seconds), plan, is_last=False)
         except _ConnectionLost:
             # The other idle connections are as old as the one that broke.
             self._connections.drop_idle()
-            return await self._run_once(work, key, plan, is_last=True)
+            return await self._run_once(work, await self._connections.take(key, seconds), plan, is_last=True)
 
-    async def _run_once(self, work: UnitOfWork[T], key: int | None, plan: _Plan, *, is_last: bool) -> T:
-        lease = await self._connections.take(key)
+    async def _run_once(self, work: UnitOfWork[T], lease: Lease, plan: _Plan, *, is_last: bool) -> T:
         connection = lease.connection
         kind = WritingTransaction if plan.may_write else PostgreSQLTransaction
         transaction = kind(connection, self.backend, self.process_cache)
@@ -188,6 +194,9 @@ class PostgreSQL:
         return result
 
     def _timeouts(self, lease: Lease) -> str:
+        if lease.seconds is not None:
+            # A wait for a lock ends first, because it says that the database answers.
+            return _SHORT_TIMEOUTS.format(lease.seconds * 1000, lease.seconds * 800)
         if lease.key == BACKGROUND:
             return _BACKGROUND_TIMEOUTS
         if lease.waited < _LONG_WAIT_SECONDS:

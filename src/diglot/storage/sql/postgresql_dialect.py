@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.citus.nodes import WORKSPACE_NODES
 from diglot.storage.sql.database import Database, Migrator
 from diglot.storage.sql.engine import Engine, Limits
 
@@ -143,6 +144,7 @@ POSTGRESQL: Final = Database(
     ),
     # Compares by code point, as SQLite does, whatever the collation of the database.
     exact_text=TEXT(collation="C"),
+    workspace_nodes=WORKSPACE_NODES,
     has_ephemeral_schema=True,
     url_prefixes=("postgresql://", "postgres://"),
     create_engine=_create_engine,

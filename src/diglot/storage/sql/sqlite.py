@@ -112,7 +112,10 @@ class SQLite:
         except sqlite3.Error as error:
             raise explain_error(error, self._path) or error from error
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        del seconds
         return await self._readers.run(work, workspace)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
@@ -137,7 +140,10 @@ class SQLite:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        del seconds
         return await self._writer.run(work, workspace)
 
 
