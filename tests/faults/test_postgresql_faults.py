@@ -24,6 +24,7 @@ from diglot.storage.connect import create_engine, open_for_serving
 from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine, Limits, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import bind_workspace
 from support.engines import set_revision
 from support.servers.own_postgres import OwnPostgres, own_postgres
 
@@ -266,6 +267,30 @@ async def test_a_long_read_ends(engine: Engine) -> None:
     assert not background.done()
     background.cancel()
     await asyncio.gather(background, return_exceptions=True)
+    await read(engine)
+
+
+async def test_a_short_unit_of_the_background_ends(engine: Engine, postgres: OwnPostgres) -> None:
+    """One with a deadline ends at it, whatever it waits for; those without cannot take all turns."""
+    background = engine.in_background()
+    long = [asyncio.ensure_future(background.read(sleep)) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    await fails(background.read(sleep, seconds=0.5), DeadlineExceeded)
+    await fails(background.write(sleep, seconds=0.5), DeadlineExceeded)
+
+    async def stall(transaction: Transaction) -> None:
+        await asyncio.sleep(2)
+        await transaction.fetch_one(SESSION)
+
+    await fails(background.read(stall, seconds=0.1), DeadlineExceeded)
+    await write(engine, "locked")
+    async with postgres.session() as other:
+        await other.execute("BEGIN; LOCK TABLE workspace_profiles")
+        rename = bind_workspace(1, partial(workspaces.rename, name="renamed"))
+        await fails(background.write(rename, seconds=0.5), DatabaseBusy)
+    for unit in long:
+        assert unit.cancel()
+    await asyncio.gather(*long, return_exceptions=True)
     await read(engine)
 
 

@@ -28,6 +28,7 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
 from diglot.storage.background import due_work, leases, metrics
 from diglot.storage.background import sweeper as sweeping
+from diglot.storage.background.nodes import Nodes
 from diglot.storage.background.part_search import MAX_FAILURES
 from diglot.storage.background.passed_over import PASS_OVER
 from diglot.storage.background.sweeper import Sweeper
@@ -529,6 +530,24 @@ async def test_a_slow_workspace_is_no_node_that_hangs(
     assert await sweeper.watch(slow, work()) == "done"
     await sweeper.pass_over("look", slow, DeadlineExceeded("late"))
     assert [sweeper.passes_over(kind, slow) for kind in ("look", "other")] == [True, False]
+
+
+async def test_metrics_of_the_nodes_that_answer(hanging: Failing) -> None:
+    """They are the sums over their workspaces; a database that tells no nodes has none."""
+    fleet, engine = hanging.fleet, hanging.engine
+    found = await metrics.load_from_nodes(engine, Nodes(engine, fleet.clock), fleet.clock)
+    if not engine.tells_nodes:
+        assert found is None
+        return
+    assert found is not None
+    whole = await fleet.engine.read(lambda tx: metrics.load(tx, fleet.now))
+    here = len(hanging.all - engine.hanging)
+    assert (whole.pending_segments, whole.is_complete) == (len(hanging.all), True)
+    assert (found.pending_segments, found.is_complete) == (here, False)
+    assert found.uncompacted_changes == here
+    assert (found.due_since, found.oldest_evaluation) == (whole.due_since, whole.oldest_evaluation)
+    engine.hanging = hanging.all
+    assert await metrics.load_from_nodes(engine, Nodes(engine, fleet.clock), fleet.clock) is None
 
 
 async def test_deliveries_beside_workspaces_that_hang(hanging: Failing) -> None:

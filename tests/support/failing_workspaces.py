@@ -52,11 +52,13 @@ class FailingEngine(BackgroundEngine):
         self.hanging: set[int] = set()
         self.failures = 0
         self.late = 0
+        self.tells_nodes = False
         self.on_late: Callable[[], None] = lambda: None
         self._delay: asyncio.Task[None] | None = None
 
     def tell_nodes(self) -> None:
         """Tell the node of each workspace from now on, as a distributed database does."""
+        self.tells_nodes = True
         self.backend = replace(self.backend, workspace_nodes=_NODES)
 
     async def read(

@@ -34,11 +34,11 @@ class BackgroundWorker:
 
     async def run(self) -> None:
         """Poll until `stop`."""
-        await self._try(self._renew)
+        await self._try(self._renew, "renew the background leases")
         renewing = asyncio.create_task(self._renew_until_stopped())
         try:
             while not self._stopping.is_set():
-                await self._try(self._poll)
+                await self._try(self._poll, "poll for background tasks")
                 await self._pause(self.poll_seconds)
         finally:
             renewing.cancel()
@@ -53,15 +53,15 @@ class BackgroundWorker:
             task.cancel()
         if late:
             await asyncio.wait(late)
-        await self._try(self._release)
+        await self._try(self._release, "release the background leases; they will expire")
 
-    async def _try(self, function: Callable[[], Awaitable[None]]) -> None:
+    async def _try(self, function: Callable[[], Awaitable[None]], purpose: str) -> None:
         try:
             await function()
         except Unavailable:
             pass  # the engine has logged it
         except Exception:
-            log.exception("background work failed")
+            log.exception("cannot %s", purpose)
 
     async def _release(self) -> None:
         """Release the leases; those that cannot be released in time will expire."""
@@ -75,7 +75,7 @@ class BackgroundWorker:
     async def _renew_until_stopped(self) -> None:
         while not self._stopping.is_set():
             await self._pause(self.poll_seconds)
-            await self._try(self._renew)
+            await self._try(self._renew, "renew the background leases")
 
     async def _poll(self) -> None:
         await self.scheduler.advance_clocks()

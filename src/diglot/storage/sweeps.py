@@ -50,10 +50,10 @@ class SweepStatement:
 
     def __init__(self, build: Callable[[Restriction], Select[Any]], workspace: Column[Any]) -> None:
         self._of_shares = BackendStatement(
-            lambda backend: build(lambda _: true()).where(_is_in_scope(backend, workspace % SHARES))
+            lambda backend: build(lambda _: true()).where(is_in_scope(backend, workspace % SHARES))
         )
         self._of_listed = BackendStatement(
-            lambda backend: build(partial(_is_in_scope, backend)).where(_is_in_scope(backend, workspace))
+            lambda backend: build(partial(is_in_scope, backend)).where(is_in_scope(backend, workspace))
         )
 
     async def fetch_all(
@@ -66,5 +66,6 @@ class SweepStatement:
         return await transaction.fetch_all(statement, {**values, "scope": scope_value})
 
 
-def _is_in_scope(backend: Backend, number: Expression) -> Expression:
+def is_in_scope(backend: Backend, number: Expression) -> Expression:
+    """Return whether a number is in the list `scope`."""
     return backend.one_of(number, [], Integer(), lambda _, kind: bindparam("scope", type_=kind))

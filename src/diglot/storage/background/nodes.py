@@ -62,17 +62,17 @@ class Nodes:
         if is_recent and not (unknown and self._is_distributed):
             return
         numbers = unknown if is_recent else sorted({*self._by_workspace, *workspaces})
-        found = await self._engine.read(lambda tx: self._read(tx, told, numbers), seconds=LOOK_SECONDS)
-        self._by_workspace = {**self._by_workspace, **found} if is_recent else found
-        self._read_at = self._read_at if is_recent else now
+        found = await self._engine.read(lambda tx: _read(tx, told, numbers), seconds=LOOK_SECONDS)
+        if is_recent:
+            self._by_workspace |= found
+        else:
+            self._by_workspace, self._is_distributed, self._read_at = found, bool(found), now
 
-    async def _read(
-        self, transaction: Transaction, told: WorkspaceNodes, numbers: Sequence[int]
-    ) -> dict[int, int]:
-        row = await transaction.fetch_one(Statement(told.are_known))
-        self._is_distributed = row is not None and bool(row[0])
-        if not self._is_distributed:
-            return {}
-        encoded = transaction.backend.encode_list(numbers)
-        rows = await transaction.fetch_all(Statement(told.of_numbers), {"numbers": encoded})
-        return {row[0]: row[1] for row in rows}
+
+async def _read(transaction: Transaction, told: WorkspaceNodes, numbers: Sequence[int]) -> dict[int, int]:
+    are_known = await transaction.fetch_one(Statement(told.are_known))
+    if are_known is None or not are_known[0]:
+        return {}
+    encoded = transaction.backend.encode_list(numbers)
+    rows = await transaction.fetch_all(Statement(told.of_numbers), {"numbers": encoded})
+    return {row[0]: row[1] for row in rows}
