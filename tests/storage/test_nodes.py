@@ -74,6 +74,7 @@ async def test_workspaces_are_divided_by_their_nodes(cluster: str, engine: Engin
     """The catalogue is asked once for all, again for new workspaces, and each minute for those that moved."""
     await fake_citus.run(cluster, _DISTRIBUTE)
     watched = Watched(engine)
+    assert await watched.nodes.divide([]) == {}
     with watched.asking(2):
         assert await watched.nodes.divide([5, 1, 2, 4]) == {1: [5, 1], 2: [2, 4]}
     with watched.asking(0):

@@ -54,7 +54,7 @@ class Nodes:
     async def _learn(self, workspaces: Sequence[int]) -> None:
         """Ask for the nodes of all if one is not known, or not asked for a while."""
         told = self._engine.backend.workspace_nodes
-        if told is None:
+        if told is None or not workspaces:
             return
         now = self._clock()
         is_recent = self._read_at is not None and self._read_at <= now < self._read_at + _REMEMBERED

@@ -82,11 +82,9 @@ class Sweeper:
 
     async def divide(self, work: str, listed: Iterable[int]) -> list[list[int]]:
         """Return workspaces by their nodes, without those that are passed over."""
-        workspaces_ = list(listed)
-        if len(workspaces_) == 1:
-            # Nothing to divide, so nobody need know the node.
-            return [[one] for one in workspaces_ if not self.passes_over(work, one)]
-        divided = await self._nodes.divide(workspaces_)
+        numbers = list(listed)
+        # One is not divided, so nobody need know its node.
+        divided = {None: numbers} if len(numbers) == 1 else await self._nodes.divide(numbers)
         groups = ([one for one in group if not self.passes_over(work, one)] for group in divided.values())
         return [group for group in groups if group]
 
