@@ -18,7 +18,7 @@ from diglot.background.scheduler import SECOND, Scheduler
 from diglot.background.share_leases import LEASE_DURATION, ShareLeases, count_fair_shares
 from diglot.background.worker import POLL_SECONDS
 from diglot.conditions import dates
-from diglot.errors import DatabaseAway, DatabaseBusy, DeadlineExceeded
+from diglot.errors import DatabaseAway, DatabaseBusy, DatabaseDamaged, DeadlineExceeded
 from diglot.membership import evaluate, writer
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import Cause
@@ -30,7 +30,7 @@ from diglot.storage.background import due_work, leases, metrics
 from diglot.storage.background import sweeper as sweeping
 from diglot.storage.background.nodes import Nodes
 from diglot.storage.background.part_search import MAX_FAILURES
-from diglot.storage.background.passed_over import PASS_OVER
+from diglot.storage.background.passed_over import PASS_OVER, PassedOver
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.schema import membership_log
 from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
@@ -486,6 +486,21 @@ async def test_a_node_that_hangs_costs_little(hanging: Failing) -> None:
     assert fleet.now > NOW + 2 * dates.DAY + 3 * PASS_OVER
 
 
+def test_a_node_that_nobody_asks_again_is_forgotten() -> None:
+    """Its workspaces belong to another process, or it was removed: looks are one statement again."""
+    now = NOW
+    passed_over = PassedOver(lambda: now)
+    passed_over.add_node(1)
+    assert passed_over.has_node(1)
+    assert not passed_over.is_to_be_tried(1)
+    assert not passed_over.is_empty("x")
+    now += PASS_OVER
+    assert passed_over.is_to_be_tried(1)
+    now += 2 * PASS_OVER
+    assert passed_over.is_empty("x")
+    assert not passed_over.has_node(1)
+
+
 async def test_a_node_that_begins_to_hang_ends_a_tick(
     hanging: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -506,8 +521,9 @@ async def test_a_node_that_begins_to_hang_ends_a_tick(
     assert await pending(hanging.fleet.engine) == gone
 
 
+@pytest.mark.parametrize("fault", [None, DatabaseDamaged("one page"), ValueError("a bug")])
 async def test_a_slow_workspace_is_no_node_that_hangs(
-    hanging: Failing, monkeypatch: pytest.MonkeyPatch
+    hanging: Failing, monkeypatch: pytest.MonkeyPatch, fault: Exception | None
 ) -> None:
     """A task that takes long goes on as long as its node answers; a late look stops its own kind only."""
     sweeper, engine = hanging.process.leases.sweeper, hanging.engine
@@ -518,6 +534,8 @@ async def test_a_slow_workspace_is_no_node_that_hangs(
     async def count(tenant: Any) -> None:
         await touch(tenant)
         loop.call_soon_threadsafe(asked.release)
+        if fault is not None:
+            raise fault
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(workspaces, "touch", count)

@@ -6,6 +6,8 @@ from diglot.clock import Clock
 
 # What failed is passed over for this time, counted from the end of the failure.
 PASS_OVER: Final = 60_000_000
+# A node that nobody has asked again for this time is forgotten.
+_FORGOTTEN_AFTER: Final = 3 * PASS_OVER
 # The work of failures that concern every kind of work.
 EVERY_KIND: Final = ""
 
@@ -40,13 +42,17 @@ class PassedOver:
 
     def has_workspace(self, work: str, workspace: int) -> bool:
         """Tell whether a kind of work passes over a workspace."""
-        return any(
-            self.is_recent(self._workspaces.get((kind, workspace), None)) for kind in (EVERY_KIND, work)
-        )
+        return any(self.is_recent(self._workspaces.get((kind, workspace))) for kind in (EVERY_KIND, work))
 
     def is_empty(self, work: str) -> bool:
         """Tell whether a kind of work passes over nothing."""
         self._workspaces = {key: since for key, since in self._workspaces.items() if self.is_recent(since)}
+        # Nobody asks a node again whose workspaces went to another process, or that was removed.
+        self._nodes = {
+            node: since
+            for node, since in self._nodes.items()
+            if since <= self._clock() < since + _FORGOTTEN_AFTER
+        }
         return not self._nodes and not any(kind in (EVERY_KIND, work) for kind, _ in self._workspaces)
 
     def is_recent(self, since: int | None) -> bool:

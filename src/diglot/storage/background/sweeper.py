@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import DatabaseBusy, DeadlineExceeded, Unavailable
+from diglot.errors import DeadlineExceeded, Unavailable
 from diglot.storage import workspaces
 from diglot.storage.background.nodes import Nodes
 from diglot.storage.background.part_search import MAX_LATE, Part, PartSearch, is_of_node
@@ -173,11 +173,13 @@ class Sweeper:
             self._passed_over.forget_node(node)
 
     async def _require_node(self, workspace: int) -> None:
-        """Raise `DatabaseAway` or `DeadlineExceeded` unless a row of a workspace can be read."""
+        """Raise `DatabaseAway` or `DeadlineExceeded` unless a node answers for a workspace."""
         try:
             await self.engine.read(bind_workspace(workspace, workspaces.touch), seconds=LOOK_SECONDS)
-        except DatabaseBusy:
-            return  # no connection was free to ask it
+        except Exception as error:
+            # Any other error is an answer, or there was no connection to ask it.
+            if is_of_node(error):
+                raise
 
     async def _answers_for(self, workspace: int) -> bool:
         try:
