@@ -60,7 +60,7 @@ class ShareLeases:
         except Exception as error:  # noqa: BLE001 - the work goes on
             await self.sweeper.require_answer(error)
             self.sweeper.warn("leases", "they cannot be renewed", error)
-            self._go_on_without_leases()
+            self._go_on_without_leases(now)
         if self._shares - before:
             self.sweeper.on_gain()
 
@@ -70,14 +70,15 @@ class ShareLeases:
         with suppress(EphemeralBusyError):
             await self._engine.run_ephemeral(lambda tx: leases.release_all(tx, self._holder))
 
-    def _go_on_without_leases(self) -> None:
+    def _go_on_without_leases(self, began: int) -> None:
         """Keep the shares, because only the leases cannot be read; without any, take all after a while.
 
-        Processes that began meanwhile then do the same work several times, but none is left undone.
+        `began` is when this process last tried, which takes long if their node hangs. Processes that began
+        meanwhile then do the same work several times, but none is left undone.
         """
         now = self._clock()
-        if self._unreadable_since is None or now < self._unreadable_since:
-            self._unreadable_since = now
+        if self._unreadable_since is None or began < self._unreadable_since:
+            self._unreadable_since = began
         if not self._shares and now >= self._unreadable_since + LEASE_DURATION:
             self._shares = ALL_SHARES
         # The next look renews them.
