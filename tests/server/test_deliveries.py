@@ -562,7 +562,7 @@ async def test_few_rows_are_read() -> None:
     async with engines.SQLITE.fresh() as url:
         plans = query_plan(
             parse_sqlite_path(url),
-            *(webhooks._WAITING.of_shares, webhooks._WAITING_IN_WORKSPACE, stored._DUE, stored._LAST),
+            *(webhooks._WAITING._of_shares, webhooks._WAITING_IN_WORKSPACE, stored._DUE, stored._LAST),
         )
     for plan in plans[:2]:
         assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plan
@@ -628,7 +628,7 @@ async def test_after_a_write_only_its_workspace_is_looked_at(url: str, receiver:
             await box.import_contacts(30)
             await receiver.wait(30, seconds=5)
         assert receiver.emails == [f"p{n}@example.com" for n in range(30)]
-        assert webhooks._WAITING.of_shares.sql_for(box.engine.backend).text not in statements
+        assert webhooks._WAITING._of_shares.sql_for(box.engine.backend).text not in statements
         worker.look_again()
         await receiver.wait(31, seconds=5)
         await worker.stop(running)

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
-from diglot.storage.background import due_work
+from diglot.storage.background import due_work, metrics
 from diglot.storage.schema import (
     contacts,
     field_instants,
@@ -103,6 +103,9 @@ async def test_listed_workspaces_are_asked_alone(connection: Any) -> None:
         if isinstance(sweep, SweepStatement)
     }
     assert len(counts) == 5
+    counts["metrics"] = await count_with_any_values(
+        connection, metrics._METRICS_OF_LISTED.sql_for(POSTGRESQL)
+    )
     assert set(counts.values()) == {1}
 
 
