@@ -50,7 +50,6 @@ SWEEPS: Final = {
     "background.due_work._UNVERIFIED_SEGMENTS": "each minute, to verify them",
     "background.due_work._LONG_LOGS": "each minute, to compact them",
     "background.metrics._METRICS": "sums over all workspaces for /metrics",
-    "background.metrics._METRICS_OF_LISTED": "those of the nodes that answer while one is away",
     "webhooks.webhooks._WAITING": "the outbox of all workspaces",
 }
 WORLD_STEPS: Final = 150
