@@ -1,6 +1,6 @@
 """The writes of a moment ago, by workspace."""
 
-from diglot.storage.sql.pool.recent_writes import RECENT_SECONDS, RecentWrites
+from diglot.storage.sql.pool.sqlite.recent_writes import RECENT_SECONDS, RecentWrites
 
 
 def test_others_are_noticed_for_a_while() -> None:

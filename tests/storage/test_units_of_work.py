@@ -14,9 +14,9 @@ from diglot.errors import NotFound
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction, UnitOfWork
-from diglot.storage.sql.pool import sqlite_writer
-from diglot.storage.sql.pool.sqlite_thread import ConnectionThread
-from diglot.storage.sql.pool.sqlite_transaction import run_without_suspending
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
+from diglot.storage.sql.pool.sqlite.transaction import run_without_suspending
+from diglot.storage.sql.pool.sqlite.units import LONG_SECONDS
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -91,7 +91,7 @@ async def test_a_short_write_waits_for_one_long_unit(engine: SQLite) -> None:
             loop.call_soon_threadsafe(begun.set)
             if name.startswith("long"):
                 assert released.wait(30)
-                time.sleep(2 * sqlite_writer.LONG_SECONDS)  # noqa: ASYNC251 - on the connection's thread
+                time.sleep(2 * LONG_SECONDS)  # noqa: ASYNC251 - on the connection's thread
             ran.append(name)
             return transaction.others_write
 

@@ -23,11 +23,11 @@ from diglot.storage.sql.engine import (
     Usage,
 )
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.sqlite_failures import explain_error
-from diglot.storage.sql.pool.sqlite_readers import Readers
-from diglot.storage.sql.pool.sqlite_thread import ConnectionThread, open_connection
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
-from diglot.storage.sql.pool.sqlite_writer import Writer
+from diglot.storage.sql.pool.sqlite.failures import explain_error
+from diglot.storage.sql.pool.sqlite.readers import Readers
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread, open_connection
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.writer import Writer
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from diglot.errors import DeadlineExceeded
 from diglot.storage.sql.engine import BACKGROUND, SHORT_BACKGROUND, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.sqlite_failures import explain_error
-from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
+from diglot.storage.sql.pool.sqlite.failures import explain_error
+from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
 from diglot.storage.sql.pool.turns import Turns
 from diglot.storage.sql.sqlite_module import sqlite3
 

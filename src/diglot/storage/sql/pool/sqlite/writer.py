@@ -10,52 +10,25 @@ the interpreter, so a short unit can be slow.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.recent_writes import RecentWrites
-from diglot.storage.sql.pool.sqlite_failures import OpenFile, explain_error
-from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
+from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
+from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
+from diglot.storage.sql.pool.sqlite.units import COMMIT_SECONDS, LONG_SECONDS, Key, QueuedWrite, run_units
 from diglot.storage.sql.pool.turns import SWEEP_SECONDS
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
-# A commit begins no further unit after this time.
-COMMIT_SECONDS: Final = 0.05
-# A unit that takes longer is a long one, and a commit of them begins no further unit while others wait.
-LONG_SECONDS: Final = 0.01
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
-_Key = int | None
-
-
-@dataclass(slots=True, eq=False)
-class QueuedWrite:
-    """A unit that waits for its commit, and what became of it."""
-
-    work: UnitOfWork[Any]
-    key: _Key
-    future: asyncio.Future[Any]
-    since: float
-    others_write: bool = False
-    # The context of the request: its units share a commit with those of others.
-    context: Context = field(default_factory=copy_context)
-    ran: bool = False
-    seconds: float = 0.0
-    result: Any = None
-    error: BaseException | None = None
-    notified: AbstractSet[int] = frozenset()
 
 
 class Writer:
@@ -63,11 +36,11 @@ class Writer:
 
     def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
         self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
-        self._queues: dict[_Key, deque[QueuedWrite]] = {}
-        self._long: set[_Key] = set()
+        self._queues: dict[Key, deque[QueuedWrite]] = {}
+        self._long: set[Key] = set()
         self._recent = RecentWrites()
         # The workspace of the long commit that runs, and whether another one waits for its end.
-        self._alone: tuple[_Key] | None = None
+        self._alone: tuple[Key] | None = None
         self._is_awaited = False
         self._thread: ConnectionThread | None = None
         self._file: OpenFile | None = None
@@ -101,7 +74,7 @@ class Writer:
         waiting = sum(map(len, self._queues.values()))
         return PoolUsage(1, int(self._running > 0), waiting, self._waits, self._wait_seconds)
 
-    async def run(self, work: UnitOfWork[T], key: _Key) -> T:
+    async def run(self, work: UnitOfWork[T], key: Key) -> T:
         """Run a unit for a workspace; it is durable when this returns."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -158,7 +131,7 @@ class Writer:
                 self._queues[key] = queue
         return units
 
-    def _take_long(self, key: _Key) -> Iterator[QueuedWrite]:
+    def _take_long(self, key: Key) -> Iterator[QueuedWrite]:
         queue = self._queues[key]
         for _ in range(min(len(queue), MAX_UNITS_PER_COMMIT)):
             yield queue.popleft()
@@ -177,7 +150,7 @@ class Writer:
     def _put_back(self, units: Sequence[QueuedWrite]) -> None:
         """Put back units that did not run, in their order; workspaces that were not served come first."""
         served = {unit.key for unit in units if unit.ran}
-        queues: dict[_Key, deque[QueuedWrite]] = {}
+        queues: dict[Key, deque[QueuedWrite]] = {}
         for unit in units:
             if not unit.ran:
                 queues.setdefault(unit.key, deque()).append(unit)
@@ -191,7 +164,7 @@ class Writer:
         assert self._file is not None
         file, begin = self._file, self._begin
         try:
-            await self._thread.submit(lambda thread: _run_units(thread, units, begin, file, self._should_end))
+            await self._thread.submit(lambda thread: run_units(thread, units, begin, file, self._should_end))
         except BaseException as error:  # noqa: BLE001 - every waiting request gets it
             if _is_locked(error) and not any(unit.ran for unit in units):
                 # Another process writes: wait on, until the units give up.
@@ -258,52 +231,3 @@ class Writer:
 
 def _is_locked(error: BaseException) -> bool:
     return isinstance(explain_error(error, Path()), DatabaseBusy)
-
-
-def _run_units(
-    thread: ConnectionThread,
-    units: Sequence[QueuedWrite],
-    begin: Begin,
-    file: OpenFile,
-    should_end: Callable[[float], bool],
-) -> None:
-    """Run units in one transaction until the commit has taken its time; on the thread."""
-    connection = thread.connection
-    file.check()
-    connection.execute("BEGIN IMMEDIATE")
-    transactions: list[SQLiteTransaction] = []
-    try:
-        began = time.monotonic()
-        for unit in units:
-            transactions.append(begin(connection, may_write=True))
-            transactions[-1].others_write = unit.others_write
-            _run_unit(unit, transactions[-1], connection)
-            if should_end(time.monotonic() - began):
-                break
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    # Whatever was committed to a file that is gone must not be acknowledged.
-    file.check()
-    for transaction in transactions:
-        if transaction.large_sql:
-            thread.bound_statements(transaction)
-
-
-def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
-    began = time.monotonic()
-    unit.ran = True
-    connection.execute("SAVEPOINT unit")
-    try:
-        unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
-        unit.notified = transaction.notified
-    except Exception as error:
-        if not connection.in_transaction:
-            # SQLite rolled all units back, for example because the disk is full.
-            raise
-        unit.error = error
-        connection.execute("ROLLBACK TO unit")
-    connection.execute("RELEASE unit")
-    unit.seconds = time.monotonic() - began
