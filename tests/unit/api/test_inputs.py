@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,7 +112,10 @@ def boundary_values(kind: inspect.Type) -> Iterator[Any]:
         numbers = [""] if item != "a" else ["", *map(str, range(max(limits, default=0)))]
         many = [item + number for number in numbers]
         yield from (
-            (many * size)[:size] for limit in limits for size in range(limit - 1, limit + 2) if size >= 0
+            list(islice(cycle(many), size))
+            for limit in limits
+            for size in range(limit - 1, limit + 2)
+            if size >= 0
         )
 
 
