@@ -174,6 +174,7 @@ def read_attribute(value: object, zone: str) -> Stored:
     return Stored((read_scalar(value, zone),), is_set=not blank)
 
 
+@lru_cache(maxsize=200_000)
 def as_text(field: str, value: str) -> str:
     """Convert stored text or an operand of a catalogued field to the compared form."""
     if field == "email":
@@ -296,7 +297,7 @@ def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: date
     if operator == "is_set":
         return stored.is_set
     if operator == "in":
-        return any(equals(field, stored, each, zone) for each in asked or ())
+        return bool(stored.values) and any(equals(field, stored, each, zone) for each in asked or ())
     if operator == "equals":
         return equals(field, stored, asked, zone)
     if operator == "contains":
