@@ -99,8 +99,8 @@ ReadFunction = Callable[["ContactView", int], tuple[Any, ...]]
 class ContactView:
     """A contact, before or after a write.
 
-    `fields` are its core fields (instants in microseconds, tags as a list), `attributes` its decoded custom
-    attributes, `lists` the ids of the static lists that contain it.
+    `fields` are its core fields (instants in microseconds, tags as a list) and the address as sent,
+    `attributes` its decoded custom attributes, `lists` the ids of the static lists that contain it.
     """
 
     __slots__ = (
@@ -163,7 +163,8 @@ class ContactView:
     def folded_text(self, name: str) -> str | None:
         """Return a text field folded."""
         if name not in self._folded:
-            value: str | None = self.fields[name]
+            sent = self.fields.get("email_as_sent") if name == "email" else None
+            value: str | None = sent or self.fields[name]
             self._folded[name] = None if value is None else text.fold_case(value)
         return self._folded[name]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates, text
+from diglot.conditions import addresses, dates, text
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES, FieldKind
 from diglot.conditions.tree import Boolean, Day, Days, Instant, Number, Op, Scalar, Text
 
@@ -77,6 +77,12 @@ def _read_text_operand(value: object, op: Op) -> str:
     if op in SUBSTRING_OPS and not string:
         raise OperandError("String must contain at least 1 character(s)")
     return text.to_nfc(string)
+
+
+def _read_tag_operand(value: object, op: Op) -> str:
+    if op in (Op.STARTS_WITH, Op.ENDS_WITH):
+        return _read_text_operand(value, op)
+    return _read_text_operand(text.normalize_name(_read_text(value)), op)
 
 
 def _read_number(value: object) -> Number:
@@ -152,7 +158,7 @@ _READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op, ZoneInfo], Scalar]]] 
     FieldKind.TEXT: lambda value, op, zone: Text(_read_text_operand(value, op)),
     FieldKind.CHOICE: lambda value, op, zone: _read_status(value),
     FieldKind.BOOLEAN: lambda value, op, zone: _read_boolean(value),
-    FieldKind.TAGS: lambda value, op, zone: Text(_read_text_operand(value, op)),
+    FieldKind.TAGS: lambda value, op, zone: Text(_read_tag_operand(value, op)),
     FieldKind.LISTS: lambda value, op, zone: _read_list_id(value),
     FieldKind.NUMBER: lambda value, op, zone: _read_number(value),
     FieldKind.INSTANT: lambda value, op, zone: _read_date(value, zone),
@@ -164,7 +170,11 @@ def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneIn
     """Return a value as the operand of a field and an operator; raise `OperandError`."""
     scalar = _READ_BY_KIND[kind](value, op, zone)
     if field == "email" and isinstance(scalar, Text):
-        return Text(text.normalize_email(scalar.value))
+        # A part of an address is searched in the address as it was sent.
+        is_part = op in SUBSTRING_OPS
+        return Text(
+            text.to_nfc(scalar.value.lower()) if is_part else addresses.normalize_address(scalar.value)
+        )
     return scalar
 
 

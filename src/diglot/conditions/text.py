@@ -35,9 +35,9 @@ def fold_case(text: str) -> str:
     return text.lower() if text.isascii() else to_nfc(to_nfc(text).casefold())
 
 
-def normalize_email(text: str) -> str:
-    """Return the form in which an e-mail address is stored and compared: lower case, normal form C."""
-    return to_nfc(to_nfc(text).lower())
+def normalize_name(name: str) -> str:
+    """Return the stored form of a tag or an attribute key: normal form C, no white space at its ends."""
+    return to_nfc(name).strip(WHITE_SPACE)
 
 
 def is_blank(text: str) -> bool:

@@ -19,7 +19,6 @@ from diglot.conditions import tree
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.evaluators import BYTES_OF_A_NUMBER, BYTES_OF_A_RULE, Evaluators
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.index import build_index, update_index
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import PLAIN_FIELDS, view_of
 from diglot.model.contacts import Contact
@@ -102,19 +101,19 @@ class ActiveSegments:
             for index in ("by_field", "by_relative_date"):
                 if index in earlier.__dict__:
                     names_of, segments = _INDEXES[index], earlier.__dict__[index]
-                    self.__dict__[index] = update_index(
+                    self.__dict__[index] = tree.update_index(
                         segments, earlier.conditions, self.conditions, names_of
                     )
 
     @cached_property
     def by_field(self) -> Mapping[str, Sequence[int]]:
         """The segments that mention each field."""
-        return build_index(self.conditions, tree.fields_of)
+        return tree.build_index(self.conditions, tree.fields_of)
 
     @cached_property
     def by_relative_date(self) -> Mapping[RelativeDate, Sequence[int]]:
         """The segments that have each relative date."""
-        return build_index(self.conditions, relative_dates_of)
+        return tree.build_index(self.conditions, relative_dates_of)
 
     @cached_property
     def dates_of_field(self) -> Mapping[str, Sequence[RelativeDate]]:

@@ -51,6 +51,8 @@ def changed_fields(before: Contact, after: Contact) -> set[str]:
     names = {name for name, old_value, new_value in pairs if old_value != new_value}
     if "status" in names:
         names.add("subscribed")
+    if "email_as_sent" in names:
+        names.add("email")
     if before.attributes != after.attributes:
         old, new = _decode(before.attributes), _decode(after.attributes)
         names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}

@@ -16,7 +16,7 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or the message of the error."""
     results: list[tuple[int | str, object]] = []
-    for path, content in import_csv.read_rows(body):
+    for path, content in import_csv.read_rows(body).rows:
         if isinstance(content, InvalidInput):
             results.append((path[1], str(content)))
         else:
@@ -119,7 +119,7 @@ def test_unclosed_quotes_in_tags(cell: str) -> None:
 def test_booleans_in_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
-        ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
+        ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode()).rows
         assert isinstance(content, import_csv.ContactInput)
         assert content.fields["subscribed"].value is meant, word
 
@@ -127,7 +127,7 @@ def test_booleans_in_a_file(words: str, meant: object) -> None:
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
 def test_other_words_are_no_booleans(word: str) -> None:
     """Other words stay unchanged, and the row is rejected for them."""
-    ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
+    ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode()).rows
     assert isinstance(content, import_csv.ContactInput)
     assert content.fields["subscribed"].value == word
 
@@ -144,6 +144,6 @@ def test_other_words_are_no_booleans(word: str) -> None:
 )
 def test_statuses_in_a_file(word: str, meant: str) -> None:
     """Words of other tools are accepted if they lower a status; validation rejects the others."""
-    ((_, content),) = import_csv.read_rows(f"email,status\na@example.com,{word}\n".encode())
+    ((_, content),) = import_csv.read_rows(f"email,status\na@example.com,{word}\n".encode()).rows
     assert isinstance(content, import_csv.ContactInput)
     assert content.fields["status"].value == meant

@@ -101,6 +101,8 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "updated": "The number of contacts that were updated.",
     "skipped": "The number of contacts that existed and were not changed.",
     "ImportAnswer.errors": "One line for each contact that was rejected.",
+    "ImportAnswer.custom_field_columns": "The columns of a file that are stored as custom fields, because no "
+    "field has their name.",
     "ImportSummary.errors": "The number of contacts that were rejected.",
     "failed": "The number of contacts that were rejected.",
     "ImportBody.tags": "Tags to add to every contact of the import, in addition to its own.",

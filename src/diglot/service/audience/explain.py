@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from diglot.clock import Clock, system_clock
-from diglot.conditions import text, tree
+from diglot.conditions import tree
+from diglot.conditions.addresses import normalize_address
 from diglot.conditions.explain import Verdict, explain_condition
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -79,7 +80,7 @@ async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
     if (id_ := parse_id(id_or_email)) is not None:
         contact = await queries.find_contact_by_id(tenant, id_)
     else:
-        contact = await queries.find_contact_by_email(tenant, text.normalize_email(id_or_email))
+        contact = await queries.find_contact_by_email(tenant, normalize_address(id_or_email))
     if contact is None:
         raise NotFound(REFERENCED_CONTACT)
     return contact

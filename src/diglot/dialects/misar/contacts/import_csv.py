@@ -11,7 +11,7 @@ import csv
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -21,9 +21,10 @@ from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.api.opt_outs.values import read_status
+from diglot.conditions.addresses import strip_format_characters
 from diglot.conditions.fields import FIELDS, FieldKind, attribute_key, find_key_fault, resolve_field, stricter
 from diglot.conditions.operands import OperandError
-from diglot.conditions.text import WHITE_SPACE, parse_number
+from diglot.conditions.text import WHITE_SPACE, normalize_name, parse_number
 from diglot.dialects.misar.contacts.bulk_wire import MAX_CONTACTS, import_reader
 from diglot.dialects.misar.contacts.tag_text import split_tags
 from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS, ATTRIBUTES_KEY
@@ -49,6 +50,14 @@ class ContactInput:
 
 
 InputRow = tuple[Path, ContactInput | InvalidInput]
+
+
+@dataclass(frozen=True, slots=True)
+class InputTable:
+    """The contacts of an import, and the names of the columns that are stored as custom fields."""
+
+    rows: list[InputRow]
+    custom_columns: list[str] = field(default_factory=list)
 
 
 class _ColumnRole(enum.Enum):
@@ -86,7 +95,7 @@ _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _FIRST_LINE: Final = re.compile(r"[^\r\n]*")
 
 
-def read_rows(body: bytes) -> list[InputRow]:
+def read_rows(body: bytes) -> InputTable:
     """Return the contacts of a file, each with its row number as a spreadsheet shows it.
 
     Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read or has unknown values in an
@@ -110,7 +119,8 @@ def read_rows(body: bytes) -> list[InputRow]:
         rows.append((path, _read_row(columns, cells, opt_outs, path)))
     if opt_outs.faults:
         raise InvalidInput(opt_outs.faults)
-    return rows
+    custom = [one.name for one in columns if one.role is _ColumnRole.ATTRIBUTE and one.kept]
+    return InputTable(rows, custom)
 
 
 def _decode_text(body: bytes) -> str:
@@ -145,7 +155,7 @@ def _detect_delimiter(text: str) -> str:
 
 
 def _read_columns(header: list[str], number: int) -> list[_Column]:
-    columns = [_classify_column(name) for name in header]
+    columns = [_classify_column(strip_format_characters(name)) for name in header]
     faults: list[Fault] = []
     seen: dict[tuple[_ColumnRole, str], str] = {}
     for column in columns:
@@ -167,14 +177,14 @@ def _classify_column(name: str) -> _Column:
     squeezed = _squeeze_name(name)
     if not name:
         return _Column(name, _ColumnRole.NAMELESS)
-    if (field := _field_by_name().get(squeezed)) is not None:
-        return _Column(name, _ColumnRole.FIELD, field)
+    if (known := _field_by_name().get(squeezed)) is not None:
+        return _Column(name, _ColumnRole.FIELD, known)
     if squeezed in _CONTAINER_NAMES:
         return _Column(name, _ColumnRole.ATTRIBUTES)
     if squeezed in _IGNORED_NAMES:
         return _Column(name, _ColumnRole.IGNORED)
     if name.startswith(_METADATA_PREFIX):
-        key = name.removeprefix(_METADATA_PREFIX)
+        key = normalize_name(name.removeprefix(_METADATA_PREFIX))
         return _Column(name, _ColumnRole.ATTRIBUTE, key, column_of(key))
     key = attribute_key(resolve_field(name)) or ""
     opt_out = column_of(key)
@@ -230,6 +240,8 @@ def _read_attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[st
 
 def _convert_cell(column: _Column, cell: str, faults: list[Fault]) -> Any:
     """Return the value of a cell, or its text if the value is invalid, so that the check rejects it."""
+    if column.key == "email":
+        return strip_format_characters(cell)
     kind = FIELDS[column.key].kind
     if kind is FieldKind.TAGS:
         return _tags(column, cell, faults)

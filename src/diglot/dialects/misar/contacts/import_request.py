@@ -1,22 +1,22 @@
 """Reads the body of an import into checked contacts; an invalid contact is reported and not imported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.contact_values import read_tags
+from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.dialects.misar.contacts.bulk_wire import ImportBody, ImportForm, ImportQuery, import_reader
-from diglot.dialects.misar.contacts.import_csv import ContactInput, InputRow
+from diglot.dialects.misar.contacts.import_csv import ContactInput, InputRow, InputTable
 from diglot.dialects.misar.contacts.tag_text import split_tags
 from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
 from diglot.errors import Fault, InvalidInput, MalformedRequest, Path
@@ -36,11 +36,12 @@ _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 @dataclass(slots=True)
 class ImportRequest:
-    """An import: the valid contacts, and the faults in the others."""
+    """An import: the valid contacts, the faults in the others, and the columns that are custom fields."""
 
     changes: list[ContactChange] = field(default_factory=list)
     update_existing: bool = True
     errors: list[str] = field(default_factory=list)
+    custom_columns: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,19 @@ class _ImportOptions:
         return found
 
 
-def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
+def read_import(sent: RawImport, time: LocalTime) -> ImportRequest:
     """Read an import; raise `InvalidInput` for faults outside contacts, `ContentTooLarge` for too many."""
     options = _ImportOptions(sent.query)
-    rows = _read_rows(sent, options)
-    request = ImportRequest(update_existing=_read_update_existing(options))
+    table = _read_rows(sent, options)
+    request = ImportRequest(
+        update_existing=_read_update_existing(options), custom_columns=table.custom_columns
+    )
     tags = tuple(_read_tags(options))
     if options.faults:
         raise InvalidInput(options.faults)
-    for path, content in rows:
+    for path, content in table.rows:
         try:
-            request.changes.append(_build_change(content, tags, zone))
+            request.changes.append(_build_change(content, tags, time))
         except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, (*path, *fault.path)))
@@ -93,7 +96,7 @@ def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
     return request
 
 
-def _read_rows(sent: RawImport, options: _ImportOptions) -> Sequence[InputRow]:
+def _read_rows(sent: RawImport, options: _ImportOptions) -> InputTable:
     if sent.media_type == FORM_MEDIA_TYPE:
         form = import_form.read_form(sent.body, sent.content_type)
         options.form = QueryReader(form.fields, options.faults)
@@ -111,13 +114,16 @@ def _read_rows(sent: RawImport, options: _ImportOptions) -> Sequence[InputRow]:
         for index, contact in enumerate([] if contacts is UNSET else contacts)
     ]
     options.faults.extend(opt_outs.faults)
-    return rows
+    return InputTable(rows)
 
 
 def _collect_row(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
     if not isinstance(contact, dict):
         return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
     try:
+        if None in contact.values():
+            # Null says nothing: exports write it for what a contact lacks.
+            contact = {key: value for key, value in contact.items() if value is not None}
         fields = import_reader().collect(contact)
     except InvalidInput as invalid:
         return path, invalid
@@ -128,7 +134,7 @@ def _find_lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> 
     """Return the status that the opt-out properties of a JSON contact or of its custom fields set."""
     known = import_reader().spellings
     lowered = opt_outs.read_object({key: value for key, value in contact.items() if key not in known}, path)
-    for container in (*ATTRIBUTE_CONTAINERS, "attributes"):
+    for container in ATTRIBUTE_CONTAINERS:
         if isinstance(members := contact.get(container), dict):
             lowered = stricter(lowered, opt_outs.read_object(members, (*path, container)))
     return lowered
@@ -161,9 +167,9 @@ def _read_tags(options: _ImportOptions) -> list[str]:
 
 
 def _build_change(
-    content: ContactInput | InvalidInput, tags: tuple[str, ...], zone: ZoneInfo
+    content: ContactInput | InvalidInput, tags: tuple[str, ...], time: LocalTime
 ) -> ContactChange:
     if isinstance(content, InvalidInput):
         raise content
     values = import_reader().read_fields(content.fields)
-    return values.to_change(zone, added_tags=tags, lowered=content.lowered)
+    return values.to_change(time, added_tags=tags, lowered=content.lowered)

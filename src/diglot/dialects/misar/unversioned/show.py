@@ -43,7 +43,7 @@ def show_sample_contact(contact: Contact) -> wire.SampleContact:
     """Show the main fields of a contact."""
     return wire.SampleContact(
         contact.id,
-        contact.email,
+        contact.shown_email,
         contact.first_name,
         contact.last_name,
         contact.status,

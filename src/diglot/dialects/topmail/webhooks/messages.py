@@ -185,7 +185,7 @@ def _build_conversion(conversion: Conversion, contact: Contact) -> _ConversionDa
         revenue=whole_if_integral(conversion.revenue),
         currency=conversion.currency,
         order_id=conversion.order_id,
-        contact=_ContactName(contact.id, contact.email),
+        contact=_ContactName(contact.id, contact.shown_email),
         campaign_id=conversion.campaign_id,
         metadata=conversion.metadata,
         converted_at=format_milliseconds(conversion.converted_at),
