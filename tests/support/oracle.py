@@ -212,6 +212,7 @@ class Subject:
     def __init__(self, contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> None:
         self.zone = zone
         self._contact = contact
+        self._attributes = {name_of(key): value for key, value in contact.get("attributes", {}).items()}
         self._lists = lists
         self._fields: dict[str, Stored] = {}
 
@@ -223,8 +224,7 @@ class Subject:
 
     def _read(self, name: str) -> Stored:
         if name.startswith("attributes."):
-            key = name_of(name.removeprefix("attributes."))
-            value = {name_of(each): it for each, it in self._contact.get("attributes", {}).items()}.get(key)
+            value = self._attributes.get(name_of(name.removeprefix("attributes.")))
             return Stored() if value is None else read_attribute(value, self.zone)
         status = self._contact.get("status", "subscribed")
         if name in {"status", "subscribed"}:
