@@ -145,6 +145,11 @@ def format_instant(instant: int) -> str:
     return f"{date.fromordinal(ordinal).isoformat()}T{clock}{f'.{fraction:06}' if fraction else ''}Z"
 
 
+def format_local(local: int) -> str:
+    """Return the canonical text of microseconds of the wall clock, which lie on the calendar."""
+    return format_instant(local).removesuffix("Z")
+
+
 def _format_outside_calendar(instant: int) -> str:
     shift = 23 * 3600 + 59 * 60
     east = instant < 0

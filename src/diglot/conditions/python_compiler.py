@@ -10,13 +10,12 @@ one contact, built in 30 ms against 4 ms. An import of 10,000 contacts evaluates
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.conditions import dates, python_runtime, text, tree
+from diglot.conditions import date_operands, python_runtime, text, tree
 from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.operands import ORDER_OPS
@@ -115,11 +114,9 @@ class _CodeWriter:
         return self.shared_tests[encoded][0]
 
     def to_instant(self, operand: tree.Operand) -> int:
-        """Return the instant of a date (its midnight in the time zone) or an instant, in microseconds."""
-        if isinstance(operand, tree.Instant):
-            return operand.value
-        assert isinstance(operand, tree.Day)
-        return dates.start_of_day(date.fromisoformat(operand.value), self.zone)
+        """Return the instant of a date operand in the time zone, in microseconds."""
+        assert isinstance(operand, tree.Date)
+        return date_operands.to_instant(operand, self.zone)
 
     def compare_days(self, op: Op, days: int, value: str) -> str:
         """Compare an instant with days before now; NaN, which stands for a missing instant, never matches."""
@@ -220,10 +217,9 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
 
 
 def _span_set_of(scalars: tuple[tree.Scalar, ...], zone: ZoneInfo) -> python_runtime.SpanSet:
-    days = [date.fromisoformat(scalar.value) for scalar in scalars if isinstance(scalar, tree.Day)]
-    instants = [scalar.value for scalar in scalars if isinstance(scalar, tree.Instant)]
-    spans = [dates.day_span(day, zone) for day in days]
-    return python_runtime.SpanSet([*spans, *((instant, instant + 1) for instant in instants)])
+    return python_runtime.SpanSet(
+        [date_operands.to_span(scalar, zone) for scalar in scalars if isinstance(scalar, tree.Date)]
+    )
 
 
 def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -233,7 +229,7 @@ def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     op, operand = predicate.op, predicate.operand
     if isinstance(operand, tree.Days):
         return writer.compare_days(op, operand.value, writer.add_read(f"instant_of({value})"))
-    if isinstance(operand, tree.Day | tree.Instant) and op is not Op.EQUALS:
+    if isinstance(operand, tree.Date) and op is not Op.EQUALS:
         instant = writer.add_read(f"instant_of({value})")
         return f"({instant} {_PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"
     if op in ORDER_OPS and isinstance(operand, tree.Number) and not is_big_integer(operand.value):

@@ -71,6 +71,12 @@ class Day(msgspec.Struct, frozen=True, tag="day"):
     value: str
 
 
+class LocalInstant(msgspec.Struct, frozen=True, tag="local"):
+    """An instant without an offset, `YYYY-MM-DDTHH:MM:SS[.ffffff]`, in the time zone of the workspace."""
+
+    value: str
+
+
 class Instant(msgspec.Struct, frozen=True, tag="instant"):
     """An instant in microseconds since 1970-01-01T00:00:00Z."""
 
@@ -83,7 +89,8 @@ class Days(msgspec.Struct, frozen=True, tag="days"):
     value: int
 
 
-Scalar = Text | Number | Boolean | Day | Instant
+Date = Day | LocalInstant | Instant
+Scalar = Text | Number | Boolean | Date
 
 
 class Values(msgspec.Struct, frozen=True, tag="values"):
@@ -92,7 +99,7 @@ class Values(msgspec.Struct, frozen=True, tag="values"):
     values: tuple[Scalar, ...]
 
 
-Operand = Text | Number | Boolean | Day | Instant | Days | Values | None
+Operand = Scalar | Days | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):

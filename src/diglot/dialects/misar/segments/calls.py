@@ -141,9 +141,7 @@ def read_condition(call: Call, members: request_body.RawObject, key: str, words:
 def _read_condition(
     call: Call, reader: BodyReader, key: str = CRITERIA_KEY, words: Words = WORDS
 ) -> Condition | UnsetType:
-    return reader.read_condition(
-        key, misar_words.DIALECT_NAME, words, call.caller, strict=call.services.strict
-    )
+    return reader.read_condition(key, misar_words.DIALECT_NAME, words, strict=call.services.strict)
 
 
 async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:

@@ -83,7 +83,7 @@ def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Cond
     """Read `conditions`; a static list may send null, because responses show null."""
     if is_dynamic or not reader.has("conditions"):
         return reader.read_condition(
-            "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
+            "conditions", words.DIALECT_NAME, WORDS, strict=call.services.strict
         )
     if not reader.is_null("conditions"):
         reader.add_fault(("conditions",), _NO_CONDITIONS_MESSAGE)

@@ -195,9 +195,7 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
 
 
 def _read_condition(call: Call, reader: BodyReader) -> Condition | UnsetType:
-    return reader.read_condition(
-        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-    )
+    return reader.read_condition("conditions", words.DIALECT_NAME, WORDS, strict=call.services.strict)
 
 
 ENDPOINTS: Final = (
