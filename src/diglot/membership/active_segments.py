@@ -70,7 +70,8 @@ def _weigh_affected(names: frozenset[str], numbers: frozenset[int]) -> int:
 class ActiveSegments:
     """The active segments: dynamic ones with their conditions, static ones by number only.
 
-    `stored_segments` may have stored members; that includes drafts, which may have had a condition before.
+    `stored_segments` may have stored members; that includes drafts and invalid segments, which may have had
+    a condition before.
     `pending_segments` wait for their first evaluation. `segment_refs` name the segments that clients see,
     `list_refs` the dynamic lists in front of the others.
     """
@@ -239,8 +240,8 @@ async def _load_active_segments(
     forms: dict[int, StoredForm] = {}
     pending: set[int] = set()
     rows = await segment_state.load_all(tenant)
-    for number, _, _, kind, stored, members, _, _ in rows:
-        if kind == SegmentType.STATIC:
+    for number, _, _, kind, stored, members, _, _, invalid in rows:
+        if kind == SegmentType.STATIC or invalid is not None:
             continue
         form = StoredForm.of_text(stored)
         node = _decode_node(number, stored, form, earlier)
@@ -259,7 +260,7 @@ def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, Aud
     """Return what clients call segments, and the dynamic lists in front of others."""
     segment_refs: dict[int, AudienceRef] = {}
     list_refs: dict[int, AudienceRef] = {}
-    for number, id_, name, _, _, _, list_, list_id in rows:
+    for number, id_, name, _, _, _, list_, list_id, _ in rows:
         if list_ is None:
             segment_refs[number] = AudienceRef(id_, name)
         elif list_id is not None:

@@ -4,7 +4,8 @@ import enum
 from dataclasses import dataclass
 
 from diglot.conditions.relative_dates import NEVER
-from diglot.conditions.tree import Node
+from diglot.conditions.tree import DRAFT, Node
+from diglot.model.references import DeletedReference
 
 
 class SegmentType(enum.StrEnum):
@@ -52,7 +53,8 @@ class Segment:
 
     `members` is the stored member count, None until the segment is evaluated. `next_change_at` is an instant
     before which the passing of time alone does not change the members. The history of the members begins
-    after the entry `since_entry`, None until the first evaluation.
+    after the entry `since_entry`, None until the first evaluation. A dynamic segment is invalid, and matches
+    no contact, as long as it has `deleted_references`.
     """
 
     number: int
@@ -68,6 +70,12 @@ class Segment:
     members: int | None = None
     next_change_at: int = NEVER
     since_entry: int | None = None
+    deleted_references: tuple[DeletedReference, ...] = ()
+
+    @property
+    def evaluated_tree(self) -> Node:
+        """The condition that decides who is a member: that of the rules, or a draft if they are invalid."""
+        return DRAFT if self.deleted_references else self.condition.tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Explains why a contact is a member of a segment, or why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
@@ -90,6 +90,7 @@ def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
     if snapshot.segment.type is SegmentType.STATIC:
         return None
     subject = view_of(snapshot.contact, snapshot.lists, snapshot.state.zone)
-    return explain_condition(
+    verdict = explain_condition(
         snapshot.segment.condition.tree, subject, snapshot.effective_now, snapshot.state.zone
     )
+    return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

@@ -181,7 +181,7 @@ class Segments:
         writer = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
         dynamic = segment.type is SegmentType.DYNAMIC
-        if not (dynamic and tree.is_draft(segment.condition.tree)):
+        if not (dynamic and tree.is_draft(segment.evaluated_tree)):
             segment = replace(segment, last_calculated_at=unit.now)
             await segments.update_segment(unit, segment)
         evaluated = EvaluatedSegment(segment)

@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
+from diglot.api.extensions.deletion import DeletionQuery
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire, words
@@ -82,9 +83,7 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
 def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | UnsetType:
     """Read `conditions`; a static list may send null, because responses show null."""
     if is_dynamic or not reader.has("conditions"):
-        return reader.read_condition(
-            "conditions", words.DIALECT_NAME, WORDS, strict=call.services.strict
-        )
+        return reader.read_condition("conditions", words.DIALECT_NAME, WORDS, strict=call.services.strict)
     if not reader.is_null("conditions"):
         reader.add_fault(("conditions",), _NO_CONDITIONS_MESSAGE)
     return UNSET
@@ -146,11 +145,16 @@ async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
         _TAG,
         "Delete a list; its contacts stay",
         scope="lists:delete",
+        query=DeletionQuery,
+        may_conflict=True,
         response=wire.DeletedAnswer,
     )
 )
 async def delete_list(call: Call) -> wire.DeletedAnswer:
-    await call.services.lists.delete(call.caller, parse_id(call.path_parameters["list_id"]))
+    id_ = parse_id(call.path_parameters["list_id"])
+    async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
+        query = call.read_query(DeletionQuery)
+    await call.services.lists.delete(call.caller, id_, force=query.force)
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
