@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from diglot.conditions.relative_dates import NEVER
-from diglot.conditions.tree import DRAFT, Node
+from diglot.conditions.tree import DRAFT, Node, is_draft
 from diglot.model.references import DeletedReference
 
 
@@ -48,6 +48,19 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Checked rules as warnings read them; those that exclude `deleted_references` are invalid."""
+
+    tree: Node
+    deleted_references: tuple[DeletedReference, ...] = ()
+
+    @classmethod
+    def of(cls, type_: SegmentType, node: Node, deleted: tuple[DeletedReference, ...]) -> "Rules | None":
+        """Return the rules of a segment; None for a static one without rules, whose members are given."""
+        return None if type_ is SegmentType.STATIC and is_draft(node) else cls(node, deleted)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stored segment. `number` is dense within the workspace; instants are in microseconds.
 
@@ -73,6 +86,11 @@ class Segment:
     deleted_references: tuple[DeletedReference, ...] = ()
 
     @property
+    def rules(self) -> "Rules | None":
+        """The rules, or None if the members are chosen by hand."""
+        return Rules.of(self.type, self.condition.tree, self.deleted_references)
+
+    @property
     def evaluated_tree(self) -> Node:
         """The condition that decides who is a member: that of the rules, or a draft if they are invalid."""
         return DRAFT if self.deleted_references else self.condition.tree
@@ -80,11 +98,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MemberCount:
-    """The member count of a segment's revision at an instant (microseconds)."""
+    """The member count of a segment's revision at an instant (microseconds), and its rules, if it has any."""
 
     members: int
     as_of: int
     revision: int
+    rules: Rules | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ class WriteUnit(Tenant):
     _version_is_new: bool = False
     _active_webhooks: Sequence[Webhook] | None = None
     share: float = 1.0
+    # The attribute keys that this unit has stored, which a rollback removes.
+    new_attribute_keys: set[str] = field(default_factory=set)
     _new_deliveries: list[Delivery] = field(default_factory=list)
 
     @property

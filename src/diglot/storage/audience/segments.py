@@ -24,7 +24,7 @@ from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.references import DeletedReference
-from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
+from diglot.model.segments import Condition, OriginalText, Rules, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,
@@ -167,8 +167,17 @@ def segment_of(row: Sequence[Any]) -> Segment:
     """Return the segment of a row selected with `SEGMENT_COLUMNS`."""
     number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid = row
     condition = Condition(_decode_tree(tree_text), OriginalText(dialect, source))
-    columns.append(() if invalid is None else _decode_deleted(invalid))
+    columns.append(_deleted_references_of(invalid))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *columns)
+
+
+def rules_of(type_: str, tree_text: str, invalid: str | None) -> Rules | None:
+    """Return the rules of a segment, given some of its columns, as `Segment.rules` does."""
+    return Rules.of(SegmentType(type_), _decode_tree(tree_text), _deleted_references_of(invalid))
+
+
+def _deleted_references_of(invalid: str | None) -> tuple[DeletedReference, ...]:
+    return () if invalid is None else _decode_deleted(invalid)
 
 
 def _values_of(segment: Segment) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _SELECT_NEXT_CHANGES = Statement(
 )
 _SELECT_COUNT = Statement(
     select(
-        *(_c.segment, _c.members, _c.next_change_at, _c.revision),
+        *(_c.segment, _c.members, _c.next_change_at, _c.revision, _c.type, _c.tree, _c.invalid),
         *(_w.evaluated_at, _w.compacted_entry, _w.next_entry),
     )
     .join(workspaces, _w.workspace == bindparam("workspace"))

@@ -20,7 +20,7 @@ branch_labels = None
 depends_on = None
 
 # As in storage/contacts/attribute_keys.py.
-_MAX_KEYS = 10_000
+_MAX_KEYS = 1_000
 _CONTACTS_PER_READ = 5_000
 _LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]{1,6})?")
 _contacts = sa.table("contacts", *(sa.column(name) for name in ("workspace", "pk", "attributes")))
