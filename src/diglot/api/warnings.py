@@ -16,12 +16,12 @@ from msgspec import UNSET, Meta, UnsetType
 from diglot.api.annotations import Extension
 from diglot.api.call import Call
 from diglot.api.rules import FIELD, RULES
-from diglot.conditions import references, tree
+from diglot.conditions import tree
+from diglot.conditions.analysis import references
+from diglot.conditions.analysis.logic import Judgement, judge
 from diglot.conditions.fields import CANONICAL_NAMES, attribute_key
-from diglot.conditions.logic import Judgement, judge
 from diglot.errors import Path
-from diglot.model.references import DeletedReference
-from diglot.model.segments import Rules
+from diglot.model.segments import DeletedReference, Rules
 
 WARNING_CODES: Final = {
     "unknown_field": "no contact of the workspace has the attribute, and no field has the name",

@@ -1,5 +1,6 @@
-"""Dates and instants: their grammar, and calendar days in a time zone (semantics 13, 14).
+"""Dates and instants: their grammar, and what they mean in a time zone (semantics 13, 14, 29).
 
+A stored condition keeps a date as it was written, so that a change of the time zone changes what it means.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z.
 """
 
@@ -9,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from diglot.conditions import tree
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
@@ -131,6 +134,23 @@ def day_span(day: date, zone: ZoneInfo) -> tuple[int, int]:
 def local_date(now: int, zone: ZoneInfo) -> date:
     """Return the calendar day of an instant in a time zone."""
     return (_EPOCH + timedelta(microseconds=now)).astimezone(zone).date()
+
+
+def operand_to_instant(operand: tree.Date, zone: ZoneInfo) -> int:
+    """Return the instant of an operand in a time zone; a date without a time is the start of its day."""
+    if isinstance(operand, tree.Instant):
+        return operand.value
+    parsed = parse(operand.value)
+    assert parsed is not None
+    return parsed.to_instant(zone)
+
+
+def operand_to_span(operand: tree.Date, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the first instant that equals an operand in a time zone, and the first after it."""
+    if isinstance(operand, tree.Day):
+        return day_span(date.fromisoformat(operand.value), zone)
+    instant = operand_to_instant(operand, zone)
+    return instant, instant + 1
 
 
 def format_instant(instant: int) -> str:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.conditions import date_operands, python_runtime, text, tree
+from diglot.conditions import dates, python_runtime, text, tree
 from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.operands import ORDER_OPS
@@ -116,7 +116,7 @@ class _CodeWriter:
     def to_instant(self, operand: tree.Operand) -> int:
         """Return the instant of a date operand in the time zone, in microseconds."""
         assert isinstance(operand, tree.Date)
-        return date_operands.to_instant(operand, self.zone)
+        return dates.operand_to_instant(operand, self.zone)
 
     def compare_days(self, op: Op, days: int, value: str) -> str:
         """Compare an instant with days before now; NaN, which stands for a missing instant, never matches."""
@@ -218,7 +218,7 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
 
 def _span_set_of(scalars: tuple[tree.Scalar, ...], zone: ZoneInfo) -> python_runtime.SpanSet:
     return python_runtime.SpanSet(
-        [date_operands.to_span(scalar, zone) for scalar in scalars if isinstance(scalar, tree.Date)]
+        [dates.operand_to_span(scalar, zone) for scalar in scalars if isinstance(scalar, tree.Date)]
     )
 
 

@@ -3,9 +3,24 @@
 import enum
 from dataclasses import dataclass
 
+import msgspec
+
+from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import NEVER
 from diglot.conditions.tree import DRAFT, Node, is_draft
-from diglot.model.references import DeletedReference
+
+
+class DeletedReference(msgspec.Struct, frozen=True, array_like=True):
+    """A deleted tag or list that a rule excludes: its field and value as rules name it, and its name."""
+
+    field: str
+    value: str
+    name: str
+
+    @property
+    def reference(self) -> Reference:
+        """What rules name."""
+        return Reference(self.field, self.value)
 
 
 class SegmentType(enum.StrEnum):

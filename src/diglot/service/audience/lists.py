@@ -17,8 +17,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
-from diglot.model.references import DeletedReference
-from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.segments import Condition, DeletedReference, Segment, SegmentType
 from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.service.audience import references, segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch

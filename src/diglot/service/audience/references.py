@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diglot.conditions import references
-from diglot.conditions.references import Reference
+from diglot.conditions.analysis import references
+from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import relative_dates_of
 from diglot.errors import InUse
 from diglot.membership import evaluate, store
 from diglot.membership.writer import open_writer
 from diglot.model.membership_changes import Cause
-from diglot.model.references import DeletedReference
-from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
+from diglot.model.segments import Condition, DeletedReference, OriginalText, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.service.audience.segment_writes import count_rules
 from diglot.storage.audience import lists, segments

@@ -8,15 +8,15 @@ from msgspec import UNSET, UnsetType
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.analysis.references import Reference
 from diglot.conditions.fields import MAX_TAGS
-from diglot.conditions.references import Reference
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
-from diglot.model.references import DeletedReference
+from diglot.model.segments import DeletedReference
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.service.audience import references
 from diglot.service.audience.references import Renaming

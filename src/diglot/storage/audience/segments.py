@@ -23,8 +23,7 @@ from diglot.caches import SharedCache
 from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
-from diglot.model.references import DeletedReference
-from diglot.model.segments import Condition, OriginalText, Rules, Segment, SegmentType
+from diglot.model.segments import Condition, DeletedReference, OriginalText, Rules, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bindparam
 from sqlalchemy.types import TypeEngine
 
-from diglot.conditions import date_operands, relative_dates, tree
+from diglot.conditions import dates, relative_dates, tree
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 
@@ -55,7 +55,7 @@ class Binder:
     def to_instant(self, operand: tree.Operand) -> int:
         """Return the instant of a date operand in the time zone, in microseconds."""
         assert isinstance(operand, tree.Date)
-        return date_operands.to_instant(operand, self.zone)
+        return dates.operand_to_instant(operand, self.zone)
 
 
 def texts_of(operand: tree.Operand) -> list[str]:
