@@ -13,14 +13,16 @@ from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Executable, event, inspect, select, update
 
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.schema import (
+    attribute_keys,
     ephemeral_metadata,
     metadata,
     migrate,
     revisions,
+    segments,
     workspace_profiles,
     workspaces,
 )
@@ -199,6 +201,38 @@ async def test_an_upgrade_counts_what_limits_apply_to(url: str) -> None:
     assert await _counts(url) == counted
 
 
+async def test_an_upgrade_keeps_dates_as_they_were_sent(url: str) -> None:
+    """Rules of r001, whose local instants had become those of the zone of that day, are as if stored now."""
+    local, mixed = "2026-01-01 10:00", ["2026-01-01", "2026-01-01T10:00:00.5", "2026-01-01T10:00:00Z"]
+    rules: list[dict[str, Any]] = [
+        {"field": "created_at", "operator": "gte", "value": local},
+        {"field": "created_at", "operator": "not_in_list", "value": mixed},
+        {"match": "any", "rules": [{"field": "seen", "operator": "before", "value": "2026-01-01T10:00:00"}]},
+        {"field": "seen", "operator": "is_set", "value": local},
+        {"field": "seen", "operator": "equals", "value": local},
+    ]
+    async with serving(url) as server:
+        key = bearer(await server.key("topmail", "one"))
+        created: dict[str, Any] = {"name": "a", "conditions": {"match": "all", "rules": rules}}
+        assert (await server.client.post("/api/v1/segments", headers=key, json=created)).status_code == 201
+        for number, names in enumerate((["plan", "a.b"], ["Plan", "plan"])):
+            contact = {"email": f"{number}@example.com", "attributes": dict.fromkeys(names, 1)}
+            answer = await server.client.post("/api/v1/contacts", headers=key, json=contact)
+            assert answer.status_code == 201, answer.text
+    stored = await _read(url, select(segments.c.tree))
+    await take_back(url, "r001")
+    ten = 1_767_261_600_000_000
+    resolved = stored[0][0]
+    for text, instant in (("2026-01-01T10:00:00", ten), ("2026-01-01T10:00:00.500000", ten + 500_000)):
+        resolved = resolved.replace(f'"type":"local","value":"{text}"', f'"type":"instant","value":{instant}')
+    assert resolved.count('"instant"') == 4
+    await _read(url, update(segments).values(tree=resolved).returning(segments.c.segment))
+    assert await migrate.upgrade_schema(url) == ("r001", LATEST)
+    assert await _read(url, select(segments.c.tree)) == stored
+    keys = await _read(url, select(attribute_keys.c.key))
+    assert {row[0] for row in keys} == {"plan", "a.b", "Plan"}
+
+
 async def test_an_upgrade_copies_a_file_first(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +280,11 @@ async def test_an_upgrade_without_a_copy_is_refused(monkeypatch: pytest.MonkeyPa
             await migrate.upgrade_schema(url)
         assert await revisions.read_revision(url) == "r001"
         assert not list(parse_sqlite_path(url).parent.glob("*before*"))
+
+
+async def _read(url: str, statement: Executable) -> list[Any]:
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        return await transaction.run_sync(lambda one: [tuple(row) for row in one.execute(statement)])
 
 
 async def _counts(url: str) -> list[tuple[str, int, int, int]]:
