@@ -14,8 +14,8 @@ from alembic import op
 
 from diglot.storage.sql.databases import exact_text
 
-revision = "r005"
-down_revision = "r004"
+revision = "r006"
+down_revision = "r005"
 branch_labels = None
 depends_on = None
 
