@@ -1,7 +1,7 @@
 """Fixtures for all tests: a database of the test's own, and figures for the terminal summary."""
 
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -15,8 +15,8 @@ from diglot.storage.connect import create_engine
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
-from support import amounts, reporting, scheduling, spec_data, truth_sample
-from support.engines import DATABASES, Database
+from support import amounts, bytecode, reporting, scheduling, spec_data, truth_sample
+from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    bytecode.allow()
     amounts.settle(config)
     reporting.configure(config)
 
@@ -79,6 +80,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("sampled_row", in_order, ids=[f"{row.file}: {row.name}" for row in in_order])
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Pause the garbage collector: it would scan thousands of tests over and over, and all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest tests first."""
@@ -115,11 +126,15 @@ def tally(pytestconfig: pytest.Config) -> Tally:
     return partial(reporting.add, pytestconfig)
 
 
-@pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
-def database(request: pytest.FixtureRequest) -> Database:
-    """Return each database under test in turn."""
-    result: Database = request.param
-    return result
+# A module that needs others has a fixture of the same name.
+database = lend_each(DATABASES)
+
+
+@pytest_asyncio.fixture
+async def empty(database: Database) -> AsyncIterator[str]:
+    """Lend the URL of a database without tables for one test."""
+    async with database.empty() as lent_url:
+        yield lent_url
 
 
 @pytest_asyncio.fixture

@@ -37,6 +37,7 @@ from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
+from diglot.service.audience.attribute_keys import AttributeKeys
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
 from diglot.service.audience.lists import Lists
@@ -158,6 +159,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
+        attribute_keys=AttributeKeys(engine),
         rate_limits=RateLimits(
             engine, clock, override=settings.rate_limit_override, workspace_rate=settings.workspace_rate
         ),

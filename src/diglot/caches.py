@@ -29,23 +29,34 @@ class SharedCache(Generic[K, V]):
         self._lock = Lock()
         # Values with their weights, which are estimated once.
         self._values: LRUCache[K, tuple[V, int]] = LRUCache(max_weight, lambda value: value[1])
+        # The entry that was used last, which needs no lock and is the most recent one already.
+        self._last: tuple[K, V] | None = None
 
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None; this counts as a use of the key."""
+        last = self._last
+        if last is not None and (last[0] is key or last[0] == key):
+            return last[1]
         with self._lock:
-            found = self._values.get(key)
-        return None if found is None else found[0]
+            try:
+                value = self._values[key][0]
+            except KeyError:
+                return None
+            self._last = key, value
+            return value
 
     def put(self, key: K, value: V) -> None:
         """Store a value, and evict others while the total weight exceeds the limit."""
         # A value that is heavier than the whole cache is kept alone, because reading it again costs most.
         weight = min(self._weigh(key, value), self.max_weight)
         with self._lock:
+            self._last = None
             self._values[key] = value, weight
 
     def clear(self) -> None:
         """Remove all entries."""
         with self._lock:
+            self._last = None
             self._values.clear()
 
     def copy(self) -> dict[K, V]:

@@ -2,8 +2,17 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 Clock = Callable[[], int]
+# How far the clock of a caller may run ahead of ours, in microseconds.
+MAX_CLOCK_AHEAD: Final = 5 * 60 * 1_000_000
+FUTURE_FAULT: Final = "Must not lie in the future"
+
+
+def is_in_future(instant: int, now: int) -> bool:
+    """Tell whether an instant in microseconds lies in the future by any clock that a caller may have."""
+    return instant > now + MAX_CLOCK_AHEAD
 
 
 def system_clock() -> int:

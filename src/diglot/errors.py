@@ -9,6 +9,7 @@
     |-- CrossSiteWrite          another site may have sent this write with a session cookie
     |-- NotFound                the workspace has no such object
     |-- Conflict                the object exists already
+    |   `-- InUse               rules name the object, so that it is not deleted
     |-- LimitReached            the workspace has as many of something as it may have
     |-- IdempotencyKeyReused    the idempotency key belongs to a different request
     |-- TooManyRequests         the key has to wait before its next request
@@ -103,6 +104,10 @@ class Conflict(DiglotError):
     def __init__(self, resource: str, message: str) -> None:
         self.resource = resource
         super().__init__(message)
+
+
+class InUse(Conflict):
+    """Rules name the object, and the caller wants to keep it then; the message says whose rules."""
 
 
 class LimitReached(DiglotError):

@@ -66,7 +66,7 @@ async def measure(url: str, workspace: int) -> list[Line]:
 
 
 async def _line(engine: Engine, driver: Any, workspace: int, condition: HandWritten) -> Line:
-    node = check_condition(rules.read_condition(json.loads(condition.wire), WORDS), ZoneInfo("UTC"))
+    node = check_condition(rules.read_condition(json.loads(condition.wire), WORDS))
     relation = MembershipQuery(node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:

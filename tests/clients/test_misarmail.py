@@ -79,7 +79,7 @@ async def test_contacts_and_segments(
         contact = {"email": f"Ada{number}@example.com", "firstName": "Ada — “é”", "tags": ["vip"]}
         created = await twin.contacts("create", contact)
         assert created["success"] is True
-        assert created["data"]["email"] == f"ada{number}@example.com"
+        assert created["data"]["email"] == f"Ada{number}@example.com"
         assert created["data"]["first_name"] == "Ada — “é”"
         ids.append(created["data"]["id"])
     segment = (await twin.request("POST", "/segments", _segment()))["data"]
@@ -134,6 +134,7 @@ async def test_an_import(live: ServerProcess, prefix: str) -> None:
         "updated": 1,
         "skipped": 0,
         "failed": 1,
+        "custom_field_columns": [],
     }
     listed = (await twin.contacts("list"))["data"]
     assert [(item["email"], item["first_name"], item["status"]) for item in listed] == [
@@ -145,8 +146,14 @@ async def test_an_import(live: ServerProcess, prefix: str) -> None:
 async def test_errors_reach_the_caller(live: ServerProcess, prefix: str) -> None:
     """400, 401, 403, 404 and 409 become the client's own errors, with the server's text."""
     twin = await _twin(live, prefix)
-    await _fails(400, "Validation failed", twin.contacts, "create", {"email": 5})
-    await _fails(400, "Validation failed", twin.contacts, "update", "nobody", {})
+    await _fails(
+        400,
+        "Validation failed: email: Expected string, received number",
+        twin.contacts,
+        "create",
+        {"email": 5},
+    )
+    await _fails(400, "Validation failed: email: Invalid email", twin.contacts, "update", "nobody", {})
     await _fails(404, "Contact not found", twin.contacts, "get", "a/b c")
     await _fails(404, "Contact not found", twin.contacts, "delete", "a/b c")
     await _fails(404, "Contact not found", twin.contacts, "update", "ada@example.com", {})

@@ -26,7 +26,7 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "engagement": lambda one: one["engagement_score"],
     "created_at": lambda one: one["created_at"],
     "updated_at": lambda one: one["updated_at"],
-    "email": lambda one: one["email"],
+    "email": lambda one: one["email"].lower(),
 }
 
 
@@ -85,7 +85,8 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
         # The members of a static segment stay when they no longer match.
         changed = rng.sample(await _everybody(crowd), 20)
         update = {"ids": [item["id"] for item in changed], "update": {"tags": ["vip"]}}
-        assert (await crowd.misar.request("PATCH", "/contacts/bulk", update))["updated"] == 20
+        others = sum(item["tags"] != ["vip"] for item in changed)
+        assert (await crowd.misar.request("PATCH", "/contacts/bulk", update))["updated"] == others
         crowd.contacts = await _everybody(crowd)
         crowd.segments = {id_: set(await crowd.misar.members(id_)) for id_ in crowd.segments if id_}
         crowd.segments[None] = {contact["id"] for contact in crowd.contacts}
@@ -159,5 +160,6 @@ async def _update(misar: Misar, ids: list[str]) -> dict[str, Any]:
     answer: dict[str, Any] = await misar.request(
         "PATCH", "/contacts/bulk", {"ids": ids, "update": {"tags": ["x"]}}
     )
-    assert answer["updated"] + len(answer["not_found"]) == len(ids)
+    # Another update may have changed some of them before.
+    assert answer["updated"] + len(answer["not_found"]) <= len(ids)
     return answer

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec import UNSET
@@ -16,7 +15,6 @@ from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import InvalidInput
 from diglot.model.segments import Condition
-from diglot.model.workspaces import Caller
 from support import canonical
 from support.dialect_data import Pair, Rejected, Translation, load_dialects, wire_text
 
@@ -24,7 +22,6 @@ DATA = load_dialects()
 PAIRS = [pair for data in DATA.values() for pair in data.pairs]
 REFUSED = [row for data in DATA.values() for row in data.rejected]
 ACROSS = [row for data in DATA.values() for row in data.translations]
-CALLER = Caller(1, ZoneInfo("UTC"), "", frozenset())
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def read_condition(dialect: str, text: str, *, strict: bool = False) -> Conditio
         f'{{"{spoken.member}":{text}}}'.encode("utf-8", "surrogatepass"), unique_keys=True
     )
     reader = BodyReader(members)
-    condition = reader.read_condition(spoken.member, dialect, spoken.words, CALLER, strict=strict)
+    condition = reader.read_condition(spoken.member, dialect, spoken.words, strict=strict)
     reader.raise_faults()
     assert condition is not UNSET
     return condition
@@ -150,6 +147,6 @@ def test_the_words_of_misars_platform_are_read_but_not_shown(synonym: str, word:
     """
     text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
     reader = BodyReader(request_body.parse_object((text % synonym).encode()))
-    read_so = reader.read_condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
+    read_so = reader.read_condition("filter_criteria", "misar", PLATFORM_WORDS, strict=strict)
     plain = BodyReader(request_body.parse_object((text % word).encode()))
-    assert read_so == plain.read_condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)
+    assert read_so == plain.read_condition("filter_criteria", "misar", MISAR, strict=strict)

@@ -271,7 +271,10 @@ async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -
         def __init__(self) -> None:
             """Take no transaction."""
 
-        async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        async def write(
+            self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+        ) -> T:
+            del seconds
             clock[0] += 2 * MAX_CLOCK_SKEW
             await contacts.create(caller, ContactChange({"email": "bob@example.com"}))
             return await engine.write(work, workspace=workspace)

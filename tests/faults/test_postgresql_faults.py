@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from diglot.storage.connect import create_engine, open_for_serving
 from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine, Limits, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import bind_workspace
 from support.engines import set_revision
 from support.servers.own_postgres import OwnPostgres, own_postgres
 
@@ -207,6 +209,36 @@ async def test_a_locked_table(engine: Engine, postgres: OwnPostgres) -> None:
     await read(engine)
 
 
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_what_another_transaction_prevents_may_be_retried(engine: Engine, state: str) -> None:
+    """A deadlock and a failed serialization are no bugs: requests get 503, whatever kind of unit it is."""
+    stop = Statement(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
+    before = await find_sessions(engine)
+    for unit in (engine.read, engine.write, engine.point_read, engine.run_ephemeral):
+        await fails(unit(lambda tx: tx.execute(stop)), DatabaseBusy)
+    assert await find_sessions(engine) == before
+
+
+async def test_a_deadlock(engine: Engine) -> None:
+    """One of two writers that wait for each other is told to retry, the other one commits."""
+    both = asyncio.Barrier(2)
+    for name in ("first", "second"):
+        await write(engine, name)
+
+    async def rename(transaction: Transaction, names: list[str]) -> None:
+        for name in names:
+            update = f"UPDATE workspace_profiles SET time_zone = 'UTC' WHERE name = '{name}'"
+            await transaction.execute(Statement(text(update)))
+            await transaction.send_writes()
+            if name == names[0]:
+                await both.wait()
+
+    orders = (["first", "second"], ["second", "first"])
+    units = [engine.write(partial(rename, names=names)) for names in orders]
+    results = await asyncio.gather(*units, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["DatabaseBusy", "NoneType"]
+
+
 async def test_writers_of_one_workspace_leave_connections_to_others(
     engine: Engine, postgres: OwnPostgres
 ) -> None:
@@ -235,6 +267,30 @@ async def test_a_long_read_ends(engine: Engine) -> None:
     assert not background.done()
     background.cancel()
     await asyncio.gather(background, return_exceptions=True)
+    await read(engine)
+
+
+async def test_a_short_unit_of_the_background_ends(engine: Engine, postgres: OwnPostgres) -> None:
+    """One with a deadline ends at it, whatever it waits for; those without cannot take all turns."""
+    background = engine.in_background()
+    long = [asyncio.ensure_future(background.read(sleep)) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    await fails(background.read(sleep, seconds=0.5), DeadlineExceeded)
+    await fails(background.write(sleep, seconds=0.5), DeadlineExceeded)
+
+    async def stall(transaction: Transaction) -> None:
+        await asyncio.sleep(2)
+        await transaction.fetch_one(SESSION)
+
+    await fails(background.read(stall, seconds=0.1), DeadlineExceeded)
+    await write(engine, "locked")
+    async with postgres.session() as other:
+        await other.execute("BEGIN; LOCK TABLE workspace_profiles")
+        rename = bind_workspace(1, partial(workspaces.rename, name="renamed"))
+        await fails(background.write(rename, seconds=0.5), DatabaseBusy)
+    for unit in long:
+        assert unit.cancel()
+    await asyncio.gather(*long, return_exceptions=True)
     await read(engine)
 
 

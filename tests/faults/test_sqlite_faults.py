@@ -24,8 +24,8 @@ from diglot.errors import (
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine, find_file, open_engine
 from diglot.storage.sql.engine import Limits, Transaction
-from diglot.storage.sql.pool import sqlite_thread
-from diglot.storage.sql.pool.sqlite_thread import ConnectionThread
+from diglot.storage.sql.pool.sqlite import thread
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.sqlite_file import PAGE_SIZE
 from diglot.storage.sql.sqlite_module import sqlite3
@@ -138,7 +138,7 @@ async def test_a_ping_recovers(engine: SQLite, path: Path, monkeypatch: pytest.M
         sqlite3.connect(path / "no folder")
 
     with monkeypatch.context() as broken:
-        broken.setattr(sqlite_thread, "open_connection", fail)
+        broken.setattr(thread, "open_connection", fail)
         with pytest.raises(Unavailable, match="unable to open"):
             await engine.ping()
     await engine.ping()
@@ -302,7 +302,7 @@ async def test_statements_of_conditions_do_not_pile_up(
 ) -> None:
     """A connection is opened anew before its prepared statements take much memory, and goes on to read."""
     opened_connections = 0
-    monkeypatch.setattr(sqlite_thread, "MAX_LARGE_SQL", 50_000)
+    monkeypatch.setattr(thread, "MAX_LARGE_SQL", 50_000)
 
     def count(self: ConnectionThread, transaction: Any) -> None:
         nonlocal opened_connections

@@ -30,7 +30,7 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.tenant import bind_workspace
 from support import canonical

@@ -27,7 +27,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.storage.membership import instant_index
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction
 from diglot.storage.tenant import bind_workspace
 from support import canonical
 from support.engines import Database

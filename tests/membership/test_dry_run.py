@@ -288,8 +288,10 @@ class _CountingEngine(NestedEngine):
         self.running: Counter[int] = Counter()
         self.peaks: Counter[int] = Counter()
 
-    async def read(self, work: UnitOfWork[Any], *, workspace: int | None = None) -> Any:
-        del work
+    async def read(
+        self, work: UnitOfWork[Any], *, workspace: int | None = None, seconds: float | None = None
+    ) -> Any:
+        del work, seconds
         assert workspace is not None
         self.running[workspace] += 1
         self.peaks[workspace] = max(self.peaks[workspace], self.running[workspace])

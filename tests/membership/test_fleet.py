@@ -3,6 +3,7 @@
 A node of the database that is away stops the work of its workspaces and of no other.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,22 +18,27 @@ from diglot.background.scheduler import SECOND, Scheduler
 from diglot.background.share_leases import LEASE_DURATION, ShareLeases, count_fair_shares
 from diglot.background.worker import POLL_SECONDS
 from diglot.conditions import dates
-from diglot.errors import DatabaseAway, DatabaseBusy
+from diglot.errors import DatabaseAway, DatabaseBusy, DatabaseDamaged, DeadlineExceeded
 from diglot.membership import evaluate, writer
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import NewSegment, Segments
+from diglot.storage import workspaces
 from diglot.storage.background import due_work, leases, metrics
-from diglot.storage.background.sweeper import MAX_FAILURES, PASS_OVER, Sweeper
+from diglot.storage.background import sweeper as sweeping
+from diglot.storage.background.nodes import Nodes
+from diglot.storage.background.part_search import MAX_FAILURES
+from diglot.storage.background.passed_over import PASS_OVER, PassedOver
+from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.schema import membership_log
 from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
 from diglot.storage.sql.statement import Statement
-from diglot.storage.sweeps import ALL_SHARES, SHARES, Scope
+from diglot.storage.sweeps import ALL_SHARES, LOOK_SECONDS, SHARES, Scope
 from diglot.webhooks.deliveries import Deliveries
 from support import canonical
-from support.failing_workspaces import FailingEngine
+from support.failing_workspaces import NODES, FailingEngine
 from support.membership.random_world import NOW, World, create_world
 from support.outboxes import Outbox, deliver
 from support.reporting import Tally
@@ -58,9 +64,9 @@ class Process:
 
     async def poll(self) -> None:
         """Do what a process does every few seconds, and all tasks that it finds."""
-        await self.leases.renew(lambda: self.scheduler.share_in_use)
-        await self.scheduler.advance_clocks()
-        await self.run_tasks()
+        for step in (self.scheduler.advance_clocks, self.run_tasks):
+            await self.leases.renew(lambda: self.scheduler.share_in_use)
+            await step()
 
     async def run_tasks(self) -> None:
         """Run all tasks."""
@@ -236,10 +242,10 @@ async def test_a_share_in_use_is_kept(fleet: Fleet) -> None:
     assert sorted(fleet.sizes) == [8, 8]
 
 
-async def test_leases_that_cannot_be_read_change_nothing(
+async def test_leases_that_cannot_be_read_stop_no_work(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each process goes on with its shares, and a new one waits: nothing is done twice."""
+    """Each process goes on with its shares; a new one takes all after a while, as nobody else may be left."""
     first, second = fleet.join(), fleet.join()
     await fleet.renew(2)
     before = first.held, second.held
@@ -250,9 +256,13 @@ async def test_leases_that_cannot_be_read_change_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(fleet.engine, "run_ephemeral", fail)
         third = fleet.join()
-        await fleet.renew(LEASE_DURATION // POLL * 2)
-        assert (first.held, second.held) == before
-        assert third.held == frozenset()
+        await fleet.renew(LEASE_DURATION // POLL)
+        assert (first.held, second.held, third.held) == (*before, frozenset())
+        for _ in range(LEASE_DURATION // POLL):
+            fleet.now += POLL
+            for process in fleet.processes:
+                await process.leases.renew()
+            assert (first.held, second.held, third.held) == (*before, ALL_SHARES)
     assert 1 <= caplog.text.count("leases: they cannot be renewed") <= 6
     await fleet.renew(2)
     assert sorted(fleet.sizes) == [5, 5, 6]
@@ -422,6 +432,156 @@ async def test_workspaces_that_are_away_are_passed_over(failing: Failing) -> Non
         await failing.process.scheduler.advance_clocks()
     assert failing.engine.failures == failures
     assert len(statements) == 2
+
+
+@pytest.fixture(params=["lists", "nodes"])
+def hanging(failing: Failing, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Failing:
+    """Return workspaces a third of which hang; the database tells which nodes have them, or does not."""
+    # A unit without a deadline is asked for after this time.
+    monkeypatch.setattr(sweeping, "LOOK_SECONDS", 0.02)
+    engine = failing.engine
+    engine.away, engine.hanging = set(), {*engine.away}
+    assert len({number % NODES for number in engine.hanging}) == 1
+    if request.param == "nodes":
+        engine.tell_nodes()
+
+    def pass_time() -> None:
+        failing.fleet.now += round(LOOK_SECONDS * SECOND)
+
+    engine.on_late = pass_time
+    return failing
+
+
+async def test_workspaces_that_hang_stop_no_other(hanging: Failing) -> None:
+    """Some looks later all others have ticked, and are evaluated; the leases never ended meanwhile."""
+    fleet, here = hanging.fleet, hanging.all - hanging.engine.hanging
+    for _ in range(6):
+        await hanging.process.poll()
+        assert hanging.process.held == ALL_SHARES
+        fleet.now += POLL
+    assert await count_changes(fleet.engine, Cause.TIME) == dict.fromkeys(here, 1)
+    assert await pending(fleet.engine) == hanging.engine.hanging
+    hanging.engine.hanging = set()
+    for _ in range(PASS_OVER // POLL + 2):
+        fleet.now += POLL
+        await hanging.process.poll()
+    assert await ticks(fleet.engine) == dict.fromkeys(hanging.all, 1)
+    assert await pending(fleet.engine) == set()
+
+
+@pytest.mark.parametrize("hanging", ["nodes"], indirect=True)
+async def test_a_node_that_hangs_costs_little(hanging: Failing) -> None:
+    """Two late statements find it, whatever the number of workspaces, and one asks for it each minute."""
+    fleet, engine, scheduler = hanging.fleet, hanging.engine, hanging.process.scheduler
+    await scheduler.advance_clocks()
+    assert engine.late == 2
+    assert set(await ticks(fleet.engine)) == hanging.all - engine.hanging
+    for minutes in range(3):
+        while engine.late == 2 + minutes:
+            await hanging.process.leases.renew()
+            await scheduler.advance_clocks()
+            await hanging.process.run_tasks()
+            fleet.now += POLL
+        assert engine.late == 3 + minutes
+    assert fleet.now > NOW + 2 * dates.DAY + 3 * PASS_OVER
+
+
+def test_a_node_that_nobody_asks_again_is_forgotten() -> None:
+    """Its workspaces belong to another process, or it was removed: looks are one statement again."""
+    now = NOW
+    passed_over = PassedOver(lambda: now)
+    passed_over.add_node(1)
+    assert passed_over.has_node(1)
+    assert not passed_over.is_to_be_tried(1)
+    assert not passed_over.is_empty("x")
+    now += PASS_OVER
+    assert passed_over.is_to_be_tried(1)
+    now += 2 * PASS_OVER
+    assert passed_over.is_empty("x")
+    assert not passed_over.has_node(1)
+
+
+async def test_a_node_that_begins_to_hang_ends_a_tick(
+    hanging: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick that waits for it is cancelled, and so is a task; those of the other nodes go on."""
+    engine, gone = hanging.engine, {*hanging.engine.hanging}
+    engine.hanging = set()
+    find = hanging.process.leases.sweeper.find
+
+    async def find_then_hang(*look: Any) -> Any:
+        engine.hanging = set()
+        found = await find(*look)
+        engine.hanging = gone
+        return found
+
+    monkeypatch.setattr(hanging.process.leases.sweeper, "find", find_then_hang)
+    await hanging.process.poll()
+    assert set(await ticks(hanging.fleet.engine)) == hanging.all - gone
+    assert await pending(hanging.fleet.engine) == gone
+
+
+@pytest.mark.parametrize("fault", [None, DatabaseDamaged("one page"), ValueError("a bug")])
+async def test_a_slow_workspace_is_no_node_that_hangs(
+    hanging: Failing, monkeypatch: pytest.MonkeyPatch, fault: Exception | None
+) -> None:
+    """A task that takes long goes on as long as its node answers; a late look stops its own kind only."""
+    sweeper, engine = hanging.process.leases.sweeper, hanging.engine
+    (slow, *_), engine.hanging = sorted(engine.hanging), set()
+    asked = asyncio.Semaphore(0)
+    touch = workspaces.touch
+
+    async def count(tenant: Any) -> None:
+        await touch(tenant)
+        loop.call_soon_threadsafe(asked.release)
+        if fault is not None:
+            raise fault
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(workspaces, "touch", count)
+
+    async def work() -> str:
+        for _ in range(3):
+            await asked.acquire()
+        return "done"
+
+    assert await sweeper.watch(slow, work()) == "done"
+    await sweeper.pass_over("look", slow, DeadlineExceeded("late"))
+    assert [sweeper.passes_over(kind, slow) for kind in ("look", "other")] == [True, False]
+
+
+async def test_metrics_of_the_nodes_that_answer(hanging: Failing) -> None:
+    """They are the sums over their workspaces; a database that tells no nodes has none."""
+    fleet, engine = hanging.fleet, hanging.engine
+    found = await metrics.load_from_nodes(engine, Nodes(engine, fleet.clock), fleet.clock)
+    if not engine.tells_nodes:
+        assert found is None
+        return
+    assert found is not None
+    whole = await fleet.engine.read(lambda tx: metrics.load(tx, fleet.now))
+    here = len(hanging.all - engine.hanging)
+    assert (whole.pending_segments, whole.is_complete) == (len(hanging.all), True)
+    assert (found.pending_segments, found.is_complete) == (here, False)
+    assert found.uncompacted_changes == here
+    assert (found.due_since, found.oldest_evaluation) == (whole.due_since, whole.oldest_evaluation)
+    engine.hanging = hanging.all
+    assert await metrics.load_from_nodes(engine, Nodes(engine, fleet.clock), fleet.clock) is None
+
+
+async def test_deliveries_beside_workspaces_that_hang(hanging: Failing) -> None:
+    """Receivers of the others get theirs, also at once after a write."""
+    fleet, gone = hanging.fleet, hanging.engine.hanging
+    async with receiving() as receiver:
+        boxes = [Outbox(fleet.engine, world.caller, fleet.now) for world in hanging.worlds]
+        await write_deliveries(boxes, receiver)
+        worker = boxes[0].worker()
+        worker.deliveries = Deliveries(hanging.process.leases.sweeper, lambda: 0)
+        worker.wake(hanging.all)
+        for _ in range(4):
+            await deliver(worker)
+            await hanging.process.leases.renew()
+        assert sorted(receiver.emails) == sorted(f"w{number}@example.com" for number in hanging.all - gone)
+        worker.sender.close()
 
 
 async def test_a_clock_that_fails_is_passed_over(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:

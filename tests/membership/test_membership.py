@@ -102,12 +102,15 @@ async def test_a_refreshed_draft_stays_a_draft(clients: Clients) -> None:
 
 
 async def test_the_time_zone_decides_when_days_begin(clients: Clients) -> None:
-    """Bare dates follow the zone, in segments and contacts, old and new; instants do not."""
+    """Dates without an offset follow the zone, in segments and contacts, old and new; instants do not."""
     fields = {"last_opened_at": "2026-02-28T22:30:00Z"}
     ada = {"due": "2026-03-01", "met": "2026-02-28T22:30:00Z"}
     rules = {
         "opened that day": _rule("last_opened_at", "equals", "2026-03-01"),
         "opened since that day": _rule("last_opened_at", "gte", "2026-03-01"),
+        "opened since a local time": _rule("last_opened_at", "gte", "2026-03-01 00:15"),
+        "opened at a local time": _rule("last_opened_at", "in", ["2026-03-01T00:30:00"]),
+        "met since a local time": _rule("met", "after", "2026-03-01T00:15:00"),
         "opened yesterday": _rule("last_opened_at", "exactly_days_ago", 1),
         "met since that day": _rule("met", "gte", "2026-03-01"),
         "due before an instant": _rule("due", "before", "2026-02-28T23:30:00Z"),
@@ -125,6 +128,34 @@ async def test_the_time_zone_decides_when_days_begin(clients: Clients) -> None:
         people = {f"ada{number}" for number in range(await _another(clients, ada, fields))}
         for name, id_ in segments:
             assert await clients.names(id_) == (people if name in expected else set()), f"{name} in {zone}"
+
+
+async def test_an_answer_written_back_changes_nothing_after_a_change_of_zone(clients: Clients) -> None:
+    """Both dialects show what is local without an offset, so that the next zone reads it anew."""
+    rules = [
+        ("2026-03-01", "2026-03-01"),
+        ("2026-03-01 00:15", "2026-03-01T00:15:00"),
+        ("2026-03-01T00:15:00+02:00", "2026-02-28T22:15:00Z"),
+    ]
+    for maker in (clients.misar, clients.topmail):
+        for sent, canonical in rules:
+            segment = await maker.create(sent, _rule("last_opened_at", "gte", sent))
+            updated_at = (await clients.topmail.get(segment["id"]))["updated_at"]
+            for zone in ("Europe/Athens", "America/New_York", "UTC"):
+                await _zone(clients, zone)
+                misar, topmail = (
+                    await clients.misar.get(segment["id"]),
+                    await clients.topmail.get(segment["id"]),
+                )
+                values = [
+                    shown["rules"][0]["value"] for shown in (misar["filter_criteria"], topmail["conditions"])
+                ]
+                assert values == [
+                    sent if maker is one else canonical for one in (clients.misar, clients.topmail)
+                ]
+                await clients.misar.patch(segment["id"], condition=misar["filter_criteria"])
+                after = await clients.topmail.patch(segment["id"], condition=topmail["conditions"])
+                assert (after["revision"], after["updated_at"]) == (1, updated_at), (sent, zone)
 
 
 async def _another(clients: Clients, attributes: dict[str, str], fields: dict[str, str]) -> int:

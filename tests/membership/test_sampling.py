@@ -1,5 +1,6 @@
 """A sample of contacts is compared with all segments: it agrees, and it finds what differs."""
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from diglot.background.sampling import SampleResult, compare_sample
 from diglot.model.contacts import ContactChange
 from diglot.model.segments import Condition, OriginalText
 from diglot.service.audience.segments import NewSegment, Segments
+from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks
 from diglot.storage.schema import membership_log
 from diglot.storage.sql.statement import Statement
@@ -43,6 +45,35 @@ async def test_a_random_world_agrees(world: World, pytestconfig: pytest.Config) 
         result = await compare_sample(engine, workspace, 10_000, Random(seed))
         assert result.wrong == {}
         assert result.segments
+
+
+async def test_members_without_a_contact_are_counted(world: World) -> None:
+    """One that was deleted is wrong wherever its key lies, also if no contact is newer, or none is left."""
+    engine, workspace = world.engines[0], world.caller.workspace
+    condition = Condition(
+        canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC"),
+        OriginalText("canonical", "{}"),
+    )
+    segment = await Segments(world.engine, world.clock).create(world.caller, NewSegment("vips", condition))
+    contacts = world.contacts()
+    for each in range(5):
+        await contacts.create(
+            world.caller, ContactChange({"email": f"{each}@example.com", "tags": ["vip"]}, {})
+        )
+
+    async def keep_deleted(tenant: Tenant) -> None:
+        await chunks.replace(tenant, segment.number, BitMap([1, 2, 3, 4, 5]))
+
+    for left in (3, 0):
+        load = partial(queries.load_key_range, after=left, end=6, limit=5)
+        kept = await engine.read(bind_workspace(workspace, load))
+        for contact in kept:
+            await contacts.delete(world.caller, contact.id)
+        await engine.write(bind_workspace(workspace, keep_deleted))
+        for each_engine in world.engines:
+            each_engine.process_cache.clear()
+        found = await compare_sample(engine, workspace, 5, Random(1))
+        assert found == SampleResult(left, 1, {segment.number: 5 - left})
 
 
 async def test_a_wrong_membership_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

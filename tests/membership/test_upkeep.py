@@ -268,9 +268,13 @@ class FakeUpkeep:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     hangs: bool = False
+    renewed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    slow_looks: int = 0
 
     async def advance_clocks(self) -> None:
         self.log.append("look")
+        for _ in range(self.slow_looks):
+            await self.renewed.acquire()
         if self.log.count("look") == 3:
             self.looked.set()
         if self.looks:
@@ -278,6 +282,7 @@ class FakeUpkeep:
 
     async def renew(self, find_share_in_use: Callable[[], int | None]) -> None:
         assert find_share_in_use() is None
+        self.renewed.release()
 
     def held(self) -> frozenset[int]:
         return frozenset({0}) if self.may else frozenset()
@@ -319,6 +324,12 @@ async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
     assert log[-1] == "release"
 
 
+async def test_slow_work_loses_no_lease() -> None:
+    """Leases are renewed while a look at the clocks waits."""
+    fake = FakeUpkeep(slow_looks=5)
+    assert (await _worked(fake, fake.idle.wait))[:2] == ["look", "step"]
+
+
 async def test_a_worker_without_a_lease_runs_no_task() -> None:
     """Other processes run them."""
     fake = FakeUpkeep(may=False)
@@ -335,6 +346,19 @@ async def test_a_worker_stops_in_the_middle_of_a_task(monkeypatch: pytest.Monkey
         fake.looks = [ValueError("a lease")] * 1_000
 
     assert (await _worked(fake, hanging))[-1] == "release"
+
+
+async def test_a_worker_stops_although_its_leases_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They will expire."""
+    monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
+    fake = FakeUpkeep()
+
+    async def hang() -> None:
+        fake.log.append("hang")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(fake, "release", hang)
+    assert (await _worked(fake, fake.idle.wait))[-1] == "hang"
 
 
 # The operator's view

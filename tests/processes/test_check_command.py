@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.storage.background import outdated_values
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import contacts, membership_log, segments, tags, workspaces
 from diglot.storage.schema.migrate import upgrade_schema
@@ -99,6 +100,53 @@ def test_a_wrong_value_is_a_line(diglot: Run, url: str, statement: ClauseElement
     assert lines[0].startswith("workspace acme: ")
     assert finding in lines[0]
     assert lines[1].endswith("; 1 findings.")
+
+
+OUTDATED: dict[str, tuple[Any, str]] = {
+    "address": (
+        update(contacts).where(contacts.c.pk == 1).values(email="c0@example.com,"),
+        "1 contacts have an address that is refused now: ",
+    ),
+    "twins": (
+        update(contacts)
+        .where(contacts.c.pk == 1)
+        .values(email="c1@Example.com", as_sent='{"email_as_sent":"C1@example.com"}'),
+        "1 contacts have the address of another contact, in another spelling: ",
+    ),
+    "keys": (
+        update(contacts).values(attributes='{" plan": 1}'),
+        "3 contacts have attribute keys that are not in normal form C",
+    ),
+    "times": (
+        update(contacts).values(last_opened_at=4_102_444_800_000_000),
+        "3 contacts have a time in the future: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "finding"), OUTDATED.values(), ids=OUTDATED)
+def test_values_that_are_refused_now_are_listed(
+    diglot: Run, url: str, statement: ClauseElement, finding: str
+) -> None:
+    """They stay readable, and a line names the contacts that have them."""
+    asyncio.run(fill(url))
+    asyncio.run(damage(url, statement))
+    checked = diglot("check", "--database", url)
+    lines = checked.out.splitlines()
+    assert (checked.code, len(lines)) == (1, 2), checked
+    assert lines[0].startswith(f"workspace acme: {finding}")
+
+
+def test_many_contacts_with_such_values(diglot: Run, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first are named, the others counted."""
+    monkeypatch.setattr(outdated_values, "MAX_NAMED", 2)
+    asyncio.run(fill(url))
+    old = '["vip","Cafe\u0301"," vip"]'
+    asyncio.run(damage(url, update(contacts).values(tags=old)))
+    checked = diglot("check", "--database", url)
+    (line,) = [line for line in checked.out.splitlines() if "not in normal form C" in line]
+    assert line.startswith("workspace acme: 3 contacts have tags that are not in normal form C")
+    assert line.endswith(" and 1 more")
 
 
 def test_segments_are_repaired(diglot: Run, url: str) -> None:

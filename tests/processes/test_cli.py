@@ -12,14 +12,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 from sqlalchemy import select
 
 from diglot import __version__
@@ -33,7 +32,7 @@ from diglot.storage.schema import workspace_profiles
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
-from support.engines import Database, set_revision
+from support.engines import set_revision
 from support.logs import restoring_logs
 
 SEGMENT_COUNT = sum(len(dialect.demo.segments) for dialect in DIALECTS)
@@ -69,13 +68,6 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
         return Result(left.value.code, captured.out, captured.err)
 
     return run
-
-
-@pytest_asyncio.fixture
-async def empty(database: Database) -> AsyncIterator[str]:
-    """Lend the URL of a database without tables."""
-    async with database.empty() as lent_url:
-        yield lent_url
 
 
 def create_key(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:

@@ -161,3 +161,33 @@ def test_an_unknown_workspace(diglot: Run, url: str) -> None:
             "",
             "diglot: there is no such workspace none\n",
         )
+
+
+async def fill_international(url: str, *, delete: bool) -> None:
+    """Store a contact whose address is shown in other letters than it is compared in."""
+    async with serving(url, now=TIME, webhook_targets="any") as server:
+        key = await server.key("misar", "acme")
+        hook = {"url": "https://hooks.example.com/x", "events": ["contact.created"]}
+        await send(server.client, key, "/mail/v1/webhooks", hook)
+        body = {"email": "Zoe\u0308@BÜcher.example", "first_name": MARKER}
+        created = await send(server.client, key, "/mail/v1/contacts", body, "create")
+        if delete:
+            path = f"/mail/v1/contacts/{created['data']['id']}"
+            assert (await server.client.delete(path, headers=bearer(key))).is_success
+
+
+@pytest.mark.parametrize("delete", [False, True], ids=["kept", "deleted"])
+def test_an_address_in_other_letters(diglot: Run, url: str, *, delete: bool) -> None:
+    """All that is stored of a person is found by each form of the address."""
+    asyncio.run(fill_international(url, delete=delete))
+    for address in ("zoë@bücher.example", "ZOË@xn--bcher-kva.example"):
+        exported = json.loads(
+            diglot("contacts", "export", address, "--workspace", "acme", "--database", url).out
+        )
+        assert (exported["contact"] is None) == delete
+        assert delete or exported["contact"]["email"] == "Zoe\u0308@BÜcher.example"
+        assert exported["deliveries"]
+        assert exported["kept_responses"]
+    command = ("contacts", "erase", address, "--workspace", "acme", "--confirm", address, "--database", url)
+    assert diglot(*command).code == 0
+    assert MARKER not in str(asyncio.run(load_rows(url)))

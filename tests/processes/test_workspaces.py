@@ -1,20 +1,27 @@
 """Renaming and deleting workspaces by commands."""
 
 import asyncio
+from functools import partial
 
 import pytest
+from sqlalchemy import select
 
 from diglot.service.access.keys import Keys
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.storage import removal
+from diglot.storage.access.rate_counts import RateRequest, count_request
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import ephemeral_metadata, metadata, workspace_profiles, workspaces
+from diglot.storage.schema import ephemeral_metadata, metadata, rate_counts, workspace_profiles, workspaces
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import bind_workspace
 from support.commands import Run, command_runner
 from support.marked_rows import OF_WORKSPACES, insert_marked, load_rows, workspace_of
 from support.servers.in_process import bearer, serving
 
 MARKER, OTHER = "leaves-nothing", "stays"
 ROWS = 7
+COUNTED = Statement(select(rate_counts.c.workspace))
 
 
 @pytest.fixture
@@ -27,7 +34,44 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 def test_every_table_is_covered() -> None:
     """A table either belongs to workspaces, or has no rows of them."""
     assert {*removal.TABLES, workspaces, workspace_profiles} == {*OF_WORKSPACES} == {*metadata.sorted_tables}
-    assert not [table for table in ephemeral_metadata.sorted_tables if "workspace" in table.c]
+    assert [table.name for table in ephemeral_metadata.sorted_tables if "workspace" in table.c] == [
+        "rate_counts"
+    ]
+
+
+def test_the_counts_of_requests_are_deleted(diglot: Run, url: str) -> None:
+    """Those of another workspace stay."""
+
+    async def count_both() -> list[int]:
+        engine = create_engine(url)
+        await engine.open()
+        try:
+            for number in (1, 2):
+                request = RateRequest("key", "bucket", 7, 0, 1_000, 5)
+                await engine.run_ephemeral(bind_workspace(number, partial(count_request, request=request)))
+            return await numbers(engine)
+        finally:
+            await engine.close()
+
+    async def numbers(engine: Engine) -> list[int]:
+        rows = await engine.run_ephemeral(lambda transaction: transaction.fetch_all(COUNTED))
+        return sorted(row[0] for row in rows)
+
+    async def left() -> list[int]:
+        engine = create_engine(url)
+        await engine.open()
+        try:
+            return await numbers(engine)
+        finally:
+            await engine.close()
+
+    for name in ("one", "two"):
+        assert (
+            diglot("keys", "create", "--dialect", "misar", "--workspace", name, "--database", url).code == 0
+        )
+    assert asyncio.run(count_both()) == [1, 2]
+    assert diglot("workspaces", "delete", "one", "--confirm", "one", "--database", url).code == 0
+    assert asyncio.run(left()) == [2]
 
 
 @pytest.mark.parametrize("first", [1, 2])

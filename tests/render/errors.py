@@ -21,6 +21,7 @@ from diglot.errors import (
     Fault,
     Forbidden,
     IdempotencyKeyReused,
+    InUse,
     InvalidInput,
     LimitReached,
     MalformedRequest,
@@ -135,6 +136,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _BOTH,
         "The object already exists, or the request changes members of a dynamic segment by hand",
         "Update the existing object, or change the segment's rules",
+    ),
+    (
+        InUse("reference", "Rules exclude it and would become invalid: segment 019ca3f1-... (Others)"),
+        _TOPMAIL,
+        "Rules exclude the tag or the list, and the request has `force=false`",
+        "Change these rules, or delete it without `force=false`: they match no contact then",
     ),
     (
         IdempotencyKeyReused(),

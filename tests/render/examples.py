@@ -2,7 +2,6 @@
 
 import json
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from diglot.api.rules import Words, read_condition, write_condition
 from diglot.conditions.check import check_condition
@@ -13,7 +12,6 @@ from support.canonical import written
 from support.paths import SPEC
 from support.spec_data import read as decoded
 
-_UTC: Final = ZoneInfo("UTC")
 _WIDTH: Final = 72
 
 
@@ -23,7 +21,7 @@ def examples() -> str:
 
 
 def _example(example: dict[str, Any]) -> str:
-    node = check_condition(written(example["condition"]), _UTC)
+    node = check_condition(written(example["condition"]))
     wires = {title: (json.loads(write_condition(node, words)), words) for title, words in _DIALECTS.items()}
     heads = "".join(f"<th>{title}{_note(wire, words)}</th>" for title, (wire, words) in wires.items())
     cells = "".join(f"<td>\n\n```json\n{_laid_out(wire)}\n```\n\n</td>" for wire, _ in wires.values())
@@ -37,7 +35,7 @@ _DIALECTS: Final = {"Misar: <code>filter_criteria</code>": MISAR, "Topmail: <cod
 def _note(wire: Any, words: Words) -> str:
     """Return a note if strict emulation rejects the condition."""
     try:
-        check_condition(read_condition(wire, words, strict=True), _UTC)
+        check_condition(read_condition(wire, words, strict=True))
     except InvalidInput:
         return " (extension)"
     return ""

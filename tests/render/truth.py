@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind, kind_of
+from diglot.conditions.text import normalize_name
 from render.markdown import code, json_code, table
 from support.spec_data import DEFAULT_ZONE, OPERATORS, population, rows
 from support.spec_data import Row as Truth
@@ -87,7 +88,8 @@ def _value(contact: Mapping[str, Any], field: str) -> str:
 
 def _stored(contact: Mapping[str, Any], field: str) -> Any:
     if field.startswith(ATTRIBUTE_PREFIX):
-        return contact.get("attributes", {}).get(field.removeprefix(ATTRIBUTE_PREFIX))
+        attributes = {normalize_name(key): value for key, value in contact.get("attributes", {}).items()}
+        return attributes.get(normalize_name(field.removeprefix(ATTRIBUTE_PREFIX)))
     status = contact.get("status", "subscribed")
     created = {"status": status, "subscribed": status == "subscribed"}
     return created.get(field, contact.get(field, 0 if field.startswith("total_") else None))

@@ -13,6 +13,10 @@ DIALECTS: Final = ("misar", "topmail")
 # npm packages are named with their version; those from PyPI are in the extra `sdks` of pyproject.toml.
 TYPESCRIPT: Final = "typescript@6.0.3"
 NODE_TYPES: Final = "@types/node@20.17.58"
+OPENAPI_TYPESCRIPT: Final = "openapi-typescript@7.13.0"
+# The generator takes no newer version of TypeScript; the programs are checked with the one above.
+OPENAPI_TYPESCRIPT_NEEDS: Final = "typescript@5.9.3"
+OPENAPI_FETCH: Final = "openapi-fetch@0.17.0"
 HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
 
 
@@ -85,6 +89,20 @@ SDKS: Final = (
         run="python DIALECT.py",
         environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
         remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
+        name="openapi-typescript",
+        language="TypeScript",
+        generate=f"npx --yes -p {OPENAPI_TYPESCRIPT_NEEDS} -p {OPENAPI_TYPESCRIPT} "
+        "openapi-typescript ./openapi/DIALECT.json -o DIALECT-typescript.d.ts",
+        story="DIALECT.ts",
+        prepare=(f"{_TYPESCRIPT} {OPENAPI_FETCH}",),
+        checks=(_TSC,),
+        run="node made/DIALECT.js",
+        remarks=(
+            r"^. openapi-typescript [\d.]+$",
+            r"^. \./openapi/DIALECT\.json . DIALECT-typescript\.d\.ts \[[\d.]+m?s\]$",
+        ),
     ),
     Sdk(
         name="hey-api",
@@ -162,6 +180,19 @@ SDKS: Final = (
         packages=("php-cli", "php-curl", "php-mbstring", "php-guzzlehttp-guzzle", "php-guzzlehttp-psr7"),
         checks=("php load.php DIALECT-php", "php -l DIALECT.php"),
         run="php DIALECT.php",
+        remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
+        name="openapi-generator-ruby",
+        language="Ruby",
+        generate="openapi-generator-cli generate -g ruby -i ./openapi/DIALECT.json -o DIALECT-ruby "
+        "--openapi-normalizer SECURITY_SCHEMES_FILTER=type:http "
+        "--additional-properties gemName=diglot_DIALECT,moduleName=DiglotDialect",
+        story="DIALECT.rb",
+        packages=("ruby", "ruby-typhoeus"),
+        # Ruby has no types to check: loading everything that was generated is what the language allows.
+        checks=("ruby -I DIALECT-ruby/lib -r diglot_DIALECT -c DIALECT.rb",),
+        run="ruby DIALECT.rb",
         remarks=_OPENAPI_GENERATOR,
     ),
 )

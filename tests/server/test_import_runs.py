@@ -50,9 +50,9 @@ class FixedSize(PartSize):
     def __init__(self) -> None:
         super().__init__(PART)
 
-    def adapt(self, items: int, seconds: float) -> None:
+    def adapt(self, items: int, seconds: float, target: float = 0) -> None:
         assert 0 < items <= PART
-        assert seconds > 0
+        assert seconds > 0 < target
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,9 @@ from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine, UnitOfWork
+from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
 from support.servers.in_process import bearer, serving
+from support.statements import recording
 
 NOW = 1_770_000_000_000_000
 LATER = NOW + 60_000_000
@@ -71,6 +73,50 @@ async def test_a_use_only_moves_forward(engine: Engine) -> None:
     assert uses.latest_use(key.id, LATER) == LATER
     assert uses.latest_use(key.id, None) == NOW
     assert uses.latest_use("another", LATER) == LATER
+
+
+async def create_keys(engine: Engine, number: int) -> list[str]:
+    """Create keys in workspaces of their own, and return their ids."""
+    for each in range(number):
+        await Keys(engine).create(get_dialect("misar").key_format, f"w{each}")
+    return [key.id for _, key in await Keys(engine).list_all()]
+
+
+async def test_a_flush_is_one_statement(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server gets all uses in one, because one for each key would cost it several times as much."""
+    first, *others = await create_keys(engine, 4)
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("a statement for each key")
+
+    uses = KeyUsage(engine)
+    for key, instant in ((first, LATER), *((key, NOW) for key in others), ("unknown", NOW)):
+        uses.record_use(key, instant)
+    monkeypatch.setattr(PostgreSQLTransaction, "execute_many", fail)
+    with recording() as statements:
+        await uses.flush()
+    assert len(statements) == 1
+    late = KeyUsage(engine)
+    for key in (first, others[0]):
+        late.record_use(key, NOW + 1)
+    await late.flush()
+    assert sorted(map(str, await stored_uses(engine))) == sorted(map(str, (LATER, NOW + 1, NOW, NOW)))
+
+
+async def test_parallel_flushes_wait_in_one_order(engine: Engine) -> None:
+    """Processes that saw the same keys in another order do not deadlock, and the latest use is stored."""
+    keys = await create_keys(engine, 12)
+
+    async def flush(number: int) -> None:
+        uses = KeyUsage(engine)
+        for key in keys if number % 2 else reversed(keys):
+            uses.record_use(key, NOW + number)
+        await uses.flush()
+        assert uses.latest_use(keys[0], None) is None, "all are written"
+
+    await asyncio.gather(*map(flush, range(40)))
+    assert await stored_uses(engine) == [NOW + 39] * len(keys)
+    assert engine.usage().errors == {}
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), asyncio.CancelledError()])

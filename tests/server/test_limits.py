@@ -4,15 +4,20 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from diglot.errors import Misconfigured
+from diglot.model.workspaces import Caller
 from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.setting_sources import load_settings
 from diglot.storage.connect import create_engine
+from diglot.storage.schema import rate_counts
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.statement import Statement
 from support.engines import POOLED_TOO, SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 from support.servers.process import running
@@ -239,6 +244,19 @@ async def test_a_window_before_the_last_does_not_count(engine: Engine) -> None:
         anew = await limits.consume("key", bucket, rate)
         assert anew is not None
         assert anew.remaining == 2
+
+
+@POOLED_TOO
+async def test_parallel_counts_of_a_workspace(engine: Engine) -> None:
+    """Keys that share a rate do not wait for each other in a circle, and each request is counted once."""
+    limits = RateLimits(engine, lambda: NOW, workspace_rate=10)
+    callers = [Caller(1, ZoneInfo("UTC"), key, frozenset()) for key in "abc"]
+    counted = (limits.consume_of(callers[n % 3], "bucket", Rate(20)) for n in range(90))
+    states = await asyncio.gather(*counted)
+    assert Counter(state is not None and state.is_exceeded for state in states) == {False: 60, True: 30}
+    stored = Statement(select(rate_counts.c.workspace, rate_counts.c.key, rate_counts.c.count))
+    rows = await engine.run_ephemeral(lambda transaction: transaction.fetch_all(stored))
+    assert {tuple(row) for row in rows} == {(1, "workspace", 60), *((1, key, 20) for key in "abc")}
 
 
 async def test_a_locked_counter_does_not_block_a_response() -> None:

@@ -56,9 +56,10 @@ class FixedSize(parts.PartSize):
     def __init__(self) -> None:
         super().__init__(PART)
 
-    def adapt(self, items: int, seconds: float) -> None:
+    def adapt(self, items: int, seconds: float, target: float = 0) -> None:
         assert 0 < items <= PART
         assert seconds > 0
+        assert target > 0
 
 
 @pytest.fixture(autouse=True)
@@ -215,8 +216,8 @@ async def test_the_next_write_begins_with_the_size_of_the_last_part(
     """A client that imports often pays once for small parts; other segments make it begin anew."""
 
     class Growing(PartSize):
-        def adapt(self, items: int, seconds: float) -> None:
-            del items, seconds
+        def adapt(self, items: int, seconds: float, target: float = 0) -> None:
+            del items, seconds, target
             self.items = ROWS
 
     insert, inserted = contact_writes.insert_contacts, []
@@ -240,7 +241,9 @@ async def test_the_next_write_begins_with_the_size_of_the_last_part(
 
 async def test_an_empty_write_is_answered(client: Client) -> None:
     """It has no parts; with a key its response is stored like any other."""
-    first, again = [await client.send("PATCH", BULK, {"ids": [], "update": {}}, "e") for _ in range(2)]
+    first, again = [
+        await client.send("PATCH", BULK, {"ids": [], "update": {"company": "Acme"}}, "e") for _ in range(2)
+    ]
     assert first.json() == {"success": True, "updated": 0, "not_found": []}
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
 
@@ -252,7 +255,7 @@ async def test_the_time_of_a_part_has_its_writes(
     wait = "EXISTS (SELECT 1 FROM pg_sleep(0.2))" if database is not SQLITE else "1 = 1"
     slow = Statement(delete(tags).where(text(wait)))
     taken: list[float] = []
-    monkeypatch.setattr(FixedSize, "adapt", lambda _, items, seconds: taken.append(seconds))
+    monkeypatch.setattr(FixedSize, "adapt", lambda _, items, seconds, target: taken.append(seconds))
     workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
 
     async def write_part(unit: WriteUnit, _: parts.Progress, end: int) -> None:

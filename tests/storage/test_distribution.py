@@ -1,25 +1,25 @@
 """`diglot migrate --distribute` with a pretended Citus: a place for each table, a line for each fault."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import Connection, Table, UniqueConstraint, text
 
 from diglot.storage.schema import ephemeral_metadata, metadata, migrate, revisions, workspaces
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST, REVISIONS
+from diglot.storage.sql.citus import tables
 from diglot.storage.sql.database import TablePlacement
 from diglot.storage.sql.databases import find_database
 from support import fake_citus
 from support.commands import CommandResult, Run, command_runner
-from support.engines import DATABASES, SQLITE, Database
+from support.earlier_revisions import take_back
+from support.engines import SERVERS, lend_each
 from support.marked_rows import insert_marked
 
-SERVERS = [database for database in DATABASES if database is not SQLITE]
 COPIED = {"alembic_version", "workspace_profiles", "keys", "sessions"}
-EPHEMERAL = {"ephemeral.rate_counts": "key", "ephemeral.leases": "work"}
+ELSEWHERE = {"ephemeral.leases": "work"}
 APPLIED = "".join(f"Revision {revision} is applied.\n" for revision in REVISIONS)
 DONE = f"The database is at revision {LATEST} already.\n"
 
@@ -30,18 +30,7 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return command_runner(capsys, monkeypatch)
 
 
-@pytest.fixture(params=SERVERS, ids=lambda database: database.name)
-def database(request: pytest.FixtureRequest) -> Database:
-    """Return each server's database in turn."""
-    result: Database = request.param
-    return result
-
-
-@pytest_asyncio.fixture
-async def empty(database: Database) -> AsyncIterator[str]:
-    """Lend the URL of a database without tables and without Citus."""
-    async with database.empty() as lent_url:
-        yield lent_url
+database = lend_each(SERVERS)
 
 
 @pytest.fixture
@@ -66,7 +55,7 @@ def test_every_table_has_a_place() -> None:
     placements = {placement.name: placement for placement in list_placements()}
     every = (*metadata.sorted_tables, *ephemeral_metadata.sorted_tables)
     assert placements.keys() == {table.fullname for table in every} | {"alembic_version"}
-    expected = dict.fromkeys(COPIED) | EPHEMERAL
+    expected = dict.fromkeys(COPIED) | ELSEWHERE
     assert {name: one.column for name, one in placements.items()} == {
         name: expected.get(name, "workspace") for name in placements
     }
@@ -105,31 +94,102 @@ def test_a_fresh_database_is_distributed_once(diglot: Run, cluster: str) -> None
     told = f"{len(names)} tables are distributed now: {', '.join(names)}."
     assert first.out.splitlines()[1:] == [told]
     placed = asyncio.run(fake_citus.read_placements(cluster))
-    assert {name: column for name, (column, _) in placed.items()} == {
-        placement.name: placement.column for placement in list_placements()
+    assert {name: (one.column, one.shards) for name, one in placed.items()} == {
+        placement.name: (placement.column, placement.shards) for placement in list_placements()
     }
-    assert len({colocation for column, colocation in placed.values() if column == "workspace"}) == 1
-    assert asyncio.run(fake_citus.read_shard_counts(cluster)) == {"ephemeral.leases": 1}
+    assert len({one.colocation for one in placed.values() if one.column == "workspace"}) == 1
     assert distribute(diglot, cluster) == CommandResult(0, f"{DONE}All tables are distributed already.\n", "")
     assert diglot("migrate", "--database", cluster) == CommandResult(0, DONE, "")
 
 
-def test_what_a_later_revision_made_is_distributed(diglot: Run, cluster: str) -> None:
-    """A run completes what is missing, also if the other tables have rows."""
+def forget(url: str, *tables: str) -> None:
+    """Leave tables on one node, as a revision does that makes them."""
+    names = ", ".join(f"'{name}'::regclass" for name in tables)
+    asyncio.run(fake_citus.run(url, f"DELETE FROM citus.pg_dist_partition WHERE logicalrelid IN ({names})"))
+
+
+@pytest.mark.parametrize("options", [(), ("--distribute",)], ids=["migrate", "distribute"])
+def test_a_half_distributed_schema_is_completed(diglot: Run, cluster: str, options: tuple[str, ...]) -> None:
+    """A run distributes what is missing, with the option or without, also if the other tables have rows."""
     assert distribute(diglot, cluster).code == 0
     asyncio.run(insert_marked(cluster, 1, "acme", 1, "kept"))
-    missing = "('deliveries'::regclass, 'ephemeral.leases'::regclass)"
-    asyncio.run(
-        fake_citus.run(
-            cluster,
-            f"DELETE FROM deliveries; DELETE FROM citus.pg_dist_partition WHERE logicalrelid IN {missing}",
-        )
-    )
+    asyncio.run(fake_citus.run(cluster, "DELETE FROM deliveries"))
+    forget(cluster, "deliveries", "ephemeral.leases")
     told = "2 tables are distributed now: deliveries, ephemeral.leases.\n"
-    assert distribute(diglot, cluster) == CommandResult(0, f"{DONE}{told}", "")
+    assert diglot("migrate", *options, "--database", cluster) == CommandResult(0, f"{DONE}{told}", "")
     placed = asyncio.run(fake_citus.read_placements(cluster))
     assert placed["deliveries"] == placed["webhooks"]
-    assert placed["ephemeral.leases"][0] == "work"
+    assert placed["ephemeral.leases"].column == "work"
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("keys", "list")], ids=" ".join)
+def test_a_half_distributed_schema_is_not_used(diglot: Run, cluster: str, command: tuple[str, ...]) -> None:
+    """What was written to a table on one node could not be distributed later."""
+    assert distribute(diglot, cluster).code == 0
+    forget(cluster, "deliveries", "ephemeral.leases")
+    assert diglot(*command, "--database", cluster) == refused(
+        "these tables are not distributed, although others are: deliveries, ephemeral.leases: run "
+        "`diglot migrate` with the URL of the coordinator of Citus first"
+    )
+
+
+def test_tables_that_are_all_on_one_node_are_used(diglot: Run, cluster: str) -> None:
+    """A database with Citus need not be distributed, also if Citus knows of a table."""
+    assert diglot("migrate", "--database", cluster).code == 0
+    known = "INSERT INTO citus.pg_dist_partition VALUES ('keys'::regclass, NULL, 's', 0, NULL)"
+    asyncio.run(fake_citus.run(cluster, known))
+    assert diglot("keys", "list", "--database", cluster) == CommandResult(0, "", "")
+    assert diglot("migrate", "--database", cluster) == CommandResult(0, DONE, "")
+
+
+def distribute_r003(url: str) -> None:
+    """Leave a database that a version with revision r003 distributed."""
+
+    def place(connection: Connection) -> None:
+        counts = "ephemeral.rate_counts"
+        placements = [
+            replace(one, column="key", beside=None) if one.name == counts else one
+            for one in list_placements()
+        ]
+        tables.distribute_tables(connection, placements)
+
+    async def take() -> None:
+        await migrate.upgrade_schema(url)
+        await take_back(url, "r003")
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            await transaction.run_sync(place)
+
+    asyncio.run(take())
+
+
+def test_a_distributed_database_is_upgraded(diglot: Run, cluster: str) -> None:
+    """The table that a revision makes anew is distributed in the same run."""
+    distribute_r003(cluster)
+    told = (
+        f"The database is at revision {LATEST} now; it was r003.\n"
+        "1 table is distributed now: ephemeral.rate_counts.\n"
+    )
+    assert diglot("migrate", "--database", cluster) == CommandResult(
+        0, told, f"Revision {LATEST} is applied.\n"
+    )
+    placed = asyncio.run(fake_citus.read_placements(cluster))
+    assert placed["ephemeral.rate_counts"] == placed["workspaces"]
+
+
+def test_a_node_that_is_away_stops_an_upgrade_only(diglot: Run, cluster: str) -> None:
+    """Without anything to do, a script that begins with `diglot migrate` goes on."""
+    distribute_r003(cluster)
+    leave = "UPDATE citus.pg_dist_node SET answers = {} WHERE nodename = 'db2'"
+    asyncio.run(fake_citus.run(cluster, leave.format("false")))
+    assert diglot("migrate", "--database", cluster) == refused(
+        "these nodes of Citus do not answer: db2:5432: start them, or remove them with citus_remove_node, "
+        "and run the command again"
+    )
+    assert asyncio.run(revisions.read_revision(cluster)) == "r003"
+    asyncio.run(fake_citus.run(cluster, leave.format("true")))
+    assert diglot("migrate", "--database", cluster).code == 0
+    asyncio.run(fake_citus.run(cluster, leave.format("false")))
+    assert diglot("migrate", "--database", cluster) == CommandResult(0, DONE, "")
 
 
 def test_a_migrated_database_without_rows_is_distributed(diglot: Run, cluster: str) -> None:

@@ -20,21 +20,16 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable
 
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import metadata
+from diglot.storage.schema import ephemeral_metadata, metadata
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction, WritingTransaction
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import Statement
-from support.engines import DATABASES, SQLITE, Database
+from support.engines import ON_SERVERS, Database
 from support.reporting import SEED
 from support.statements import recording
 
-SERVERS = pytest.mark.parametrize(
-    "database",
-    [database for database in DATABASES if database is not SQLITE],
-    ids=lambda database: database.name,
-)
 ROUNDS: Final = 150
 KEYS: Final = 6
 _TABLES = MetaData()
@@ -145,7 +140,7 @@ async def _act(transaction: Transaction, rng: Random, *, apart: bool) -> list[An
     return found
 
 
-@SERVERS
+@ON_SERVERS
 async def test_together_is_as_apart(database: Database, pytestconfig: pytest.Config) -> None:
     """Random transactions leave and read the same, whether their writes are sent together or one by one."""
     seed = pytestconfig.stash[SEED]
@@ -168,7 +163,7 @@ async def test_together_is_as_apart(database: Database, pytestconfig: pytest.Con
         await apart.close()
 
 
-@SERVERS
+@ON_SERVERS
 async def test_what_is_sent(database: Database) -> None:
     """Writes wait for one of the same table, for a statement that needs them, or for the commit."""
     add = {name: WRITES[name, "add"] for name in "abc"}
@@ -198,7 +193,7 @@ async def test_what_is_sent(database: Database) -> None:
         await engine.close()
 
 
-@SERVERS
+@ON_SERVERS
 async def test_what_stays_apart(database: Database) -> None:
     """Writes of two workspaces, and of a table that a distributed database copies to every node."""
     add = WRITES["a", "add"], WRITES["b", "add"]
@@ -220,7 +215,7 @@ async def test_what_stays_apart(database: Database) -> None:
         await engine.close()
 
 
-@SERVERS
+@ON_SERVERS
 @pytest.mark.parametrize("count", [1, 3])
 async def test_rows_that_refer_to_others(database: Database, count: int) -> None:
     """Rows are sent after or with those that they refer to, and are deleted before or with them."""
@@ -242,7 +237,7 @@ async def test_rows_that_refer_to_others(database: Database, count: int) -> None
         await engine.close()
 
 
-@SERVERS
+@ON_SERVERS
 async def test_a_unit_that_fails_sends_nothing(database: Database) -> None:
     """What it held is forgotten, and a fault of a held write fails the unit."""
 
@@ -269,5 +264,6 @@ async def test_a_unit_that_fails_sends_nothing(database: Database) -> None:
 def test_the_tables_that_are_copied_stay_apart() -> None:
     """Writes of exactly those tables are joined that Citus divides by the workspace."""
     divided = {one.name for one in list_placements() if one.column == "workspace"}
-    joined = {name for name, table in metadata.tables.items() if POSTGRESQL.compile(delete(table)).divisible}
+    tables = (*metadata.sorted_tables, *ephemeral_metadata.sorted_tables)
+    joined = {table.fullname for table in tables if POSTGRESQL.compile(delete(table)).divisible}
     assert joined == divided

@@ -3,16 +3,14 @@
 from typing import Any
 
 import asyncpg
-import pytest
 
 from diglot.service.parts import LARGEST_PART
-from support.engines import DATABASES, SQLITE, Database
+from support.engines import ON_SERVERS, Database
 from support.servers.api_clients import Misar, dialect_clients
 from support.servers.in_process import serving
 
 FEW = 60
 MANY = 3_000
-SERVERS = [database for database in DATABASES if database is not SQLITE]
 # Enough executions that the server keeps one plan for all of them.
 EXECUTIONS = 8
 _ROWS_SCANNED = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'contacts'"
@@ -23,7 +21,7 @@ async def _import(misar: Misar, count: int) -> None:
     await misar.request("POST", "/contacts/import", {"contacts": rows})
 
 
-@pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+@ON_SERVERS
 async def test_an_old_plan_is_not_used(database: Database) -> None:
     """An import into a table that was analyzed when it was small does not scan it."""
     async with database.fresh() as url:

@@ -1,6 +1,7 @@
 """The migrations create exactly the schema of the code, in one transaction, once, in a known database."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -12,17 +13,26 @@ from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, Executable, event, inspect, select, update
 
 from diglot.errors import DatabaseAway, Misconfigured
-from diglot.storage.schema import metadata, migrate, revisions, workspace_profiles, workspaces
+from diglot.storage.schema import (
+    attribute_keys,
+    ephemeral_metadata,
+    metadata,
+    migrate,
+    revisions,
+    segments,
+    workspace_profiles,
+    workspaces,
+)
 from diglot.storage.schema.revisions import LATEST, REVISIONS
 from diglot.storage.sql.backups import sqlite_backup
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support.earlier_revisions import take_back
-from support.engines import DATABASES, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
+from support.engines import DATABASES, ON_SERVERS, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
 from support.partitioned_tables import partition_number
 from support.servers.in_process import bearer, serving
 
@@ -44,6 +54,55 @@ async def test_the_migrated_schema_is_the_schema(database: Database) -> None:
     """No further migration has anything to do; one that is partitioned by workspace lacks nothing."""
     async with database.fresh() as url, find_database(url).load_migrator().begin(url) as transaction:
         assert await transaction.run_sync(differences) == []
+
+
+def ephemeral_tables(connection: Connection) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the columns and the key of each ephemeral table."""
+    found = inspect(connection)
+    return {
+        name: (
+            [column["name"] for column in found.get_columns(name, "ephemeral")],
+            found.get_pk_constraint(name, "ephemeral")["constrained_columns"],
+        )
+        for name in found.get_table_names("ephemeral")
+    }
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
+@ON_SERVERS
+async def test_the_ephemeral_tables_are_those_of_the_code(database: Database, revision: str | None) -> None:
+    """A server's database has them, whatever revision it was at; SQLite has a file of its own for them."""
+    async with database.empty() as url:
+        if revision is not None:
+            await migrate.upgrade_schema(url)
+            await take_back(url, revision)
+        await migrate.upgrade_schema(url)
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            found = await transaction.run_sync(ephemeral_tables)
+    assert found == {
+        table.name: (table.c.keys(), table.primary_key.columns.keys())
+        for table in ephemeral_metadata.sorted_tables
+    }
+
+
+@ON_SERVERS
+async def test_later_revisions_set_no_storage(database: Database) -> None:
+    """Citus refuses to change how a distributed table stores a column, so only the first revision does."""
+    done: list[str] = []
+    found: set[int] = set()
+
+    def note(*execution: Any) -> None:
+        if re.search(r"\bSET\s+(STORAGE|COMPRESSION)\b", execution[2], re.IGNORECASE):
+            found.add(len(done))
+
+    async with database.empty() as url:
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            await migrate.upgrade_schema(url, done.append)
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    assert done == list(REVISIONS)
+    assert found == {0}, "those of r001, before it is reported"
 
 
 def test_the_revisions_are_those_of_the_scripts() -> None:
@@ -142,6 +201,38 @@ async def test_an_upgrade_counts_what_limits_apply_to(url: str) -> None:
     assert await _counts(url) == counted
 
 
+async def test_an_upgrade_keeps_dates_as_they_were_sent(url: str) -> None:
+    """Rules of r001, whose local instants had become those of the zone of that day, are as if stored now."""
+    local, mixed = "2026-01-01 10:00", ["2026-01-01", "2026-01-01T10:00:00.5", "2026-01-01T10:00:00Z"]
+    rules: list[dict[str, Any]] = [
+        {"field": "created_at", "operator": "gte", "value": local},
+        {"field": "created_at", "operator": "not_in_list", "value": mixed},
+        {"match": "any", "rules": [{"field": "seen", "operator": "before", "value": "2026-01-01T10:00:00"}]},
+        {"field": "seen", "operator": "is_set", "value": local},
+        {"field": "seen", "operator": "equals", "value": local},
+    ]
+    async with serving(url) as server:
+        key = bearer(await server.key("topmail", "one"))
+        created: dict[str, Any] = {"name": "a", "conditions": {"match": "all", "rules": rules}}
+        assert (await server.client.post("/api/v1/segments", headers=key, json=created)).status_code == 201
+        for number, names in enumerate((["plan", "a.b"], ["Plan", "plan"])):
+            contact = {"email": f"{number}@example.com", "attributes": dict.fromkeys(names, 1)}
+            answer = await server.client.post("/api/v1/contacts", headers=key, json=contact)
+            assert answer.status_code == 201, answer.text
+    stored = await _read(url, select(segments.c.tree))
+    await take_back(url, "r001")
+    ten = 1_767_261_600_000_000
+    resolved = stored[0][0]
+    for text, instant in (("2026-01-01T10:00:00", ten), ("2026-01-01T10:00:00.500000", ten + 500_000)):
+        resolved = resolved.replace(f'"type":"local","value":"{text}"', f'"type":"instant","value":{instant}')
+    assert resolved.count('"instant"') == 4
+    await _read(url, update(segments).values(tree=resolved).returning(segments.c.segment))
+    assert await migrate.upgrade_schema(url) == ("r001", LATEST)
+    assert await _read(url, select(segments.c.tree)) == stored
+    keys = await _read(url, select(attribute_keys.c.key))
+    assert {row[0] for row in keys} == {"plan", "a.b", "Plan"}
+
+
 async def test_an_upgrade_copies_a_file_first(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +280,11 @@ async def test_an_upgrade_without_a_copy_is_refused(monkeypatch: pytest.MonkeyPa
             await migrate.upgrade_schema(url)
         assert await revisions.read_revision(url) == "r001"
         assert not list(parse_sqlite_path(url).parent.glob("*before*"))
+
+
+async def _read(url: str, statement: Executable) -> list[Any]:
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        return await transaction.run_sync(lambda one: [tuple(row) for row in one.execute(statement)])
 
 
 async def _counts(url: str) -> list[tuple[str, int, int, int]]:

@@ -16,10 +16,23 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
-from diglot.storage.schema import contacts, field_instants, keys, list_members, lists, tags, workspaces
+from diglot.storage.background import due_work, metrics
+from diglot.storage.schema import (
+    contacts,
+    field_instants,
+    keys,
+    leases,
+    list_members,
+    lists,
+    rate_counts,
+    tags,
+    workspaces,
+)
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
+from diglot.storage.sweeps import SweepStatement
+from diglot.storage.webhooks import webhooks
 from support import canonical, truth_sample
-from support.engines import PARTITIONED_POSTGRESQL, Database
+from support.engines import PARTITIONED_POSTGRESQL, Database, lend_each
 from support.membership.random_world import open_world
 from support.openapi.exchanges import Story, load_stories
 from support.openapi.http_examples import run_story
@@ -47,11 +60,7 @@ STORIES: Final = load_stories()
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="session", params=[PARTITIONED_POSTGRESQL], ids=lambda database: database.name)
-def database(request: pytest.FixtureRequest) -> Database:
-    """Return the partitioned database in place of all others."""
-    result: Database = request.param
-    return result
+database = lend_each([PARTITIONED_POSTGRESQL])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -83,6 +92,21 @@ async def test_every_fixed_statement(connection: Any, telling: Telling) -> None:
             found.setdefault(name, []).append(texts[sql.text])
     assert {name for name, counts in found.items() if max(counts) > 1} == set(SWEEPS)
     telling(TITLE, f"{len(texts)} fixed statements of the source: {describe(texts.values())}")
+
+
+async def test_listed_workspaces_are_asked_alone(connection: Any) -> None:
+    """If a node is away, a sweep is repeated for lists of workspaces, which must not ask for any other."""
+    counts = {
+        name: await count_with_any_values(connection, sweep._of_listed.sql_for(POSTGRESQL))
+        for module in (due_work, webhooks)
+        for name, sweep in vars(module).items()
+        if isinstance(sweep, SweepStatement)
+    }
+    assert len(counts) == 5
+    counts["metrics"] = await count_with_any_values(
+        connection, metrics._METRICS_OF_LISTED.sql_for(POSTGRESQL)
+    )
+    assert set(counts.values()) == {1}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -142,6 +166,13 @@ def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
     yield "right", select(c.id).where(c.workspace == bound, c.pk == 1), 1
     yield "no partition", select(keys.c.id).where(keys.c.workspace == bound), 0
     yield "one row", insert(tags), 1
+    names = [*rate_counts.c.keys()]
+    two: list[dict[str, Any]] = [{name: bindparam(f"{name}_{of}") for name in names} for of in (1, 2)]
+    yield "two workspaces", insert(rate_counts).values(two), PARTITION_COUNT
+    two = [row | {"workspace": bindparam("workspace")} for row in two]
+    yield "two rows of one", insert(rate_counts).values(two), 1
+    yield "two rows of none", insert(keys).values([{"id": "a"}, {"id": "b"}]), 0
+    yield "all leases", select(leases), 1
     yield "no workspace", select(c.id).where(c.pk == 1), PARTITION_COUNT
     yield "an empty range", select(c.id).where(c.pk > 1, c.pk < 1), PARTITION_COUNT
     yield "update without it", update(contacts).where(c.pk == 1).values(status="x"), PARTITION_COUNT

@@ -6,15 +6,10 @@ import asyncpg
 import pytest
 
 from diglot.storage.sql.pool.postgresql_sessions import read_sessions
-from support.engines import DATABASES, SQLITE, Database
+from support.engines import ON_SERVERS, Database
 from support.openapi.exchanges import load_stories
 from support.openapi.http_examples import run_story
 
-SERVERS = pytest.mark.parametrize(
-    "database",
-    [database for database in DATABASES if database is not SQLITE],
-    ids=lambda database: database.name,
-)
 ARRAYS = {
     "bool[]": [True, None, False],
     "bytea[]": [b"a\x00", b""],
@@ -26,7 +21,7 @@ ARRAYS = {
 }
 
 
-@SERVERS
+@ON_SERVERS
 @pytest.mark.parametrize("type_", ARRAYS)
 async def test_an_array_is_known(database: Database, type_: str) -> None:
     """One query goes to the server, and it reads and returns what the catalogue's description would."""
@@ -39,7 +34,7 @@ async def test_an_array_is_known(database: Database, type_: str) -> None:
         assert queries == [f"SELECT $1::{type_}"]
 
 
-@SERVERS
+@ON_SERVERS
 async def test_another_type_is_asked_for(database: Database) -> None:
     """What is not known is described by the catalogue, as the driver does it."""
     async with database.empty() as url:
@@ -49,7 +44,7 @@ async def test_another_type_is_asked_for(database: Database) -> None:
         await session.close()
 
 
-@SERVERS
+@ON_SERVERS
 async def test_no_story_asks(
     database: Database, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:

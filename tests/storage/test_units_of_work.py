@@ -1,6 +1,8 @@
 """Transactions on SQLite: one hop to a thread each, none for a point read, all or nothing."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,9 +13,10 @@ from sqlalchemy import literal_column, select
 from diglot.errors import NotFound
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.sql.pool.sqlite_thread import ConnectionThread
-from diglot.storage.sql.pool.sqlite_transaction import run_without_suspending
+from diglot.storage.sql.engine import Transaction, UnitOfWork
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
+from diglot.storage.sql.pool.sqlite.transaction import run_without_suspending
+from diglot.storage.sql.pool.sqlite.units import LONG_SECONDS
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -75,6 +78,43 @@ async def test_concurrent_writes_share_a_hop(engine: SQLite, hops: list[str]) ->
     """Concurrent writes share one commit."""
     assert await asyncio.gather(*(engine.write(three) for _ in range(20))) == [3] * 20
     assert hops == ["hop"]
+
+
+async def test_a_short_write_waits_for_one_long_unit(engine: SQLite) -> None:
+    """Long units of a workspace share a commit, until a unit of another workspace waits."""
+    ran: list[str] = []
+    begun, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def unit(name: str) -> UnitOfWork[bool]:
+        async def run(transaction: Transaction) -> bool:
+            loop.call_soon_threadsafe(begun.set)
+            if name.startswith("long"):
+                assert released.wait(30)
+                time.sleep(2 * LONG_SECONDS)  # noqa: ASYNC251 - on the connection's thread
+            ran.append(name)
+            return transaction.others_write
+
+        return run
+
+    async def begin(name: str, workspace: int) -> asyncio.Task[bool]:
+        task = asyncio.create_task(engine.write(unit(name), workspace=workspace))
+        await asyncio.sleep(0)
+        return task
+
+    released.set()
+    assert not await engine.write(unit("long"), workspace=1)
+    begun.clear()
+    released.clear()
+    units = [await begin(f"long {number}", 1) for number in range(3)]
+    await begun.wait()
+    # A unit of the workspace itself ends no commit.
+    units.append(await begin("long 3", 1))
+    short = await begin("short", 2)
+    released.set()
+    assert await short
+    assert await asyncio.gather(*units) == [False, True, True, True]
+    assert ran == ["long", "long 0", "short", "long 1", "long 2", "long 3"]
 
 
 async def test_a_failing_unit_is_rolled_back_alone(engine: SQLite) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
@@ -34,6 +33,17 @@ def _items(condition: Mapping[str, Any], mode: str, path: Path) -> list[Unchecke
     return [written(item, (*path, mode, index)) for index, item in enumerate(condition[mode])]
 
 
-def read(condition: Mapping[str, Any], zone: str) -> tree.Node:
-    """Return the checked tree of a canonical condition in a time zone."""
-    return check_condition(written(condition), ZoneInfo(zone))
+def read(condition: Mapping[str, Any], _zone: str = "UTC") -> tree.Node:
+    """Return the checked tree of a canonical condition, which is the same in every time zone."""
+    return check_condition(written(condition))
+
+
+def to_wire(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a condition in the shape of the vendors, which have no negation: its item stands alone."""
+    if "not" in condition:
+        return {"rules": [to_wire(condition["not"])]}
+    if "operator" not in condition:
+        ((mode, items),) = condition.items()
+        return {"mode": mode, "rules": [to_wire(item) for item in items]}
+    wire = {"field": condition["field"], "operator": condition["operator"]}
+    return wire | ({"value": condition["operand"]} if "operand" in condition else {})

@@ -26,9 +26,9 @@ async def take_back(url: str, revision: str) -> None:
 
 
 def _take_rows(connection: Connection, database: Database) -> Rows:
-    """Drop all tables and return their rows, those of profiles in the row of their workspace."""
+    """Drop all tables and return their rows, those of profiles also in the row of their workspace."""
     rows = {table.name: _all_of(connection, table) for table in metadata.sorted_tables}
-    profiles = {profile["workspace"]: profile for profile in rows.pop("workspace_profiles")}
+    profiles = {profile["workspace"]: profile for profile in rows["workspace_profiles"]}
     rows["workspaces"] = [row | profiles[row["workspace"]] for row in rows["workspaces"]]
     metadata.drop_all(connection)
     connection.exec_driver_sql("DROP TABLE alembic_version")

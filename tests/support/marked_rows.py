@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, inse
 
 from diglot.model.segments import SegmentType
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import metadata, segments, workspace_profiles, workspaces
+from diglot.storage.schema import contacts, metadata, segments, workspace_profiles, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
@@ -17,6 +17,8 @@ _READ: Final[dict[Column[Any], Any]] = {
     workspace_profiles.c.time_zone: "UTC",
     workspaces.c.time_zone: "UTC",
     segments.c.type: SegmentType.DYNAMIC.value,
+    segments.c.invalid: None,
+    contacts.c.attributes: "{}",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -12,6 +13,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import idna
 import msgspec
 
 KINDS: Mapping[str, str] = {
@@ -174,10 +176,31 @@ def read_attribute(value: object, zone: str) -> Stored:
     return Stored((read_scalar(value, zone),), is_set=not blank)
 
 
+def address(text: str) -> str:
+    """Convert an address to lower case with its domain as A-labels; other text only to lower case."""
+    local, _, domain = text.rpartition("@")
+    if local and not domain.isascii():
+        with suppress(idna.IDNAError):
+            labels = [
+                label if label.isascii() else idna.encode(label, uts46=True).decode()
+                for label in domain.split(".")
+            ]
+            text = f"{local}@{'.'.join(labels)}"
+    return nfc(nfc(text).lower())
+
+
+def name_of(text: str) -> str:
+    """Convert a tag or an attribute key to the form in which it is stored and compared."""
+    return nfc(text).strip(WHITE_SPACE)
+
+
+@lru_cache(maxsize=200_000)
 def as_text(field: str, value: str) -> str:
     """Convert stored text or an operand of a catalogued field to the compared form."""
     if field == "email":
-        return nfc(value.lower())
+        return address(value)
+    if field == "tags":
+        return name_of(value)
     if field == "lists":
         return value.lower()
     return "subscribed" if field == "status" and value == "active" else nfc(value)
@@ -189,6 +212,7 @@ class Subject:
     def __init__(self, contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> None:
         self.zone = zone
         self._contact = contact
+        self._attributes = {name_of(key): value for key, value in contact.get("attributes", {}).items()}
         self._lists = lists
         self._fields: dict[str, Stored] = {}
 
@@ -200,7 +224,7 @@ class Subject:
 
     def _read(self, name: str) -> Stored:
         if name.startswith("attributes."):
-            value = self._contact.get("attributes", {}).get(name.removeprefix("attributes."))
+            value = self._attributes.get(name_of(name.removeprefix("attributes.")))
             return Stored() if value is None else read_attribute(value, self.zone)
         status = self._contact.get("status", "subscribed")
         if name in {"status", "subscribed"}:
@@ -221,7 +245,7 @@ class Subject:
             span = moment(value, "UTC")
             return Stored((Scalar(instant=span.start if span else None),), is_set=True)
         text = as_text(name, value)
-        return Stored((Scalar(text, fold(text)),), is_set=bool(value.strip(WHITE_SPACE)))
+        return Stored((Scalar(text, fold(value)),), is_set=bool(value.strip(WHITE_SPACE)))
 
 
 def holds_number(stored: float | None, asked: float | None, test: Callable[[Any, Any], bool]) -> bool:
@@ -296,7 +320,7 @@ def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: date
     if operator == "is_set":
         return stored.is_set
     if operator == "in":
-        return any(equals(field, stored, each, zone) for each in asked or ())
+        return bool(stored.values) and any(equals(field, stored, each, zone) for each in asked or ())
     if operator == "equals":
         return equals(field, stored, asked, zone)
     if operator == "contains":

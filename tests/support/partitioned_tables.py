@@ -1,4 +1,4 @@
-"""The tables of the schema, partitioned by workspace in a plain PostgreSQL as a distributed one has them.
+"""The tables of the schema, partitioned in a plain PostgreSQL as a distributed one has them on shards.
 
 PostgreSQL enforces the same rule for keys, and its plans show which partitions a statement touches. A real
 distributed database has shards in place of partitions; it is in no package registry.
@@ -15,32 +15,39 @@ from sqlalchemy.schema import CreateSchema
 from diglot.storage.schema import ephemeral_metadata, metadata, migrate
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST
+from diglot.storage.sql.database import TablePlacement
 
 PARTITION_COUNT: Final = 4
-# The tables that Citus would distribute by workspace; the others stay whole.
-PARTITIONED: Final = frozenset(
-    placement.name for placement in list_placements() if placement.column == "workspace"
-)
+# The tables that Citus would distribute, by their names without a schema; the others stay whole.
+PARTITIONED: Final = {
+    placement.table.name: placement for placement in list_placements() if placement.column is not None
+}
 _PARTITION: Final = re.compile(r"(\w+)_partition_(\d+)")
 
 
 def create_partitioned(connection: Connection) -> None:
     """Create all tables in an empty database, at the latest revision."""
-    copied = MetaData()
-    for table in metadata.sorted_tables:
-        copy = table.to_metadata(copied)
-        if table.name in PARTITIONED:
-            copy.dialect_options["postgresql"]["partition_by"] = "HASH (workspace)"
-    copied.create_all(connection)
-    for name in sorted(PARTITIONED):
-        for number in range(PARTITION_COUNT):
-            part = f"{name}_partition_{number} PARTITION OF {name}"
-            rows = f"FOR VALUES WITH (MODULUS {PARTITION_COUNT}, REMAINDER {number})"
-            connection.execute(text(f"CREATE TABLE {part} {rows}"))
     connection.execute(CreateSchema("ephemeral"))
-    ephemeral_metadata.create_all(connection)
+    for tables in (metadata, ephemeral_metadata):
+        copied = MetaData()
+        for table in tables.sorted_tables:
+            copy = table.to_metadata(copied)
+            if table.name in PARTITIONED:
+                column = PARTITIONED[table.name].column
+                copy.dialect_options["postgresql"]["partition_by"] = f"HASH ({column})"
+        copied.create_all(connection)
+    for placement in PARTITIONED.values():
+        _create_partitions(connection, placement)
     scripts = ScriptDirectory.from_config(migrate._alembic_config())
     MigrationContext.configure(connection).stamp(scripts, LATEST)
+
+
+def _create_partitions(connection: Connection, placement: TablePlacement) -> None:
+    count = placement.shards or PARTITION_COUNT
+    for number in range(count):
+        part = f"{placement.name}_partition_{number} PARTITION OF {placement.name}"
+        rows = f"FOR VALUES WITH (MODULUS {count}, REMAINDER {number})"
+        connection.execute(text(f"CREATE TABLE {part} {rows}"))
 
 
 def partition_number(relation: str) -> int | None:

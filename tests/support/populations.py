@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import dates, text, tree
+from diglot.conditions.addresses import normalize_address
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
@@ -121,14 +122,20 @@ def contact(fields: Mapping[str, Any], pk: int) -> Contact:
     values |= {name: _double(fields.get(name)) for name in ("engagement_score", "lead_score")}
     values |= {name: fields.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}
     values |= {name: _instant(fields.get(name)) for name in _INSTANTS}
-    attributes = {key: value for key, value in fields.get("attributes", {}).items() if value is not None}
+    attributes = {
+        text.normalize_name(key): value
+        for key, value in fields.get("attributes", {}).items()
+        if value is not None
+    }
+    email = normalize_address(fields["email"])
     return Contact(
         pk=pk,
         id=new_id(),
-        email=text.normalize_email(fields["email"]),
+        email=email,
+        email_as_sent=None if email == fields["email"] else fields["email"],
         status=fields.get("status", "subscribed"),
         total_spent=float(fields.get("total_spent", 0)),
-        tags=_encoded(fields.get("tags", [])),
+        tags=_encoded(list(dict.fromkeys(map(text.normalize_name, fields.get("tags", []))))),
         attributes=_encoded(attributes),
         **values,
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from support.oracle import KINDS, moment, numeric
+from support.oracle import KINDS, moment, name_of, numeric
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UNKNOWN_LIST = "0198ffff-ffff-7fff-bfff-ffffffffffff"
@@ -61,7 +61,8 @@ NO_DATES: Sequence[str] = (
 KEYS: Sequence[str] = (
     "plan", "Plan", "plan2", "pl", "plan.tier", "plan tier", "1st", "attributes.x", "x", "Email",
     "$.plan", "plan[0]",
-    "%", "_", "?", ":plan", "a'b", "プラン", "\u00fcni", "u\u0308ni", "k" * 100, "plan\u200b", "true", "*",
+    "%", "_", "?", ":plan", "a'b", "プラン", "\u00fcni", "u\u0308ni", " plan\u3000",
+    "k" * 100, "plan\u200b", "true", "*",
 )
 DAYS: Sequence[int | str] = (0, 1, 2, 7, 29, 30, 31, 59, 365, 36_500, "0", "30", "00030", "36500")
 # fmt: on
@@ -138,7 +139,8 @@ def contact(rng: Random, n: int, lists: Sequence[str] = ("alpha", "beta", "gamma
     for field, kind in KINDS.items():
         if field not in created and field != "subscribed" and rng.random() < 0.6:
             created[field] = _stored(rng, field, kind, lists)
-    keys = rng.sample(KEYS, rng.randrange(len(KEYS)))
+    # Two spellings of one key in one body are refused.
+    keys = {name_of(key): key for key in rng.sample(KEYS, rng.randrange(len(KEYS)))}.values()
     return created | {"attributes": {key: attribute(rng) for key in keys}}
 
 
@@ -184,7 +186,8 @@ def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str]) -> Any:
     if operator in _TEXTUAL and kind != "ids":
         plain = kind != "attribute" or operator in {"starts_with", "ends_with"}
         value = rng.choice(TEXTS) if plain else scalar(rng)
-        return "a" if value == "" else value
+        # A tag has no white space at its ends, so of a blank operand nothing would be left.
+        return "a" if value == "" or (kind == "list" and not name_of(value)) else value
     return _exact(rng, kind, ids)
 
 

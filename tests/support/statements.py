@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction
 
 METHODS = ("fetch_all", "fetch_one", "execute", "execute_many")
 

@@ -2,7 +2,15 @@
 
 from itertools import pairwise
 
-from diglot.service.parts import FIRST_PART, LARGEST_PART, MAX_GROWTH, PART_SECONDS, SMALLEST_PART, PartSize
+from diglot.service.parts import (
+    FIRST_PART,
+    LARGEST_PART,
+    MAX_GROWTH,
+    PART_SECONDS,
+    SHARED_PART_SECONDS,
+    SMALLEST_PART,
+    PartSize,
+)
 
 
 def sizes(seconds_per_item: float, count: int = 10) -> list[int]:
@@ -51,3 +59,10 @@ def test_other_segments_begin_anew() -> None:
     size = PartSize(800)
     assert [size.begin(7), size.begin(7)] == [800, 800]
     assert [size.begin(8), size.begin(8)] == [FIRST_PART, FIRST_PART]
+
+
+def test_parts_are_shorter_while_others_write() -> None:
+    """The next part takes about the time that others may wait, not that of a part alone."""
+    size = PartSize(300)
+    size.adapt(300, PART_SECONDS / 2, SHARED_PART_SECONDS)
+    assert size.items == int(300 * SHARED_PART_SECONDS / (PART_SECONDS / 2))

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request
 
 from diglot.api.input import query_string, request_body
+from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
@@ -52,6 +53,11 @@ class Call:
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
         """Run work on `size` bytes in a separate thread, unless it is short."""
         return work() if size < SHORT_BYTES else await compute(work)
+
+    @property
+    def local_time(self) -> LocalTime:
+        """The time zone of the workspace and the present instant, for reading contacts."""
+        return LocalTime(self.caller.zone, self.services.contacts.clock())
 
     @property
     def path_parameters(self) -> dict[str, str]:

@@ -18,6 +18,8 @@ from diglot.model.contacts import SUBSCRIBED
 T = TypeVar("T", bound=msgspec.Struct)
 # The wire types of a dialect, by property name or by the kind of the field; the name wins.
 WireTypes: TypeAlias = Mapping[str | FieldKind, Any]
+# The properties in which clients of either vendor send custom attributes.
+_ATTRIBUTE_CONTAINERS: Final = ("attributes", "custom_fields", "customFields", "metadata")
 _INT64: Final = Meta(extra_json_schema={"format": "int64"})
 _FRACTION_FAULT: Final = refused_as("Expected integer, received float")
 _COUNT: Final = Annotated[int, _INT64, Meta(ge=0)]
@@ -77,6 +79,11 @@ def _limit_type(field: Field, types: WireTypes) -> Any:
     return types[field.kind]
 
 
+def containers_besides(attributes_key: str) -> tuple[str, ...]:
+    """Return the other properties in which clients of either vendor send custom attributes."""
+    return tuple(name for name in _ATTRIBUTE_CONTAINERS if name != attributes_key)
+
+
 # Templates that convert the expression for a stored field to the value in a response.
 _SHOWN_EXPRESSIONS: Final[Mapping[FieldKind, str]] = {
     FieldKind.TAGS: "to_raw({}.encode())",
@@ -114,5 +121,7 @@ def _shown_expression(key: str, attributes_key: str) -> str:
         return "to_raw(contact.attributes.encode())"
     if key not in FIELDS or FIELDS[key].is_integer:
         return f"contact.{key}"
+    if key == "email":
+        return "contact.email_as_sent or contact.email"
     source = "status" if key == "subscribed" else key
     return _SHOWN_EXPRESSIONS.get(FIELDS[key].kind, "{}").format(f"contact.{source}")

@@ -9,7 +9,6 @@ import msgspec
 from diglot.api.rules import Words, read_condition
 from diglot.conditions.check import check_condition
 from diglot.model.segments import Condition, OriginalText, SegmentType
-from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import NewSegment
 
 _encode = msgspec.json.Encoder().encode
@@ -24,9 +23,9 @@ class DemoSegment:
     description: str | None = None
     type: SegmentType = SegmentType.DYNAMIC
 
-    def to_new_segment(self, dialect: str, words: Words, caller: Caller) -> NewSegment:
+    def to_new_segment(self, dialect: str, words: Words) -> NewSegment:
         """Return the segment for the services, validated like one from a request."""
-        tree = check_condition(read_condition(self.body, words), caller.zone)
+        tree = check_condition(read_condition(self.body, words))
         source = OriginalText(dialect, _encode(self.body).decode())
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
 

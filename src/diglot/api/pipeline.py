@@ -35,12 +35,15 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
             return await idempotency.respond_once(call, handler)
         return await respond(call, handler)
 
+    # The function answers as the hook before the handler, because Litestar builds a model of the parameters
+    # for the handler, which is then not called.
     decorator = route(
         operation.path,
         http_method=operation.method,
         status_code=operation.status,
         operation_id=operation.id,
         name=name,
+        before_request=answer,
     )
     return decorator(answer)
 

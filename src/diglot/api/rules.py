@@ -20,7 +20,7 @@ from diglot.conditions.operands import wrong_type_error
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
 from diglot.errors import Fault, Path
 
-_FIELD: Final = "field"
+FIELD: Final = "field"
 _OPERATOR: Final = "operator"
 _VALUE: Final = "value"
 RULES: Final = "rules"
@@ -97,7 +97,7 @@ class _RuleReader:
             return _unreadable_at(path, str(wrong_type_error("object", rule)))
         if RULES not in rule:
             return self.read_predicate(rule, path)
-        if _FIELD in rule:
+        if FIELD in rule:
             return _unreadable_at(path, "A rule has either field or rules")
         if self.strict:
             return _unreadable_at(path, "Groups do not nest")
@@ -105,9 +105,9 @@ class _RuleReader:
 
     def read_predicate(self, rule: dict[str, Any], path: Path) -> Unchecked:
         faults = [
-            Fault((*path, key), "Unrecognized key") for key in rule if key not in (_FIELD, _OPERATOR, _VALUE)
+            Fault((*path, key), "Unrecognized key") for key in rule if key not in (FIELD, _OPERATOR, _VALUE)
         ]
-        name = self.read_string(rule, _FIELD, path, faults)
+        name = self.read_string(rule, FIELD, path, faults)
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
         return UncheckedRule(name, word, rule.get(_VALUE, UNSET), path, tuple(rule), tuple(faults))
@@ -188,7 +188,7 @@ def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
     key = attribute_key(item.field)
     name = item.field if key is None else words.attribute_prefix + key
-    found = {_FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
+    found = {FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
     return found if item.operand is None else found | {_VALUE: _write_value(item.operand)}
 
 

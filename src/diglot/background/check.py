@@ -1,11 +1,12 @@
-"""Checks a whole database for an operator: counts, and every dynamic segment against an evaluation.
+"""Checks a whole database for an operator: counts, values, and every dynamic segment against an evaluation.
 
 The evaluation is full, or of a sample of contacts. Each workspace and each segment, or each batch of a
 sample, is read in a snapshot of its own, so other processes may write meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from diglot.background.sampling import compare_sample
@@ -15,6 +16,7 @@ from diglot.model.workspaces import Workspace
 from diglot.storage import workspaces
 from diglot.storage.background import due_work, stored_counts
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.background.outdated_values import find_outdated_values
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
 
@@ -35,7 +37,7 @@ class Check:
         total = len(all_workspaces) + len(segments)
         for done, workspace in enumerate(all_workspaces):
             self.progress(done, total)
-            await self._compare_counts(workspace)
+            await self._look_at_rows(workspace)
         verification = Verification(self.engine, self.clock)
         compared = 0
         for done, (key, id_, name) in enumerate(segments, len(all_workspaces)):
@@ -66,7 +68,7 @@ class Check:
         self.progress(len(all_workspaces), len(all_workspaces))
         return compared
 
-    async def _compare_counts(self, workspace: Workspace) -> None:
+    async def _look_at_rows(self, workspace: Workspace) -> None:
         if workspace.time_zone == workspaces.IN_DELETION:
             self.report(f"workspace {workspace.name}: its deletion did not end: run it again")
             return
@@ -74,6 +76,15 @@ class Check:
         for wrong in await self.engine.read(find):
             difference = f"{wrong.name} is {wrong.stored}, but there are {wrong.counted}"
             self.report(f"workspace {workspace.name}: {difference}")
+        outdated = bind_workspace(workspace.number, partial(find_outdated_values, now=self.clock()))
+        values = await self.engine.read(outdated)
+        for kind, count in values.counts.items():
+            self.report(f"workspace {workspace.name}: {_describe_outdated(kind, count, values.ids[kind])}")
+
+
+def _describe_outdated(kind: str, count: int, ids: Sequence[str]) -> str:
+    more = f" and {count - len(ids):,} more" if count > len(ids) else ""
+    return f"{count:,} contacts {kind}: {', '.join(ids)}{more}"
 
 
 def _describe(result: VerificationResult) -> str:

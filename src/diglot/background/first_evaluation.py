@@ -78,7 +78,7 @@ async def _scan(tenant: Tenant, segment_key: SegmentKey) -> ScanResult | None:
     if pending is None:
         return None
     segment, state = pending
-    node, members = segment.condition.tree, BitMap()
+    node, members = segment.evaluated_tree, BitMap()
     if not tree.is_draft(node):
         if segment.next_change_at == TIME_NOT_TRACKED:
             return None

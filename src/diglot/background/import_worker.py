@@ -67,7 +67,7 @@ class ImportWorker:
         except Unavailable:
             return False
         except Exception as error:  # noqa: BLE001 - the other imports go on
-            self.sweeper.pass_over(_WORK, workspace, error)
+            await self.sweeper.pass_over(_WORK, workspace, error)
             return False
         return True
 

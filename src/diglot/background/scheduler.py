@@ -6,10 +6,10 @@ A process does the work of the workspaces in the shares that it holds.
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
@@ -18,6 +18,7 @@ from diglot.errors import Unavailable
 from diglot.membership.writer import tick
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.background.part_search import is_of_node
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.sweeps import share_of
 from diglot.storage.tenant import bind_workspace
@@ -49,13 +50,18 @@ class Task:
     """A task that runs in steps of one or two transactions; a step returns whether another may follow."""
 
     name: TaskName
-    step: Callable[[], Awaitable[bool]]
+    step: Callable[[], Coroutine[Any, Any, bool]]
     pause_ratio: float
+
+    @property
+    def workspace(self) -> int:
+        """The number of the workspace."""
+        return self.name[1]
 
     @property
     def share(self) -> int:
         """The share of the workspace."""
-        return share_of(self.name[1])
+        return share_of(self.workspace)
 
 
 @dataclass(slots=True)
@@ -124,14 +130,15 @@ class Scheduler:
         now = self._clock()
         look = partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
         for workspace in await self._sweeper.find(_TICK, look):
-            if not self._sweeper.holds(workspace):
+            if not self._sweeper.holds(workspace) or self._sweeper.passes_over(_TICK, workspace):
                 continue
             try:
                 step = partial(tick, now=self._clock(), min_interval=TICK_INTERVAL)
-                await self._engine.write(bind_workspace(workspace, step))
+                ticking = self._engine.write(bind_workspace(workspace, step))
+                await self._sweeper.watch(workspace, ticking)
             except Exception as error:  # noqa: BLE001 - the other clocks go on
                 await self._sweeper.require_answer(error)
-                self._sweeper.pass_over(_TICK, workspace, error)
+                await self._sweeper.pass_over(_TICK, workspace, error)
 
     @property
     def share_in_use(self) -> int | None:
@@ -146,12 +153,17 @@ class Scheduler:
             await self._refill(queue, now)
             while queue.waiting:
                 task = queue.waiting.popleft()
-                if self._postponed_until.get(task.name, 0) <= now and task.share in self._sweeper.held():
+                if self._may_run(task, now):
                     self._postponed_until.pop(task.name, None)
                     if await self._run_task(task):
                         queue.waiting.appendleft(task)
                     return task.pause_ratio
         return None
+
+    def _may_run(self, task: Task, now: int) -> bool:
+        is_away = self._sweeper.passes_over(task.name[0], task.workspace)
+        is_held = task.share in self._sweeper.held()
+        return is_held and not is_away and self._postponed_until.get(task.name, 0) <= now
 
     def _follow_shares(self) -> None:
         held = self._sweeper.held()
@@ -170,9 +182,12 @@ class Scheduler:
     async def _run_task(self, task: Task) -> bool:
         self._share_in_use = task.share
         try:
-            return await task.step()
-        except Unavailable:
+            return await self._sweeper.watch(task.workspace, task.step())
+        except Unavailable as error:
             self._postponed_until[task.name] = self._clock() + REEVALUATION_DELAY
+            if is_of_node(error):
+                await self._sweeper.require_answer(error)
+                await self._sweeper.pass_over(task.name[0], task.workspace, error)
             return False
         except Exception as error:  # noqa: BLE001 - the other tasks go on
             self._sweeper.warn(task.name[0], f"cannot {task.name[0]} {task.name[1:]}", error)
@@ -232,7 +247,10 @@ class Scheduler:
 
 
 def _segment_task(
-    verb: str, segment_key: SegmentKey, step: Callable[[SegmentKey], Awaitable[bool]], pause_ratio: float
+    verb: str,
+    segment_key: SegmentKey,
+    step: Callable[[SegmentKey], Coroutine[Any, Any, bool]],
+    pause_ratio: float,
 ) -> Task:
     return Task(_task_name(verb, segment_key), partial(step, segment_key), pause_ratio)
 

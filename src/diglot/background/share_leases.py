@@ -1,7 +1,8 @@
 """Divides the shares of workspaces among the processes: each process holds leases on its part.
 
 Each process also holds a lease in its own name, so that the others know how many of them live. The work of a
-process that ends goes to the others at once, and that of one that dies when its leases end.
+process that ends goes to the others at once, and that of one that dies when its leases end. While the leases
+cannot be read, although the database answers, a process that holds none does all the work.
 """
 
 import secrets
@@ -36,6 +37,7 @@ class ShareLeases:
         self._own_name = f"process {self._holder}"
         self._shares: frozenset[int] = frozenset()
         self._renewed_at: int | None = None
+        self._unreadable_since: int | None = None
         self.sweeper = Sweeper(engine, clock, self.held)
 
     def held(self) -> frozenset[int]:
@@ -52,14 +54,13 @@ class ShareLeases:
         try:
             divide = partial(self._divide, now=now, find_share_in_use=find_share_in_use)
             self._shares = await self._engine.run_ephemeral(divide)
+            self._unreadable_since = None
         except EphemeralBusyError:
             return
         except Exception as error:  # noqa: BLE001 - the work goes on
-            # Only the leases cannot be read: each process goes on with what it holds, and none takes more.
             await self.sweeper.require_answer(error)
             self.sweeper.warn("leases", "they cannot be renewed", error)
-            # The next look renews them.
-            self._renewed_at = now - _RENEWAL_INTERVAL
+            self._go_on_without_leases(now)
         if self._shares - before:
             self.sweeper.on_gain()
 
@@ -68,6 +69,20 @@ class ShareLeases:
         self._renewed_at = None
         with suppress(EphemeralBusyError):
             await self._engine.run_ephemeral(lambda tx: leases.release_all(tx, self._holder))
+
+    def _go_on_without_leases(self, began: int) -> None:
+        """Keep the shares, because only the leases cannot be read; without any, take all after a while.
+
+        `began` is when this process last tried, which takes long if their node hangs. Processes that began
+        meanwhile then do the same work several times, but none is left undone.
+        """
+        now = self._clock()
+        if self._unreadable_since is None or began < self._unreadable_since:
+            self._unreadable_since = began
+        if not self._shares and now >= self._unreadable_since + LEASE_DURATION:
+            self._shares = ALL_SHARES
+        # The next look renews them.
+        self._renewed_at = now - _RENEWAL_INTERVAL
 
     async def _divide(
         self, transaction: Transaction, now: int, find_share_in_use: Callable[[], int | None]

@@ -120,7 +120,7 @@ async def _compare_with_evaluation(snapshot: _Snapshot, now: int) -> Verificatio
     # If time has not changed the segment since, its stored members must be right at `now` too.
     due = segment.next_change_at <= now
     at = state.evaluated_at if due else max(state.evaluated_at, now)
-    node = segment.condition.tree
+    node = segment.evaluated_tree
     expected = await read.evaluate_condition(snapshot.tenant, node, at, state.zone)
     rows = await chunks.load_rows(snapshot.tenant, segment.number)
     entered, left = snapshot.delta.entered_and_left(segment.number)
@@ -157,7 +157,7 @@ async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
     """Tell whether time changes no member before the stored instant, nor the workspace after it."""
     stored, zone = snapshot.segment.next_change_at, snapshot.state.zone
     first = NEVER
-    for relative_date in relative_dates_of(snapshot.segment.condition.tree):
+    for relative_date in relative_dates_of(snapshot.segment.evaluated_tree):
         flip = await instant_index.find_next_flip(snapshot.tenant, relative_date, at, zone)
         first = min(first, flip)
     return snapshot.state.next_change_at <= stored <= first
@@ -165,7 +165,7 @@ async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
 
 async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceState) -> frozenset[str]:
     """Return the fields with relative dates in a condition whose instant index differs from the contacts."""
-    fields = {relative_date.field for relative_date in relative_dates_of(segment.condition.tree)}
+    fields = {relative_date.field for relative_date in relative_dates_of(segment.evaluated_tree)}
     if not fields:
         return frozenset()
     stale = fields - await instant_index.load_indexed_fields(tenant)
@@ -177,10 +177,9 @@ async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceS
 
 async def _repair_segment(writer: MembershipWriter, segment: int, result: VerificationResult) -> None:
     """Replace the stored members of a segment by a full evaluation, and count the contacts that differed."""
-    node, origin = (
-        writer.active_segments.conditions[segment],
-        ChangeOrigin(writer.effective_now, Cause.REPAIRED),
-    )
+    # An invalid segment has no active condition, and no members.
+    node = writer.active_segments.conditions.get(segment, tree.DRAFT)
+    origin = ChangeOrigin(writer.effective_now, Cause.REPAIRED)
     expected = await read.evaluate_condition(
         writer.unit, node, writer.effective_now, writer.active_segments.zone
     )
@@ -208,6 +207,7 @@ async def _repair_indexes(writer: MembershipWriter, segment: int, stale: frozens
         for relative_date, numbers in writer.active_segments.by_relative_date.items()
         if relative_date.field in stale
     ]
-    next_changes = await compute_next_changes(writer, frozenset({segment}).union(*users))
+    numbers = frozenset({segment}).union(*users) & writer.active_segments.all_dynamic
+    next_changes = await compute_next_changes(writer, numbers)
     await store.set_next_changes(writer.unit, next_changes)
     writer.unit.lower_next_change(min(next_changes.values(), default=NEVER))

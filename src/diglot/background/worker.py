@@ -1,13 +1,14 @@
 """The background task of a server process: ticks clocks and runs tasks of the shares that it holds.
 
-Scheduled tasks run in an asyncio task of their own, so that a long one does not delay the clocks.
+Scheduled tasks run in an asyncio task of their own, so that a long one does not delay the clocks. Leases are
+renewed in another one, so that no work, however slow, loses them.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,14 +34,15 @@ class BackgroundWorker:
 
     async def run(self) -> None:
         """Poll until `stop`."""
-        while not self._stopping.is_set():
-            try:
-                await self._poll()
-            except Unavailable:
-                pass  # the engine has logged it
-            except Exception:
-                log.exception("cannot poll for background tasks")
-            await self._pause(self.poll_seconds)
+        await self._try(self._renew, "renew the background leases")
+        renewing = asyncio.create_task(self._renew_until_stopped())
+        try:
+            while not self._stopping.is_set():
+                await self._try(self._poll, "poll for background tasks")
+                await self._pause(self.poll_seconds)
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
 
     async def stop(self, running: asyncio.Task[None]) -> None:
         """Stop after the step in progress, or cancel it if it takes too long."""
@@ -51,15 +53,31 @@ class BackgroundWorker:
             task.cancel()
         if late:
             await asyncio.wait(late)
+        await self._try(self._release, "release the background leases; they will expire")
+
+    async def _try(self, function: Callable[[], Awaitable[None]], purpose: str) -> None:
         try:
-            await self.leases.release()
+            await function()
         except Unavailable:
             pass  # the engine has logged it
         except Exception:
-            log.exception("cannot release the background leases; they will expire")
+            log.exception("cannot %s", purpose)
+
+    async def _release(self) -> None:
+        """Release the leases; those that cannot be released in time will expire."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.leases.release()
+
+    async def _renew(self) -> None:
+        await self.leases.renew(lambda: self.scheduler.share_in_use)
+
+    async def _renew_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            await self._pause(self.poll_seconds)
+            await self._try(self._renew, "renew the background leases")
 
     async def _poll(self) -> None:
-        await self.leases.renew(lambda: self.scheduler.share_in_use)
         await self.scheduler.advance_clocks()
         idle = self._task_loop is None or self._task_loop.done()
         if self.leases.held() and idle and not self._stopping.is_set():

@@ -33,9 +33,9 @@ def check(
 ) -> None:
     """Look for damage and wrong counts in a database.
 
-    It reads the whole file of SQLite, compares the counts of contacts and tags with their rows, and every
-    dynamic segment with a full evaluation. Each finding is a line. Exits with 0 if nothing is wrong, with 1
-    if something is, and with 2 if the database cannot be opened. With --sample it compares memberships only.
+    It reads SQLite's whole file, compares counts and dynamic segments with the rows, and lists values that
+    are refused now. Each finding is a line. Exits with 0 if nothing is wrong, with 1 if something is, and
+    with 2 if the database cannot be opened. With --sample it compares memberships only.
     """
     if repair and sample is not None:
         raise click.UsageError("--sample repairs nothing: run --repair without it")

@@ -116,7 +116,7 @@ async def _create_examples(engine: Engine, caller: Caller) -> bool:
         return False
     for dialect in DIALECTS:
         for segment in dialect.demo.segments:
-            await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words, caller))
+            await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words))
     return True
 
 

@@ -15,18 +15,17 @@ def migrate(database: str | None, config: str | None, *, distribute: bool) -> No
     """Migrate a database to the schema of this version.
 
     PostgreSQL needs this before the first start and after an update; run it once, with the servers stopped.
-    `diglot serve` migrates a SQLite file itself.
+    If the tables are distributed, so are new ones. `diglot serve` migrates a SQLite file itself.
     """
     from diglot.storage.schema import migrate as schema  # noqa: PLC0415 - other commands do without alembic
 
     url = resolve_database(database, config)
     warn_of_risk(url)
-    if distribute:
-        before, after, tables = asyncio.run(schema.distribute_schema(url, _show_progress))
-        _show_revision(before, after)
+    run = schema.distribute_schema if distribute else schema.migrate_schema
+    before, after, tables = asyncio.run(run(url, _show_progress))
+    _show_revision(before, after)
+    if distribute or tables:
         click.echo(_describe_distributed(tables))
-    else:
-        _show_revision(*asyncio.run(schema.upgrade_schema(url, _show_progress)))
 
 
 def _show_revision(before: str | None, after: str) -> None:
@@ -39,7 +38,8 @@ def _show_revision(before: str | None, after: str) -> None:
 def _describe_distributed(tables: Sequence[str]) -> str:
     if not tables:
         return "All tables are distributed already."
-    return f"{len(tables)} tables are distributed now: {', '.join(tables)}."
+    those = "1 table is" if len(tables) == 1 else f"{len(tables)} tables are"
+    return f"{those} distributed now: {', '.join(tables)}."
 
 
 def _show_progress(revision: str) -> None:

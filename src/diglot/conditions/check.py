@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
@@ -20,9 +19,9 @@ MAX_VALUES: Final = 10_000
 MAX_FAULTS: Final = 100
 
 
-def check_condition(unchecked: Unchecked, zone: ZoneInfo) -> Node:
+def check_condition(unchecked: Unchecked) -> Node:
     """Return the tree of an unchecked condition; raise `InvalidInput` with its faults in document order."""
-    checker = _Checker(zone)
+    checker = _Checker()
     node = checker.check_node(unchecked, depth=1)
     if checker.faults or node is None:
         raise InvalidInput(checker.faults[:MAX_FAULTS])
@@ -31,7 +30,6 @@ def check_condition(unchecked: Unchecked, zone: ZoneInfo) -> Node:
 
 @dataclass(slots=True)
 class _Checker:
-    zone: ZoneInfo
     faults: list[Fault] = field(default_factory=list)
     predicate_count: int = 0
     value_count: int = 0
@@ -124,7 +122,7 @@ class _Checker:
         try:
             if op in operands.DAY_OPS:
                 return operands.read_days(rule.operand)
-            return operands.read_scalar(name, kind_of(name), op, rule.operand, self.zone)
+            return operands.read_scalar(name, kind_of(name), op, rule.operand)
         except OperandError as unfit:
             self.add_fault(rule.path_of(rule.operand_key), str(unfit))
             return None
@@ -144,7 +142,7 @@ class _Checker:
         values: list[tree.Scalar] = []
         for index, value in enumerate(rule.operand):
             try:
-                values.append(operands.read_scalar(name, kind_of(name), Op.EQUALS, value, self.zone))
+                values.append(operands.read_scalar(name, kind_of(name), Op.EQUALS, value))
             except OperandError as unfit:
                 self.add_fault((*rule.path_of(rule.operand_key), index), str(unfit))
                 if len(self.faults) >= MAX_FAULTS:

@@ -92,11 +92,15 @@ def _number_of_scalar(value: str | float) -> int | float | None:
     return None if isinstance(value, bool) else value
 
 
+# Reads values of a contact at an instant (microseconds) that generated functions compare.
+ReadFunction = Callable[["ContactView", int], tuple[Any, ...]]
+
+
 class ContactView:
     """A contact, before or after a write.
 
-    `fields` are its core fields (instants in microseconds, tags as a list), `attributes` its decoded custom
-    attributes, `lists` the ids of the static lists that contain it.
+    `fields` are its core fields (instants in microseconds, tags as a list) and the address as sent,
+    `attributes` its decoded custom attributes, `lists` the ids of the static lists that contain it.
     """
 
     __slots__ = (
@@ -104,8 +108,11 @@ class ContactView:
         "_derived",
         "_folded",
         "_folded_tags",
+        "_read_at",
+        "_reader",
         "_tags",
         "_texts",
+        "_values",
         "_zone",
         "fields",
         "lists",
@@ -123,7 +130,11 @@ class ContactView:
         self._attributes = attributes
         self._zone = zone
         self._derived: dict[str, Any] = {}
-        # Derived once, because the function of each group of segments reads them.
+        # The function that was the last to read values, when, and what it returned.
+        self._reader: ReadFunction | None = None
+        self._read_at = 0
+        self._values: tuple[Any, ...] = ()
+        # Derived once, because the functions of groups of segments that read different values read them.
         self._texts: dict[str, str | None] = {}
         self._folded: dict[str, str | None] = {}
         self._tags: frozenset[str] | None = None
@@ -135,6 +146,13 @@ class ContactView:
         other._derived = self._derived
         return other
 
+    def read(self, reader: ReadFunction, now: int) -> tuple[Any, ...]:
+        """Return what a function reads at an instant; most functions of a workspace share one."""
+        if reader is not self._reader or now != self._read_at:
+            self._values = reader(self, now)
+            self._reader, self._read_at = reader, now
+        return self._values
+
     def field_text(self, name: str) -> str | None:
         """Return a text field in normal form."""
         if name not in self._texts:
@@ -145,7 +163,8 @@ class ContactView:
     def folded_text(self, name: str) -> str | None:
         """Return a text field folded."""
         if name not in self._folded:
-            value: str | None = self.fields[name]
+            sent = self.fields.get("email_as_sent") if name == "email" else None
+            value: str | None = sent or self.fields[name]
             self._folded[name] = None if value is None else text.fold_case(value)
         return self._folded[name]
 

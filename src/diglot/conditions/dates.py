@@ -1,5 +1,6 @@
-"""Dates and instants: their grammar, and calendar days in a time zone (semantics 13, 14).
+"""Dates and instants: their grammar, and what they mean in a time zone (semantics 13, 14, 29).
 
+A stored condition keeps a date as it was written, so that a change of the time zone changes what it means.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z.
 """
 
@@ -10,6 +11,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from diglot.conditions import tree
+
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
@@ -17,6 +20,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Near the ends of the calendar there may be no day before or after, and no zone changes there.
 _FIRST_CHECKED_DAY: Final = date(2, 1, 1)
 _LAST_CHECKED_DAY: Final = date(9998, 12, 31)
+# The length of a date without a time.
+_DAY_LENGTH: Final = 10
 # The last day of the calendar has no next day.
 _END_OF_TIME: Final = 2**62
 
@@ -49,6 +54,13 @@ class ParsedDate:
 
 def parse(text: str) -> ParsedDate | None:
     """Parse a date or an instant; return None if the text has another form or is not on the calendar."""
+    # Most texts have no hyphen here, which costs a sixth of a failed match to see.
+    if text[4:5] != "-":
+        return None
+    return _parse_day(text) if len(text) == _DAY_LENGTH else _parse_text(text)
+
+
+def _parse_text(text: str) -> ParsedDate | None:
     match = _DATE_PATTERN.fullmatch(text)
     if match is None:
         return None
@@ -67,6 +79,10 @@ def parse(text: str) -> ParsedDate | None:
         return None
     local += (int(hour) * 3600 + int(minute) * 60 + int(second or 0)) * SECOND
     return ParsedDate(day, local + int((fraction or "").ljust(6, "0")), east, is_date_only=False)
+
+
+# Contacts share the days that they mention, so that an import parses most of them once.
+_parse_day: Final = lru_cache(maxsize=4096)(_parse_text)
 
 
 def parse_to_microsecond(text: str) -> ParsedDate | None:
@@ -122,6 +138,23 @@ def local_date(now: int, zone: ZoneInfo) -> date:
     return (_EPOCH + timedelta(microseconds=now)).astimezone(zone).date()
 
 
+def operand_to_instant(operand: tree.Date, zone: ZoneInfo) -> int:
+    """Return the instant of an operand in a time zone; a date without a time is the start of its day."""
+    if isinstance(operand, tree.Instant):
+        return operand.value
+    parsed = parse(operand.value)
+    assert parsed is not None
+    return parsed.to_instant(zone)
+
+
+def operand_to_span(operand: tree.Date, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the first instant that equals an operand in a time zone, and the first after it."""
+    if isinstance(operand, tree.Day):
+        return day_span(date.fromisoformat(operand.value), zone)
+    instant = operand_to_instant(operand, zone)
+    return instant, instant + 1
+
+
 def format_instant(instant: int) -> str:
     """Return the canonical text of an instant: UTC, with a fraction only if it is not 0."""
     days, rest = divmod(instant, DAY)
@@ -132,6 +165,11 @@ def format_instant(instant: int) -> str:
         return _format_outside_calendar(instant)
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{date.fromordinal(ordinal).isoformat()}T{clock}{f'.{fraction:06}' if fraction else ''}Z"
+
+
+def format_local(local: int) -> str:
+    """Return the canonical text of microseconds of the wall clock, which lie on the calendar."""
+    return format_instant(local).removesuffix("Z")
 
 
 def _format_outside_calendar(instant: int) -> str:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_ty
 
 import msgspec
 
+from diglot.conditions.text import normalize_name
+
 # Stored core numbers stay below 2^53, so that integers and doubles compare alike in every backend.
 NUMBER_LIMIT: Final = float(2**53 - 1)
 MAX_TAGS: Final = 50
@@ -71,7 +73,10 @@ def _instant(description: str, alias: str, *, is_writable: bool = True) -> Field
     return Field(FieldKind.INSTANT, description, (alias,), is_writable=is_writable)
 
 
-_EMAIL: Final = "The email address, stored in lower case and unique within the workspace."
+_EMAIL: Final = (
+    "The email address, as sent. It is unique within the workspace, whatever its case, and whether its "
+    "domain is in letters or in A-labels."
+)
 _SUBSCRIBED: Final = (
     "Whether the status is `subscribed`. True sets that status; false changes `subscribed` to "
     "`unsubscribed` and keeps any other status."
@@ -153,8 +158,8 @@ def resolve_field(spelling: str) -> str:
         return name
     for prefix in _ATTRIBUTE_PREFIXES:
         if spelling.startswith(prefix):
-            return ATTRIBUTE_PREFIX + spelling.removeprefix(prefix)
-    return ATTRIBUTE_PREFIX + spelling
+            return ATTRIBUTE_PREFIX + normalize_name(spelling.removeprefix(prefix))
+    return ATTRIBUTE_PREFIX + normalize_name(spelling)
 
 
 def kind_of(name: str) -> FieldKind:

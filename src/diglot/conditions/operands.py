@@ -7,11 +7,10 @@ path.
 import re
 from collections.abc import Callable
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates, text
+from diglot.conditions import addresses, dates, text
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES, FieldKind
-from diglot.conditions.tree import Boolean, Day, Days, Instant, Number, Op, Scalar, Text
+from diglot.conditions.tree import Boolean, Date, Day, Days, Instant, LocalInstant, Number, Op, Scalar, Text
 
 MAX_TEXT_LENGTH: Final = 1_000
 MAX_DAYS: Final = 36_500
@@ -79,6 +78,12 @@ def _read_text_operand(value: object, op: Op) -> str:
     return text.to_nfc(string)
 
 
+def _read_tag_operand(value: object, op: Op) -> str:
+    if op in (Op.STARTS_WITH, Op.ENDS_WITH):
+        return _read_text_operand(value, op)
+    return _read_text_operand(text.normalize_name(_read_text(value)), op)
+
+
 def _read_number(value: object) -> Number:
     if isinstance(value, str):
         read = text.parse_number(_read_text(value))
@@ -100,11 +105,15 @@ def _read_boolean(value: object) -> Boolean:
     raise wrong_type_error("boolean", value)
 
 
-def _read_date(value: object, zone: ZoneInfo) -> Day | Instant:
+def _read_date(value: object) -> Date:
     parsed = dates.parse(_read_text(value))
     if parsed is None:
         raise OperandError("Expected a date (YYYY-MM-DD) or an instant (YYYY-MM-DDTHH:MM:SSZ)")
-    return Day(parsed.day.isoformat()) if parsed.is_date_only else Instant(parsed.to_instant(zone))
+    if parsed.is_date_only:
+        return Day(parsed.day.isoformat())
+    if parsed.offset_us is None:
+        return LocalInstant(dates.format_local(parsed.local_us))
+    return Instant(parsed.local_us - parsed.offset_us)
 
 
 def _read_status(value: object) -> Text:
@@ -124,11 +133,11 @@ def _read_list_id(value: object) -> Text:
     return Text(uuid)
 
 
-def _read_attribute_operand(value: object, op: Op, zone: ZoneInfo) -> Scalar:
+def _read_attribute_operand(value: object, op: Op) -> Scalar:
     if op in DATE_OPS:
-        return _read_date(value, zone)
+        return _read_date(value)
     if op in ORDER_OPS:
-        return _read_ordered_operand(value, zone)
+        return _read_ordered_operand(value)
     if op in (Op.STARTS_WITH, Op.ENDS_WITH) or isinstance(value, str):
         return Text(_read_text_operand(value, op))
     if isinstance(value, bool):
@@ -138,33 +147,37 @@ def _read_attribute_operand(value: object, op: Op, zone: ZoneInfo) -> Scalar:
     raise wrong_type_error("string, number or boolean", value)
 
 
-def _read_ordered_operand(value: object, zone: ZoneInfo) -> Number | Day | Instant:
+def _read_ordered_operand(value: object) -> Number | Date:
     if not isinstance(value, str):
         return _read_number(value)
     if dates.parse(_read_text(value)) is not None:
-        return _read_date(value, zone)
+        return _read_date(value)
     if (read := text.parse_number(value)) is None:
         raise OperandError("Expected a number, a date or an instant")
     return Number(read)
 
 
-_READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op, ZoneInfo], Scalar]]] = {
-    FieldKind.TEXT: lambda value, op, zone: Text(_read_text_operand(value, op)),
-    FieldKind.CHOICE: lambda value, op, zone: _read_status(value),
-    FieldKind.BOOLEAN: lambda value, op, zone: _read_boolean(value),
-    FieldKind.TAGS: lambda value, op, zone: Text(_read_text_operand(value, op)),
-    FieldKind.LISTS: lambda value, op, zone: _read_list_id(value),
-    FieldKind.NUMBER: lambda value, op, zone: _read_number(value),
-    FieldKind.INSTANT: lambda value, op, zone: _read_date(value, zone),
+_READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op], Scalar]]] = {
+    FieldKind.TEXT: lambda value, op: Text(_read_text_operand(value, op)),
+    FieldKind.CHOICE: lambda value, op: _read_status(value),
+    FieldKind.BOOLEAN: lambda value, op: _read_boolean(value),
+    FieldKind.TAGS: lambda value, op: Text(_read_tag_operand(value, op)),
+    FieldKind.LISTS: lambda value, op: _read_list_id(value),
+    FieldKind.NUMBER: lambda value, op: _read_number(value),
+    FieldKind.INSTANT: lambda value, op: _read_date(value),
     FieldKind.ATTRIBUTE: _read_attribute_operand,
 }
 
 
-def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneInfo) -> Scalar:
+def read_scalar(field: str, kind: FieldKind, op: Op, value: object) -> Scalar:
     """Return a value as the operand of a field and an operator; raise `OperandError`."""
-    scalar = _READ_BY_KIND[kind](value, op, zone)
+    scalar = _READ_BY_KIND[kind](value, op)
     if field == "email" and isinstance(scalar, Text):
-        return Text(text.normalize_email(scalar.value))
+        # A part of an address is searched in the address as it was sent.
+        is_part = op in SUBSTRING_OPS
+        return Text(
+            text.to_nfc(scalar.value.lower()) if is_part else addresses.normalize_address(scalar.value)
+        )
     return scalar
 
 

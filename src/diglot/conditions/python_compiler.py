@@ -10,7 +10,6 @@ one contact, built in 30 ms against 4 ms. An import of 10,000 contacts evaluates
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,12 +19,12 @@ from diglot.conditions import dates, python_runtime, text, tree
 from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.operands import ORDER_OPS
+from diglot.conditions.python_reader import HELPERS, compile_reader, number_read
 from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
 from diglot.conditions.tree import Op, scalars_of
 
 # Takes a contact and an instant (microseconds), and returns the numbers of the matching conditions.
 MatchFunction = Callable[[ContactView, int], list[int]]
-_HELPERS: Final[dict[str, Any]] = {name: getattr(python_runtime, name) for name in python_runtime.__all__}
 _encode = msgspec.json.Encoder().encode
 _PYTHON_OPERATORS: Final = {
     **dict.fromkeys((Op.GT, Op.AFTER), ">"),
@@ -42,13 +41,14 @@ def compile_to_python(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> Ma
     """Return the function that evaluates numbered conditions in a time zone."""
     writer = _CodeWriter(zone, _find_shared_predicates(conditions.values()))
     tests = [(number, writer.compile_condition(node)) for number, node in conditions.items()]
-    lines = ["def evaluate(s, now):", *(f"    {name} = {read}" for read, name in writer.reads.items())]
+    writer.constants["reader"], names = compile_reader(writer.reads, zone)
+    lines = ["def evaluate(s, now):", f"    [{names}] = s.read(reader, now)"]
     lines += [f"    {name} = {test}" for name, test in writer.shared_tests.values()]
     lines += ["    met = []", "    add = met.append"]
     for number, test in tests:
         lines += [f"    if {test}:", f"        add({number})"]
     source = "\n".join([*lines, "    return met"])
-    namespace = _HELPERS | writer.constants
+    namespace = HELPERS | writer.constants
     exec(compile(source, "<conditions>", "exec"), namespace)  # noqa: S102 - operands are constants of it
     evaluate: MatchFunction = namespace["evaluate"]
     return evaluate
@@ -61,24 +61,23 @@ def _find_shared_predicates(nodes: Iterable[tree.Node]) -> frozenset[bytes]:
 
 
 class _CodeWriter:
-    """Writes Python expressions, and collects the values they read and their constants."""
+    """Writes Python expressions, and collects their reads, which are numbered, and their constants."""
 
     def __init__(self, zone: ZoneInfo, shared: frozenset[bytes]) -> None:
         self.zone = zone
         self.shared_predicates = shared
-        # The local variable and the expression of each shared predicate.
+        # The local variable and the expression of each.
         self.shared_tests: dict[bytes, tuple[str, str]] = {}
-        self.reads: dict[str, str] = {}
-        self.constants: dict[str, Any] = {"zone": zone}
+        self.reads: dict[str, int] = {}
+        self.constants: dict[str, Any] = {}
 
     def add_read(self, expression: str) -> str:
-        """Return the local variable that holds an expression over the contact or the clock."""
-        return self.reads.setdefault(expression, f"r{len(self.reads)}")
+        """Return the local variable that holds an expression over the contact, the clock and other reads."""
+        return f"r{self.reads.setdefault(expression, number_read(expression))}"
 
     def add_constant(self, value: Any) -> str:
         """Add a constant and return its name."""
-        name = f"k{len(self.constants)}"
-        self.constants[name] = value
+        self.constants[name := f"k{len(self.constants)}"] = value
         return name
 
     def read_field(self, name: str) -> str:
@@ -115,11 +114,9 @@ class _CodeWriter:
         return self.shared_tests[encoded][0]
 
     def to_instant(self, operand: tree.Operand) -> int:
-        """Return the instant of a date (its midnight in the time zone) or an instant, in microseconds."""
-        if isinstance(operand, tree.Instant):
-            return operand.value
-        assert isinstance(operand, tree.Day)
-        return dates.start_of_day(date.fromisoformat(operand.value), self.zone)
+        """Return the instant of a date operand in the time zone, in microseconds."""
+        assert isinstance(operand, tree.Date)
+        return dates.operand_to_instant(operand, self.zone)
 
     def compare_days(self, op: Op, days: int, value: str) -> str:
         """Compare an instant with days before now; NaN, which stands for a missing instant, never matches."""
@@ -220,10 +217,9 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
 
 
 def _span_set_of(scalars: tuple[tree.Scalar, ...], zone: ZoneInfo) -> python_runtime.SpanSet:
-    days = [date.fromisoformat(scalar.value) for scalar in scalars if isinstance(scalar, tree.Day)]
-    instants = [scalar.value for scalar in scalars if isinstance(scalar, tree.Instant)]
-    spans = [dates.day_span(day, zone) for day in days]
-    return python_runtime.SpanSet([*spans, *((instant, instant + 1) for instant in instants)])
+    return python_runtime.SpanSet(
+        [dates.operand_to_span(scalar, zone) for scalar in scalars if isinstance(scalar, tree.Date)]
+    )
 
 
 def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -233,7 +229,7 @@ def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     op, operand = predicate.op, predicate.operand
     if isinstance(operand, tree.Days):
         return writer.compare_days(op, operand.value, writer.add_read(f"instant_of({value})"))
-    if isinstance(operand, tree.Day | tree.Instant) and op is not Op.EQUALS:
+    if isinstance(operand, tree.Date) and op is not Op.EQUALS:
         instant = writer.add_read(f"instant_of({value})")
         return f"({instant} {_PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"
     if op in ORDER_OPS and isinstance(operand, tree.Number) and not is_big_integer(operand.value):

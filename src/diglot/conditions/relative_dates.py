@@ -11,6 +11,7 @@ contacts with an instant in these windows.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -34,11 +35,18 @@ class RelativeDate:
     field: str
     op: Op
     days: int
+    # The bounds as distances from now in microseconds, None if they move only at midnights; and the hash,
+    # because a write of the field asks for both of each of its relative dates.
+    offsets: tuple[int, ...] | None = dataclass_field(init=False, compare=False, repr=False)
+    _hash: int = dataclass_field(init=False, compare=False, repr=False)
 
-    @property
-    def offsets(self) -> tuple[int, ...] | None:
-        """The bounds as distances from now in microseconds, None if they move only at midnights."""
-        return None if self.op in CALENDAR_OPS else offsets(self.op, self.days)
+    def __post_init__(self) -> None:
+        moving = None if self.op in CALENDAR_OPS else offsets(self.op, self.days)
+        object.__setattr__(self, "offsets", moving)
+        object.__setattr__(self, "_hash", hash((self.field, self.op, self.days)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def bounds(op: Op, days: int, now: int, zone: ZoneInfo) -> tuple[int, int]:

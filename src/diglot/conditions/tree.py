@@ -1,14 +1,17 @@
 """The condition tree: both dialects produce it, and the compilers to SQL and Python read it.
 
 A node is a group (`All`, `Any`), a negation (`Not`) or a predicate. Operands carry their type, so no compiler
-has to decide one. A root group without items is a draft and matches no contact.
+has to decide one. A root group without items is a draft and matches no contact. An index says which of many
+conditions mention a field, or have a relative date.
 """
 
 import enum
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 import msgspec
+
+K = TypeVar("K")
 
 
 class Op(enum.StrEnum):
@@ -68,6 +71,12 @@ class Day(msgspec.Struct, frozen=True, tag="day"):
     value: str
 
 
+class LocalInstant(msgspec.Struct, frozen=True, tag="local"):
+    """An instant without an offset, `YYYY-MM-DDTHH:MM:SS[.ffffff]`, in the time zone of the workspace."""
+
+    value: str
+
+
 class Instant(msgspec.Struct, frozen=True, tag="instant"):
     """An instant in microseconds since 1970-01-01T00:00:00Z."""
 
@@ -80,7 +89,8 @@ class Days(msgspec.Struct, frozen=True, tag="days"):
     value: int
 
 
-Scalar = Text | Number | Boolean | Day | Instant
+Date = Day | LocalInstant | Instant
+Scalar = Text | Number | Boolean | Date
 
 
 class Values(msgspec.Struct, frozen=True, tag="values"):
@@ -89,7 +99,7 @@ class Values(msgspec.Struct, frozen=True, tag="values"):
     values: tuple[Scalar, ...]
 
 
-Operand = Text | Number | Boolean | Day | Instant | Days | Values | None
+Operand = Scalar | Days | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
@@ -171,3 +181,34 @@ def encode(node: Node) -> str:
 def decode(stored: str) -> Node:
     """Decode a tree from its stored form."""
     return _decoder.decode(stored)
+
+
+def build_index(
+    conditions: Mapping[int, Node], names_of: Callable[[Node], Collection[K]]
+) -> dict[K, Sequence[int]]:
+    """Return the segments of each name that conditions mention."""
+    segments: dict[K, list[int]] = {}
+    for number, node in conditions.items():
+        for name in names_of(node):
+            segments.setdefault(name, []).append(number)
+    return {name: tuple(numbers) for name, numbers in segments.items()}
+
+
+def update_index(
+    index: Mapping[K, Sequence[int]],
+    before: Mapping[int, Node],
+    after: Mapping[int, Node],
+    names_of: Callable[[Node], Collection[K]],
+) -> dict[K, Sequence[int]]:
+    """Return an index in which only what changed conditions mention is replaced, because most did not."""
+    changed = {
+        number for number in before.keys() | after.keys() if before.get(number) is not after.get(number)
+    }
+    added = build_index({number: after[number] for number in changed & after.keys()}, names_of)
+    removed = build_index({number: before[number] for number in changed & before.keys()}, names_of)
+    updated = dict(index)
+    for name in added.keys() | removed.keys():
+        kept = [number for number in updated.pop(name, ()) if number not in changed]
+        if numbers := (*kept, *added.get(name, ())):
+            updated[name] = numbers
+    return updated

@@ -19,7 +19,6 @@ from diglot.conditions import tree
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.evaluators import BYTES_OF_A_NUMBER, BYTES_OF_A_RULE, Evaluators
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.index import build_index, update_index
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import PLAIN_FIELDS, view_of
 from diglot.model.contacts import Contact
@@ -38,7 +37,6 @@ BYTES_OF_A_SEGMENT: Final = 1_000
 _BYTES_OF_A_CHARACTER: Final = 3
 LISTS_FIELD: Final = "lists"
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -72,7 +70,8 @@ def _weigh_affected(names: frozenset[str], numbers: frozenset[int]) -> int:
 class ActiveSegments:
     """The active segments: dynamic ones with their conditions, static ones by number only.
 
-    `stored_segments` may have stored members; that includes drafts, which may have had a condition before.
+    `stored_segments` may have stored members; that includes drafts and invalid segments, which may have had
+    a condition before.
     `pending_segments` wait for their first evaluation. `segment_refs` name the segments that clients see,
     `list_refs` the dynamic lists in front of the others.
     """
@@ -103,19 +102,19 @@ class ActiveSegments:
             for index in ("by_field", "by_relative_date"):
                 if index in earlier.__dict__:
                     names_of, segments = _INDEXES[index], earlier.__dict__[index]
-                    self.__dict__[index] = update_index(
+                    self.__dict__[index] = tree.update_index(
                         segments, earlier.conditions, self.conditions, names_of
                     )
 
     @cached_property
     def by_field(self) -> Mapping[str, Sequence[int]]:
         """The segments that mention each field."""
-        return build_index(self.conditions, tree.fields_of)
+        return tree.build_index(self.conditions, tree.fields_of)
 
     @cached_property
     def by_relative_date(self) -> Mapping[RelativeDate, Sequence[int]]:
         """The segments that have each relative date."""
-        return build_index(self.conditions, relative_dates_of)
+        return tree.build_index(self.conditions, relative_dates_of)
 
     @cached_property
     def dates_of_field(self) -> Mapping[str, Sequence[RelativeDate]]:
@@ -177,45 +176,35 @@ class ActiveSegments:
         """Return the view of a contact that conditions read; `lists` are the ids of its static lists."""
         return None if contact is None else view_of(contact, lists, self.zone)
 
-    def instants_of(self, contact: Contact | None) -> dict[str, int]:
-        """Return the instants in the indexed fields of a contact, without fields that hold none."""
+    @cached_property
+    def indexed_fields(self) -> Sequence[str]:
+        """The core fields among the indexed ones."""
+        return [name for name in PLAIN_FIELDS if name in self.dates_of_field]
+
+    def instants_of(self, contact: Contact | None, *, in_attributes: bool = True) -> dict[str, int]:
+        """Return the instants in the indexed fields of a contact, without fields that hold none.
+
+        Those of custom attributes can be left out.
+        """
         if contact is None or not self.dates_of_field:
             return {}
-        plain = {
-            name: instant
-            for name in PLAIN_FIELDS
-            if name in self.dates_of_field and (instant := getattr(contact, name)) is not None
+        instants = {
+            name: instant for name in self.indexed_fields if (instant := getattr(contact, name)) is not None
         }
-        if not self.indexed_keys:
-            return plain
+        if not in_attributes or not self.indexed_keys:
+            return instants
         values = _decode(contact.attributes)
         for key in values.keys() & self.indexed_keys:
             value = values[key]
             if isinstance(value, str) and (instant := AttributeView(value, self.zone).instant) is not None:
-                plain[f"{ATTRIBUTE_PREFIX}{key}"] = instant
-        return plain
+                instants[f"{ATTRIBUTE_PREFIX}{key}"] = instant
+        return instants
 
 
 _INDEXES: Final[Mapping[str, Callable[[tree.Node], Collection[Any]]]] = {
     "by_field": tree.fields_of,
     "by_relative_date": relative_dates_of,
 }
-
-
-def changed_fields(before: Contact, after: Contact) -> set[str]:
-    """Return the fields that differ, by the names that conditions use."""
-    names = {name for name in (*PLAIN_FIELDS, "tags") if getattr(before, name) != getattr(after, name)}
-    if "status" in names:
-        names.add("subscribed")
-    if before.attributes != after.attributes:
-        old, new = _decode(before.attributes), _decode(after.attributes)
-        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}
-    return names
-
-
-def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
-    # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
-    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])
 
 
 # By workspace.
@@ -234,6 +223,16 @@ async def get_active_segments(tenant: Tenant, version: int, zone: ZoneInfo) -> A
     return active
 
 
+def find_no_segments(tenant: Tenant, zone: ZoneInfo) -> ActiveSegments:
+    """Return the active segments of a workspace that never had one, without a statement."""
+    cache = tenant.transaction.process_cache.of(CACHE)
+    active = cache.get(tenant.workspace)
+    if active is None or active.version or active.zone != zone:
+        active = ActiveSegments(0, zone)
+        cache.put(tenant.workspace, active)
+    return active
+
+
 async def _load_active_segments(
     tenant: Tenant, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
 ) -> ActiveSegments:
@@ -241,8 +240,8 @@ async def _load_active_segments(
     forms: dict[int, StoredForm] = {}
     pending: set[int] = set()
     rows = await segment_state.load_all(tenant)
-    for number, _, _, kind, stored, members, _, _ in rows:
-        if kind == SegmentType.STATIC:
+    for number, _, _, kind, stored, members, _, _, invalid in rows:
+        if kind == SegmentType.STATIC or invalid is not None:
             continue
         form = StoredForm.of_text(stored)
         node = _decode_node(number, stored, form, earlier)
@@ -261,7 +260,7 @@ def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, Aud
     """Return what clients call segments, and the dynamic lists in front of others."""
     segment_refs: dict[int, AudienceRef] = {}
     list_refs: dict[int, AudienceRef] = {}
-    for number, id_, name, _, _, _, list_, list_id in rows:
+    for number, id_, name, _, _, _, list_, list_id, _ in rows:
         if list_ is None:
             segment_refs[number] = AudienceRef(id_, name)
         elif list_id is not None:

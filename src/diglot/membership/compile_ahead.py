@@ -8,7 +8,7 @@ import asyncio
 from typing import Final
 
 from diglot.caches import CacheSlot
-from diglot.membership.active_segments import CACHE, ActiveSegments, get_active_segments
+from diglot.membership.active_segments import CACHE, ActiveSegments, find_no_segments, get_active_segments
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, NestedEngine
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -45,7 +45,5 @@ async def _load(tenant: Tenant) -> ActiveSegments:
     state = await workspaces.load_state(tenant)
     if state.segments_version:
         return await get_active_segments(tenant, state.segments_version, state.zone)
-    # The workspace never had a segment. That is cached too, so that its next write reads nothing ahead.
-    none = ActiveSegments(0, state.zone)
-    tenant.transaction.process_cache.of(CACHE).put(tenant.workspace, none)
-    return none
+    # That there is none is cached too, so that the next write reads nothing ahead.
+    return find_no_segments(tenant, state.zone)

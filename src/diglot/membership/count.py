@@ -15,6 +15,7 @@ from diglot.conditions.relative_dates import relative_dates_of
 from diglot.membership import read, store
 from diglot.membership.read import MembershipQuery
 from diglot.model.segments import MemberCount
+from diglot.storage.audience import segments
 from diglot.storage.membership import segment_state
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
@@ -81,9 +82,13 @@ async def find_stored_count(tenant: Tenant, id_: str, now: int) -> MemberCount |
     row = await segment_state.load_count(tenant, id_)
     if row is None:
         return None
-    number, stored, next_change_at, revision, evaluated_at, compacted_entry, next_entry = row
+    number, stored, next_change_at, revision, type_, node, invalid, *state = row
+    evaluated_at, compacted_entry, next_entry = state
     at = max(now, evaluated_at)
     if stored is None or next_change_at <= at or now < evaluated_at - store.MAX_CLOCK_SKEW:
         return None
     changes = store.cached_delta(tenant, compacted_entry, next_entry - 1)
-    return None if changes is None else MemberCount(changes.count_members(number, stored), at, revision)
+    if changes is None:
+        return None
+    rules = segments.rules_of(type_, node, invalid)
+    return MemberCount(changes.count_members(number, stored), at, revision, rules)

@@ -43,7 +43,7 @@ async def evaluate_segment(
 
     In a large workspace a new condition is evaluated in the background; until then every read evaluates it.
     """
-    unit, node = writer.unit, segment.condition.tree
+    unit, node = writer.unit, segment.evaluated_tree
     is_new = cause is Cause.SEGMENT_CREATED and condition_changed
     if segment.type is SegmentType.DYNAMIC and condition_changed:
         await build_indexes(writer, node)
@@ -104,7 +104,7 @@ async def _postpone_evaluation(
         await segment_state.clear_members(writer.unit, segment.number)
         await pending_members.clear(writer.unit, segment.number)
     # The next tick starts tracking its relative dates.
-    next_change = writer.effective_now + 1 if relative_dates_of(segment.condition.tree) else NEVER
+    next_change = writer.effective_now + 1 if relative_dates_of(segment.evaluated_tree) else NEVER
     await _store_next_change(writer, segment, next_change)
     store.renew_segments_version(writer.unit)
     return EvaluatedSegment(replace(segment, members=None, next_change_at=next_change))

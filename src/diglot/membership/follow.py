@@ -106,7 +106,9 @@ def _find_moved_instants(
     removed: list[IndexedInstant] = []
     added: list[IndexedInstant] = []
     for before, after in writes:
-        old, new = active_segments.instants_of(before), active_segments.instants_of(after)
+        differ = before is None or after is None or before.attributes != after.attributes
+        old = active_segments.instants_of(before, in_attributes=differ)
+        new = active_segments.instants_of(after, in_attributes=differ)
         if old != new:
             pk = newest_version(before, after).pk
             removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from diglot.conditions.contact_view import ContactView
-from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, changed_fields
-from diglot.model.contact_views import views_before_and_after
+from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments
+from diglot.model.contact_views import changed_fields, views_before_and_after
 from diglot.model.contacts import Contact
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.slices import compute_in_slices, compute_off_loop
@@ -34,11 +34,12 @@ class MembershipMoves:
         """Record the segments of a contact before and after a write."""
         if old == new:
             return
-        before, after = set(old), set(new)
-        for number in after - before if before else new:
-            self.entered[number].append(pk)
-        for number in before - after if after else old:
-            self.left[number].append(pk)
+        before = set(old)
+        entered, left = self.entered, self.left
+        for number in set(new) - before if before else new:
+            entered[number].append(pk)
+        for number in before.difference(new):
+            left[number].append(pk)
 
     def record_views(self, evaluate: Evaluate, at: int, views: Sequence[ViewPair]) -> None:
         """Match contacts before and after a write, and record their segments."""
@@ -47,10 +48,12 @@ class MembershipMoves:
 
     def to_changes(self) -> list[SegmentChange]:
         """Return the moves as one change for each segment."""
-        numbers = sorted(self.entered.keys() | self.left.keys())
+        entered, left = self.entered, self.left
+        for keys in (*entered.values(), *left.values()):
+            keys.sort()
         return [
-            SegmentChange(number, sorted(self.entered.get(number, ())), sorted(self.left.get(number, ())))
-            for number in numbers
+            SegmentChange(number, entered.get(number, ()), left.get(number, ()))
+            for number in sorted(entered.keys() | left.keys())
         ]
 
 

@@ -68,7 +68,7 @@ class MembershipQuery:
         if segment.members is not None and not _is_from_future(segment, now, state):
             due = segment.next_change_at <= now
             stored = StoredMembership(segment.number, segment.members, state, due)
-        return cls(segment.condition.tree, now, state.zone, static, stored)
+        return cls(segment.evaluated_tree, now, state.zone, static, stored)
 
     def restricted_to(self, condition: tree.Node | None) -> "MembershipQuery":
         """Return the query for the members that also match a condition; None restricts nothing."""
@@ -113,7 +113,7 @@ def _is_from_future(segment: Segment, now: int, state: WorkspaceState) -> bool:
     """Tell whether the stored members are those of a future instant, because the clock was set back."""
     if segment.type is SegmentType.STATIC or not clock_went_back(state.evaluated_at, now):
         return False
-    return bool(relative_dates_of(segment.condition.tree))
+    return bool(relative_dates_of(segment.evaluated_tree))
 
 
 async def _build_scan(
@@ -266,7 +266,7 @@ def next_change_is_known(segment: Segment, state: WorkspaceState, now: int) -> b
 
 def _relative_dates(segment: Segment) -> frozenset[RelativeDate]:
     """Return the relative dates in the condition of a segment; a static segment has none."""
-    return frozenset() if segment.type is SegmentType.STATIC else relative_dates_of(segment.condition.tree)
+    return frozenset() if segment.type is SegmentType.STATIC else relative_dates_of(segment.evaluated_tree)
 
 
 async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceState, now: int) -> Segment:

@@ -15,7 +15,12 @@ from pyroaring import BitMap
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.membership import notify, passage_of_time, read, store
-from diglot.membership.active_segments import ActiveSegments, get_active_segments, get_next_changes
+from diglot.membership.active_segments import (
+    ActiveSegments,
+    find_no_segments,
+    get_active_segments,
+    get_next_changes,
+)
 from diglot.membership.notify import LoggedChanges
 from diglot.membership.read import clock_went_back
 from diglot.membership.store import MembershipReplacement
@@ -77,9 +82,10 @@ async def tick(tenant: Tenant, now: int, min_interval: int = 0) -> None:
 
 async def load_active_segments(unit: WriteUnit) -> ActiveSegments:
     """Return the active segments of a locked workspace."""
-    if not unit.row.segments_version:
-        return ActiveSegments(0, unit.zone)
-    return await get_active_segments(unit, unit.row.segments_version, unit.zone)
+    version = unit.row.segments_version
+    return (
+        await get_active_segments(unit, version, unit.zone) if version else find_no_segments(unit, unit.zone)
+    )
 
 
 async def _rewind(unit: WriteUnit, active_segments: ActiveSegments) -> None:
@@ -184,9 +190,11 @@ async def append_changes(
 
     Changes of pending segments are stored apart, because the scan in progress is merged with them.
     """
-    pending = [change for change in changes if change.segment in writer.active_segments.pending_segments]
-    await pending_members.record(writer.unit, pending)
-    logged = [change for change in changes if change.segment not in writer.active_segments.pending_segments]
+    pending_segments, logged = writer.active_segments.pending_segments, changes
+    if pending_segments:
+        pending = [change for change in changes if change.segment in pending_segments]
+        await pending_members.record(writer.unit, pending)
+        logged = [change for change in changes if change.segment not in pending_segments]
     if not logged:
         return
     first = await log.append(writer.unit, logged, origin)

@@ -1,6 +1,6 @@
-"""Builds the view of a stored contact that conditions read."""
+"""Builds the view of a stored contact that conditions read, and finds which of the values differ."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.model.contacts import Contact
 
 # The fields that conditions read directly; attributes, tags and lists are handled separately.
@@ -15,7 +16,10 @@ PLAIN_FIELDS: Final = tuple(
     name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
 )
 _plain_values_of = attrgetter(*PLAIN_FIELDS)
+_COMPARED_FIELDS: Final = (*PLAIN_FIELDS, "tags")
+_compared_values_of = attrgetter(*_COMPARED_FIELDS)
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def view_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> ContactView:
@@ -39,3 +43,22 @@ def _fields_of(contact: Contact) -> dict[str, Any]:
     fields: dict[str, Any] = dict(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
     fields["tags"] = _decode(contact.tags)
     return fields
+
+
+def changed_fields(before: Contact, after: Contact) -> set[str]:
+    """Return the fields that differ, by the names that conditions use."""
+    pairs = zip(_COMPARED_FIELDS, _compared_values_of(before), _compared_values_of(after), strict=True)
+    names = {name for name, old_value, new_value in pairs if old_value != new_value}
+    if "status" in names:
+        names.add("subscribed")
+    if "email_as_sent" in names:
+        names.add("email")
+    if before.attributes != after.attributes:
+        old, new = _decode(before.attributes), _decode(after.attributes)
+        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}
+    return names
+
+
+def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
+    # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
+    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])

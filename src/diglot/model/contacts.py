@@ -10,10 +10,21 @@ from diglot.conditions.fields import FieldTable
 
 UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
+_ADDRESS_FIELDS: Final = ("email", "email_as_sent")
 
 
 class Contact(FieldTable, frozen=True, gc=False):
-    """A contact: the rows of the table of fields."""
+    """A contact: the rows of the table of fields.
+
+    `email` is the address as it is compared, and `email_as_sent` as it was sent, or None if that is the same.
+    """
+
+    email_as_sent: str | None = None
+
+    @property
+    def shown_email(self) -> str:
+        """The address as it was sent."""
+        return self.email_as_sent or self.email
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,8 @@ class ListName:
 class ContactChange(msgspec.Struct, frozen=True, gc=False):
     """A checked change to a contact, or the values of a new one.
 
-    `values` maps core fields to new values, None to clear; instants are in microseconds. `attributes` are
+    `values` maps core fields to new values, None to clear; instants are in microseconds, and the address has
+    both of its forms. `attributes` are
     merged into the stored ones; None removes one. `subscribed` switches between subscribed and unsubscribed
     only. `lists_to_join` are ids of static lists. `added_tags` are added to the contact's tags or those in
     `values`. `lowered` is a status that applies unless the contact's own, or the one in `values`, is more
@@ -43,9 +55,14 @@ class ContactChange(msgspec.Struct, frozen=True, gc=False):
     added_tags: tuple[str, ...] = ()
     lowered: str | None = None
 
+    def without_address(self) -> "ContactChange":
+        """Return the change of a contact that was found by its address, whose spelling then stays."""
+        values = {name: value for name, value in self.values.items() if name not in _ADDRESS_FIELDS}
+        return msgspec.structs.replace(self, values=values)
+
     @property
     def email(self) -> str:
-        """The address; raises KeyError if the change has none."""
+        """The address as it is compared; raises KeyError if the change has none."""
         email: str = self.values["email"]
         return email
 

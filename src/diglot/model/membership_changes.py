@@ -15,6 +15,7 @@ class Cause(enum.StrEnum):
     TIME = "time"
     SEGMENT_CREATED = "segment created"
     SEGMENT_CHANGED = "segment changed"
+    SEGMENT_INVALID = "segment invalid"
     BY_HAND = "changed by hand"
     ZONE_CHANGED = "time zone changed"
     REPAIRED = "repaired"

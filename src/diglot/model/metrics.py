@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Totals and amounts of waiting work. Instants are in microseconds, None if nothing waits."""
+    """Totals and amounts of waiting work. Instants are in microseconds, None if nothing waits.
+
+    They are not complete if only some nodes of the database answered.
+    """
 
     verified_segments: int
     repaired_segments: int
@@ -16,3 +19,4 @@ class Metrics:
     uncompacted_changes: int
     waiting_deliveries: int
     now: int
+    is_complete: bool = True

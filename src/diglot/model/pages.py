@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from diglot.model.segments import Rules
+
 T = TypeVar("T")
 
 
@@ -35,11 +37,13 @@ class Page(Generic[T]):
 class CountedPage(Page[T]):
     """A page of contacts that match a condition, counted at an instant (microseconds).
 
-    `revision` is the revision of the segment that has the condition, None for an unsaved condition.
+    `revision` is the revision of the segment that has the condition, None for an unsaved condition; `rules`
+    are the rules of the segment, or the unsaved ones.
     """
 
     as_of: int
     revision: int | None = None
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,24 @@
 import enum
 from dataclasses import dataclass
 
+import msgspec
+
+from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import NEVER
-from diglot.conditions.tree import Node
+from diglot.conditions.tree import DRAFT, Node, is_draft
+
+
+class DeletedReference(msgspec.Struct, frozen=True, array_like=True):
+    """A deleted tag or list that a rule excludes: its field and value as rules name it, and its name."""
+
+    field: str
+    value: str
+    name: str
+
+    @property
+    def reference(self) -> Reference:
+        """What rules name."""
+        return Reference(self.field, self.value)
 
 
 class SegmentType(enum.StrEnum):
@@ -47,12 +63,26 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Checked rules as warnings read them; those that exclude `deleted_references` are invalid."""
+
+    tree: Node
+    deleted_references: tuple[DeletedReference, ...] = ()
+
+    @classmethod
+    def of(cls, type_: SegmentType, node: Node, deleted: tuple[DeletedReference, ...]) -> "Rules | None":
+        """Return the rules of a segment; None for a static one without rules, whose members are given."""
+        return None if type_ is SegmentType.STATIC and is_draft(node) else cls(node, deleted)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stored segment. `number` is dense within the workspace; instants are in microseconds.
 
     `members` is the stored member count, None until the segment is evaluated. `next_change_at` is an instant
     before which the passing of time alone does not change the members. The history of the members begins
-    after the entry `since_entry`, None until the first evaluation.
+    after the entry `since_entry`, None until the first evaluation. A dynamic segment is invalid, and matches
+    no contact, as long as it has `deleted_references`.
     """
 
     number: int
@@ -68,15 +98,27 @@ class Segment:
     members: int | None = None
     next_change_at: int = NEVER
     since_entry: int | None = None
+    deleted_references: tuple[DeletedReference, ...] = ()
+
+    @property
+    def rules(self) -> "Rules | None":
+        """The rules, or None if the members are chosen by hand."""
+        return Rules.of(self.type, self.condition.tree, self.deleted_references)
+
+    @property
+    def evaluated_tree(self) -> Node:
+        """The condition that decides who is a member: that of the rules, or a draft if they are invalid."""
+        return DRAFT if self.deleted_references else self.condition.tree
 
 
 @dataclass(frozen=True, slots=True)
 class MemberCount:
-    """The member count of a segment's revision at an instant (microseconds)."""
+    """The member count of a segment's revision at an instant (microseconds), and its rules, if it has any."""
 
     members: int
     as_of: int
     revision: int
+    rules: Rules | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,9 @@ async def _dropped(_: Message) -> None:
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the request id in the headers if it is valid and no API key, else None."""
-    value = dict(headers).get(_REQUEST_ID, b"")
+    value = dict(headers).get(_REQUEST_ID)
+    if value is None:
+        return None
     return value if _VALID_REQUEST_ID.fullmatch(value) and not holds_key(value.decode()) else None
 
 

@@ -20,6 +20,7 @@ from diglot.server.observability.engine_figures import EngineFigures
 from diglot.server.observability.exposition import CONTENT_TYPE, Samples, labelled, single, to_prometheus
 from diglot.server.observability.readiness import OK, Readiness
 from diglot.storage.background import metrics as background_metrics
+from diglot.storage.background.nodes import Nodes
 from diglot.storage.connect import measure_files, measure_free_bytes, name_database, name_library
 
 log: Final = logging.getLogger("diglot")
@@ -70,7 +71,8 @@ class OperatorPages:
         self.engine_figures.copy()
         more = await asyncio.to_thread(self._measure)
         is_up = single(process_metrics.DATABASE_UP, self._is_up)
-        is_complete = single(process_metrics.DATABASE_COMPLETE, stored is not None)
+        is_whole = stored is not None and stored.is_complete
+        is_complete = single(process_metrics.DATABASE_COMPLETE, is_whole)
         from_database = [] if stored is None else stored_metrics.list_samples(stored)
         samples = [*(single(family, value) for family, value in from_database), is_up, is_complete, *more]
         return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
@@ -84,23 +86,32 @@ class OperatorPages:
         return await asyncio.shield(self._reading)
 
     async def _read_stored(self) -> Metrics | None:
-        stored, reason, is_up = None, "", True
+        stored, is_up = None, True
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 stored = await self.engine_figures.engine.read(
                     lambda tx: background_metrics.load(tx, self.clock())
                 )
         except Exception as error:  # noqa: BLE001 - the page says so
-            stored, reason = None, str(error) or type(error).__name__
+            # Only a change is logged, because anybody may ask for the page as often as they like.
+            if self._is_complete:
+                reason = str(error) or type(error).__name__
+                log.warning("the database does not answer the metrics page: %s", reason)
             is_up = await self._answers_after(error)
+            stored = await self._read_nodes() if is_up else None
         finally:
             self._reading = None
-        # Only a change is logged, because anybody may ask for the page as often as they like.
-        if stored is None and self._is_complete:
-            log.warning("the database does not answer the metrics page: %s", reason)
-        self._is_complete, self._is_up = stored is not None, is_up
+        self._is_complete, self._is_up = stored is not None and stored.is_complete, is_up
         self._stored, self._stored_at = stored, time.monotonic()
         return stored
+
+    async def _read_nodes(self) -> Metrics | None:
+        """Return the sums over the nodes that answer, None if there are none."""
+        engine = self.engine_figures.engine
+        try:
+            return await background_metrics.load_from_nodes(engine, Nodes(engine, self.clock), self.clock)
+        except Exception:  # noqa: BLE001 - the page says that they are not complete
+            return None
 
     async def _answers_after(self, error: Exception) -> bool:
         """Tell whether the database answers, although an error says that a part of it may be away."""

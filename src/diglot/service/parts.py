@@ -22,6 +22,8 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 # How long a part should hold the lock. A commit costs 2 to 10 ms, so much shorter parts would cost an import
 # a tenth of its speed; a writer of another workspace waits for one part.
 PART_SECONDS: Final = 0.06
+# While other workspaces write to the same file, each of their writes may wait for a part.
+SHARED_PART_SECONDS: Final = 0.015
 # Matching one contact against 10,000 rules takes about 10 ms, so the first part is small.
 FIRST_PART: Final = 16
 SMALLEST_PART: Final = 8
@@ -80,14 +82,14 @@ class PartSize:
         self.segments_version = segments_version
         return self.items
 
-    def adapt(self, items: int, seconds: float) -> None:
-        """Choose the next size after a part with some items has taken some seconds.
+    def adapt(self, items: int, seconds: float, target: float = PART_SECONDS) -> None:
+        """Choose the next size after a part with some items has taken some seconds; it should take `target`.
 
         The last part of a write may have few items, which take longer each: it does not lower the size unless
         it took too long.
         """
-        fitting = int(items * PART_SECONDS / max(seconds, 1e-6))
-        smallest = self.items if seconds <= PART_SECONDS else SMALLEST_PART
+        fitting = int(items * target / max(seconds, 1e-6))
+        smallest = self.items if seconds <= target else SMALLEST_PART
         self.items = max(smallest, min(fitting, MAX_GROWTH * self.items, LARGEST_PART))
 
 
@@ -142,5 +144,6 @@ class PartwiseWrite(Generic[P]):
             # Until here the part only says what it writes.
             await unit.flush()
             await unit.transaction.send_writes()
-            size.adapt(end - first, time.perf_counter() - began)
+            target = SHARED_PART_SECONDS if unit.transaction.others_write else PART_SECONDS
+            size.adapt(end - first, time.perf_counter() - began, target)
         return progress

@@ -11,6 +11,7 @@ from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
+from diglot.service.audience.attribute_keys import AttributeKeys
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
 from diglot.service.audience.lists import Lists
@@ -40,6 +41,7 @@ class Services:
     lists: Lists
     events: Events
     tags: Tags
+    attribute_keys: AttributeKeys
     keys: Keys
     client_keys: ClientKeys
     sessions: Sessions

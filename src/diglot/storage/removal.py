@@ -22,7 +22,15 @@ from sqlalchemy import (
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
 from diglot.storage import workspaces
-from diglot.storage.schema import keys, metadata, segments, sessions, webhooks, workspace_profiles
+from diglot.storage.schema import (
+    ephemeral_metadata,
+    keys,
+    metadata,
+    segments,
+    sessions,
+    webhooks,
+    workspace_profiles,
+)
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -37,6 +45,7 @@ def _list_tables() -> Sequence[Table]:
 
 
 TABLES: Final = _list_tables()
+EPHEMERAL_TABLES: Final = [t for t in ephemeral_metadata.sorted_tables if "workspace" in t.c]
 
 
 def _delete_part_of(table: Table) -> Statement:
@@ -76,6 +85,9 @@ _CLOSE_WEBHOOKS: Final = Statement(
     .where(webhooks.c.workspace == bindparam("in_workspace"))
     .values(active=False, leased_until=NEVER)
 )
+_DELETE_EPHEMERAL: Final = [
+    Statement(delete(table).where(table.c.workspace == bindparam("workspace"))) for table in EPHEMERAL_TABLES
+]
 
 
 async def count_rows(tenant: Tenant) -> int:
@@ -94,3 +106,9 @@ async def begin(tenant: Tenant) -> None:
 async def delete_part(tenant: Tenant, table: str) -> int:
     """Delete some rows of a workspace in a table; return how many there were, 0 if none is left."""
     return len(await tenant.fetch_all(_DELETE_PARTS[table], limit=ROWS_PER_PART))
+
+
+async def delete_ephemeral(tenant: Tenant) -> None:
+    """Delete the rows of a workspace in the ephemeral tables."""
+    for statement in _DELETE_EPHEMERAL:
+        await tenant.execute(statement)

@@ -29,6 +29,10 @@ async def compute_in_slices(
     tenant: Tenant, items: Sequence[T], compute: Callable[[Sequence[T]], R]
 ) -> AsyncIterator[R]:
     """Yield the result for each slice in order; `compute` must not use the transaction."""
+    if len(items) <= MAX_INLINE:
+        if items:
+            yield compute(items)
+        return
     for part in split_into_slices(items):
         yield await compute_off_loop(tenant, len(part), partial(compute, part))
 

@@ -3,11 +3,12 @@
 The workspaces are divided into shares by their numbers, so that the processes of a fleet divide the work.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Column, Integer, Select, bindparam
+from sqlalchemy import Column, Integer, Select, bindparam, true
 
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.engine import NO_VALUES, Row, Transaction
@@ -17,6 +18,9 @@ from diglot.storage.sql.statement import BackendStatement
 # processes of a fleet look, and how many of them verify and compact at the same time.
 SHARES: Final = 16
 ALL_SHARES: Final = frozenset(range(SHARES))
+# How long a statement of background work may take if it only looks, or writes a few rows. A node that hangs
+# costs that much.
+LOOK_SECONDS: Final = 3.0
 
 
 def share_of(workspace: int) -> int:
@@ -33,16 +37,24 @@ class Scope:
 
 
 EVERYWHERE: Final = Scope()
+# Returns a condition on the workspace of a subquery.
+Restriction = Callable[[Expression], Expression]
 
 
 class SweepStatement:
-    """A statement over the workspaces of a scope; `workspace` is the column with their numbers."""
+    """A statement over the workspaces of a scope; `workspace` is the column with their numbers.
 
-    def __init__(self, clause: Select[Any], workspace: Column[Any]) -> None:
+    `build` returns it without that scope. It gets a function that restricts the workspace of a subquery to
+    the listed ones, because Citus would ask all nodes for the subquery.
+    """
+
+    def __init__(self, build: Callable[[Restriction], Select[Any]], workspace: Column[Any]) -> None:
         self._of_shares = BackendStatement(
-            lambda backend: clause.where(_is_in_scope(backend, workspace % SHARES))
+            lambda backend: build(lambda _: true()).where(is_in_scope(backend, workspace % SHARES))
         )
-        self._of_listed = BackendStatement(lambda backend: clause.where(_is_in_scope(backend, workspace)))
+        self._of_listed = BackendStatement(
+            lambda backend: build(partial(is_in_scope, backend)).where(is_in_scope(backend, workspace))
+        )
 
     async def fetch_all(
         self, transaction: Transaction, scope: Scope, values: Mapping[str, Any] = NO_VALUES
@@ -54,5 +66,6 @@ class SweepStatement:
         return await transaction.fetch_all(statement, {**values, "scope": scope_value})
 
 
-def _is_in_scope(backend: Backend, number: Expression) -> Expression:
+def is_in_scope(backend: Backend, number: Expression) -> Expression:
+    """Return whether a number is in the list `scope`."""
     return backend.one_of(number, [], Integer(), lambda _, kind: bindparam("scope", type_=kind))

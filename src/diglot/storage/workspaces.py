@@ -57,6 +57,7 @@ _BEGIN_DELETION = Statement(
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
+_LAST_CONTACT_KEY = Statement(select(_c.next_pk - 1).where(_c.workspace == bindparam("workspace")))
 # The kinds of dense keys, each numbered without gaps within a workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
 
@@ -199,6 +200,17 @@ async def load_state(tenant: Tenant) -> WorkspaceState:
     if row is None:
         raise NotFound("workspace")
     return WorkspaceState.from_row(row)
+
+
+async def load_last_contact_key(tenant: Tenant) -> int:
+    """Return the newest key that a contact of a workspace has had, 0 if there was none."""
+    row = await tenant.fetch_one(_LAST_CONTACT_KEY)
+    return 0 if row is None else int(row[0])
+
+
+async def touch(tenant: Tenant) -> None:
+    """Read the row of a workspace, which tells whether its node answers."""
+    await tenant.fetch_one(_STATE)
 
 
 def state_of_row(tenant: Tenant, row: Sequence[Any]) -> WorkspaceState:

@@ -5,14 +5,14 @@ Changes that are not stored yet are discarded with a failing unit. The row also 
 `workspaces`).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import and_, bindparam, case, update
 
 from diglot.clock import Clock
@@ -94,7 +94,8 @@ _LOCK = Statement(
         ),
     ).returning(*(_c[name] for name in _COLUMNS))
 )
-_UPDATE = Statement(_ROW.values({name: bindparam(f"new_{name}") for name in _COLUMNS}))
+_NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
+_UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
 
 
 @dataclass(slots=True)
@@ -112,6 +113,8 @@ class WriteUnit(Tenant):
     _version_is_new: bool = False
     _active_webhooks: Sequence[Webhook] | None = None
     share: float = 1.0
+    # The attribute keys that this unit has stored, which a rollback removes.
+    new_attribute_keys: set[str] = field(default_factory=set)
     _new_deliveries: list[Delivery] = field(default_factory=list)
 
     @property
@@ -180,8 +183,7 @@ class WriteUnit(Tenant):
         if self._new_deliveries:
             await self._insert_deliveries()
         if self.row != self._stored_row:
-            values = {f"new_{name}": getattr(self.row, name) for name in _COLUMNS}
-            await self.execute(_UPDATE, **values)
+            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(self.row), strict=True)))
             self._stored_row = copy(self.row)
 
     async def _insert_deliveries(self) -> None:
@@ -189,30 +191,44 @@ class WriteUnit(Tenant):
         self._new_deliveries = []
 
 
-@asynccontextmanager
-async def open_unit(
-    tenant: Tenant, clock: Clock, reservation: Reservation = NOTHING
-) -> AsyncIterator[WriteUnit]:
+def open_unit(tenant: Tenant, clock: Clock, reservation: Reservation = NOTHING) -> "_UnitBlock":
     """Lock a workspace until the end of the transaction, and update its row at the end of the block.
 
     This must be the first statement of every write in a workspace, so that writers queue for the lock and
     never deadlock. Inside another unit of the same workspace the block gets that unit, which stays open
     afterwards.
     """
-    open_units = tenant.transaction.open_units
-    opened: WriteUnit | None = open_units.get(tenant.workspace)
-    if opened is not None:
-        if reservation.moves_members:
-            opened.renew_contacts_version()
-        yield opened
-        return
-    unit = await _lock(tenant, clock, reservation)
-    open_units[tenant.workspace] = unit
-    try:
-        yield unit
-        await unit.flush()
-    finally:
-        del open_units[tenant.workspace]
+    return _UnitBlock(tenant, clock, reservation)
+
+
+class _UnitBlock:
+    """The block of `open_unit`; a generator would cost each write more."""
+
+    __slots__ = ("_clock", "_opened", "_reservation", "_tenant")
+
+    def __init__(self, tenant: Tenant, clock: Clock, reservation: Reservation) -> None:
+        self._tenant, self._clock, self._reservation = tenant, clock, reservation
+        self._opened: WriteUnit | None = None
+
+    async def __aenter__(self) -> WriteUnit:
+        tenant = self._tenant
+        outer: WriteUnit | None = tenant.transaction.open_units.get(tenant.workspace)
+        if outer is not None:
+            if self._reservation.moves_members:
+                outer.renew_contacts_version()
+            return outer
+        self._opened = unit = await _lock(tenant, self._clock, self._reservation)
+        tenant.transaction.open_units[tenant.workspace] = unit
+        return unit
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._opened is None:
+            return
+        try:
+            if kind is None:
+                await self._opened.flush()
+        finally:
+            del self._tenant.transaction.open_units[self._tenant.workspace]
 
 
 def lock_workspace(

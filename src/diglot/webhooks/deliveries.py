@@ -6,15 +6,17 @@ recorded is then sent again, so receivers get each delivery at least once.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from diglot.clock import Clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
+from diglot.storage.background.part_search import is_of_node
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sweeps import LOOK_SECONDS
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
 from diglot.storage.write_unit import WriteUnit, lock_workspace
@@ -33,6 +35,8 @@ GIVE_UP_AFTER: Final = 24 * HOUR
 MAX_PAUSE: Final = HOUR
 LEASE_DURATION: Final = 90 * SECOND
 BATCH_SIZE: Final = 20
+# The name of this kind of background work.
+_WORK: Final = "deliver"
 STATUS_GONE: Final = 410
 # Statuses that ask to pause all deliveries to the receiver for the time in `Retry-After`.
 BUSY_STATUSES: Final = (429, 503)
@@ -60,6 +64,21 @@ class Deliveries:
         """The database."""
         return self.sweeper.engine
 
+    def rests(self, workspace: int) -> bool:
+        """Tell whether deliveries of a workspace have to wait, because its node does not answer."""
+        return self.sweeper.passes_over(_WORK, workspace)
+
+    async def pass_over(self, workspace: int, error: Exception) -> None:
+        """Pass over a workspace for a while, if an error may be one of its node."""
+        if not is_of_node(error):
+            return
+        await self.sweeper.require_answer(error)
+        await self.sweeper.pass_over(_WORK, workspace, error)
+
+    async def divide(self, workspaces: Iterable[int]) -> Sequence[Sequence[int]]:
+        """Return those of the workspaces that do not have to wait, by their nodes."""
+        return await self.sweeper.divide(_WORK, workspaces)
+
     @property
     def clock(self) -> Clock:
         """The clock of the deliveries."""
@@ -70,16 +89,17 @@ class Deliveries:
 
         Each has the instant at which the first may be sent.
         """
-        return await self.sweeper.find("deliver", webhooks.list_waiting)
+        return await self.sweeper.find(_WORK, webhooks.list_waiting)
 
     async def list_waiting_in_workspace(self, workspace: int) -> Sequence[WaitingWebhook]:
         """Return the webhooks of a workspace with waiting deliveries."""
-        return await self.engine.read(bind_workspace(workspace, webhooks.list_waiting_in_workspace))
+        look = bind_workspace(workspace, webhooks.list_waiting_in_workspace)
+        return await self.engine.read(look, seconds=LOOK_SECONDS)
 
     async def lease_due(self, workspace: int, number: int, leased_until: int = 0) -> LeasedDeliveries | None:
         """Lease a webhook or renew a lease, and return its due deliveries; None if there are none."""
         lease = partial(self._lease_due, number=number, leased_until=leased_until)
-        return await self.engine.write(bind_workspace(workspace, lease))
+        return await self.engine.write(bind_workspace(workspace, lease), seconds=LOOK_SECONDS)
 
     async def _lease_due(self, tenant: Tenant, number: int, leased_until: int) -> LeasedDeliveries | None:
         now = self.clock()
@@ -96,7 +116,7 @@ class Deliveries:
     async def release_lease(self, batch: LeasedDeliveries) -> None:
         """Release a lease."""
         release = partial(_release, batch=batch, until=None)
-        await self.engine.write(bind_workspace(batch.workspace, release))
+        await self.engine.write(bind_workspace(batch.workspace, release), seconds=LOOK_SECONDS)
 
     async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
         """Record an attempt; return whether the next delivery may follow, to the unchanged webhook."""
@@ -118,10 +138,11 @@ class Deliveries:
                 await _release(unit, batch, now + requested_pause)
 
         if is_gone or unreachable or requested_pause:
-            await self.engine.write(lock_workspace(batch.workspace, self.clock, pause))
+            pausing = lock_workspace(batch.workspace, self.clock, pause)
+            await self.engine.write(pausing, seconds=LOOK_SECONDS)
             return False
         record = partial(_record_attempt, batch=batch, delivery=after)
-        return await self.engine.write(bind_workspace(batch.workspace, record))
+        return await self.engine.write(bind_workspace(batch.workspace, record), seconds=LOOK_SECONDS)
 
     def _apply_attempt(
         self, delivery: Delivery, attempt: Attempt, now: int, requested_pause: int

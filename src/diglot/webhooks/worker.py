@@ -10,8 +10,8 @@ after another. A busy receiver gives up its turn after a while, so that others g
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -100,8 +100,7 @@ class DeliveryWorker:
     async def _look(self) -> None:
         """Look at the workspaces where something was written, and at all of them if it is time."""
         woken, self._woken = self._woken, set()
-        for workspace in woken:
-            await self._look_at(workspace)
+        await self._look_at_written(woken)
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + self.poll_seconds
@@ -118,15 +117,31 @@ class DeliveryWorker:
         known = self._waiting.keys() | self._turns.keys()
         self._last_turns = {key: turn for key, turn in self._last_turns.items() if key in known}
 
+    async def _look_at_written(self, woken: Collection[int]) -> None:
+        """Look at some workspaces, those of several nodes at once, because one of the nodes may hang."""
+        self._waiting = {key: webhook for key, webhook in self._waiting.items() if key[0] not in woken}
+        groups: Sequence[Sequence[int]] = ()
+        with suppress(Unavailable):  # the engine has logged it
+            groups = await self.deliveries.divide(woken)
+        await asyncio.gather(*map(self._look_at_group, groups))
+
+    async def _look_at_group(self, workspaces: Iterable[int]) -> None:
+        for workspace in workspaces:
+            if not self.deliveries.rests(workspace):
+                await self._look_at(workspace)
+
     async def _look_at(self, workspace: int) -> None:
-        self._waiting = {key: webhook for key, webhook in self._waiting.items() if key[0] != workspace}
         try:
             self._remember(await self.deliveries.list_waiting_in_workspace(workspace))
-        except Unavailable:
-            pass  # the engine has logged it
+        except Unavailable as error:
+            await self._pass_over(workspace, error)
         except Exception as error:  # noqa: BLE001 - the other workspaces go on
             message = f"cannot read the pending deliveries of workspace {workspace}"
             self.deliveries.sweeper.warn("deliver", message, error)
+
+    async def _pass_over(self, workspace: int, error: Unavailable) -> None:
+        with suppress(Unavailable):  # the engine has logged it
+            await self.deliveries.pass_over(workspace, error)
 
     def _remember(self, found: Iterable[WaitingWebhook]) -> None:
         self._waiting.update(((webhook.workspace, webhook.webhook), webhook) for webhook in found)
@@ -137,14 +152,15 @@ class DeliveryWorker:
         self._resting = {key: until for key, until in self._resting.items() if until > started}
         # Serve the least recently served webhook first.
         for key in sorted(self._waiting, key=self._turn_order):
-            is_due = self._waiting[key].due_at <= now and key not in self._resting
+            rests = key in self._resting or self.deliveries.rests(key[0])
+            is_due = self._waiting[key].due_at <= now and not rests
             if is_due and key not in self._turns and len(self._turns) < MAX_CONCURRENT_TURNS:
                 del self._waiting[key]
                 self._start_turn(key)
         later = [(webhook.due_at - now) / 1_000_000 for webhook in self._waiting.values()]
-        rests = [until - started for until in self._resting.values()]
+        ends = [until - started for until in self._resting.values()]
         self._forget_others(now)
-        pauses = [pause for pause in (*later, *rests) if pause > 0]
+        pauses = [pause for pause in (*later, *ends) if pause > 0]
         return max(0.0, min([self._next_look - started, *pauses]))
 
     def _forget_others(self, now: int) -> None:
@@ -174,8 +190,9 @@ class DeliveryWorker:
         """Serve one webhook; after a failure of the database or a bug in Diglot it rests for a while."""
         try:
             await self._serve_webhook(key)
-        except Unavailable:
+        except Unavailable as error:
             self._resting[key] = time.monotonic() + self.poll_seconds
+            await self._pass_over(key[0], error)
         except Exception as error:  # noqa: BLE001 - the other webhooks go on
             self._resting[key] = time.monotonic() + self.poll_seconds
             message = f"cannot deliver to webhook {key[1]} of workspace {key[0]}"

@@ -25,7 +25,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.worker import deliver_in_background

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -46,7 +45,7 @@ class Spec:
     @property
     def node(self) -> tree.Node:
         """The checked condition."""
-        return check_condition(rules.read_condition(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
+        return check_condition(rules.read_condition(msgspec.json.decode(self.wire), WORDS))
 
     @property
     def new(self) -> NewSegment:

@@ -81,7 +81,8 @@ def import_contacts(actor: Actor) -> Step | None:
     rows, after = [], dict(actor.facts)
     for email in emails:
         values = _values(actor)
-        _write(after, email, values)
+        # Null says nothing in an import.
+        _write(after, email, {name: value for name, value in values.items() if value is not None})
         rows.append({"email": email, **_misar(values)})
     new = sum(("contact", email) not in actor.facts for email in emails)
     report = {"imported": new, "updated": len(emails) - new, "skipped": 0, "failed": 0}

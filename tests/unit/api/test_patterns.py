@@ -34,7 +34,7 @@ PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
         patterns.EMAIL,
         lambda text: is_read("email", text),
         ("ada@example.com", "a@b.c", "a@b.c.d"),
-        f"a@.é{WHITE}",
+        f'a@.-é,;:<>"()\\/?{WHITE}'.replace("\ufeff", ""),
     ),
     "page": (
         patterns.URL,

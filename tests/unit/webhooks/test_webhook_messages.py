@@ -4,11 +4,14 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
+from standardwebhooks import Webhook as StandardWebhook
+from standardwebhooks import WebhookVerificationError
 
 from diglot.dialects.misar.webhooks import messages as misar
 from diglot.dialects.topmail.webhooks import messages as topmail
@@ -116,6 +119,42 @@ def test_both_of_misars_signatures_and_topmails() -> None:
     assert message.headers["X-MisarMail-Signature"] == signed(message.body)
     message = topmail.render_message(webhook("topmail"), about, AT)
     assert message.headers["X-TopMail-Signature"] == signed(message.body)
+
+
+RENDERERS = {"misar": misar.render_message, "topmail": topmail.render_message}
+
+
+@pytest.mark.parametrize("dialect", RENDERERS)
+@pytest.mark.parametrize(
+    ("secret", "given"),
+    [
+        ("whsec_" + "0a1b2c3d" * 8, "whsec_" + "0a1b2c3d" * 8),
+        ("0a1b2c3d" * 8, "0a1b2c3d" * 8),
+        ("bm8gcGFkZGluZw", "bm8gcGFkZGluZw"),
+        ("not Base64: h\u00e9", "not Base64: h\u00e9".encode()),
+        ("whsec_h\u00e9", "whsec_h\u00e9".encode()),
+        ("whsec_", b"whsec_"),
+        ("abcde", b"abcde"),
+    ],
+    ids=["prefix", "hexadecimal", "no padding", "text", "prefixed text", "prefix alone", "impossible length"],
+)
+def test_standard_webhooks_verify(dialect: str, secret: str, given: str | bytes) -> None:
+    """The library takes the registered secret, or its bytes if it is not Base64; any change is noticed."""
+    now = time.time_ns() // 1_000
+    about = delivery(WebhookEventType.SEGMENT_ENTERED, EventPayload(contact(), SEGMENT, move=MOVE))
+    message = RENDERERS[dialect](replace(webhook(dialect), secret=secret), about, now)
+    receiver = StandardWebhook(given)
+    assert receiver.verify(message.body, message.headers) == decode(message)
+    vendors = {"misar": "X-Misar-Delivery", "topmail": "X-TopMail-Delivery"}
+    assert message.headers["webhook-id"] == message.headers[vendors[dialect]]
+    another = str(int(message.headers["webhook-timestamp"]) + 1)
+    for body, headers in (
+        (message.body + b" ", message.headers),
+        (message.body, message.headers | {"webhook-timestamp": another}),
+        (message.body, message.headers | {"webhook-id": "another"}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            receiver.verify(body, headers)
 
 
 def test_the_body_is_the_same_on_every_attempt() -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from diglot.api import rules
 from diglot.api.annotations import schema_ref
@@ -12,8 +12,10 @@ from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
 from diglot.api.operation import Operation
+from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.model.dry_runs import DryRun, Sample
+from diglot.model.segments import Rules
 
 _RuleObject = Annotated[dict[str, Any], schema_ref("Rule")]
 
@@ -69,6 +71,7 @@ class _Answer:
                 ("leaving_sample", sample | None),
                 ("revision", Revision | None),
                 ("as_of", form.time),
+                ("warnings", Warnings, UNSET),
             ],
         )
         self.struct = form.define_answer(
@@ -78,9 +81,10 @@ class _Answer:
     async def dry_run(self, call: Call) -> msgspec.Struct:
         condition, segment_id = await self._form.read_dry_run(call)
         run = await call.services.dry_runs.run(call.caller, condition.tree, segment_id)
-        return self.struct(**self._form.envelope, data=self._to_wire(run, condition.tree))
+        warned = await warn(call, Rules(condition.tree), self._form.condition_key)
+        return self.struct(**self._form.envelope, data=self._to_wire(run, condition.tree, warned))
 
-    def _to_wire(self, run: DryRun, condition: tree.Node) -> msgspec.Struct:
+    def _to_wire(self, run: DryRun, condition: tree.Node, warned: Warnings) -> msgspec.Struct:
         old = run.replaced
         members = {
             "total": run.members.count,
@@ -93,6 +97,7 @@ class _Answer:
             "leaving_sample": old and self._show_newest(old.leaving),
             "revision": old and old.segment.revision,
             "as_of": self._form.format_time(run.as_of),
+            "warnings": warned,
         }
         return self._data(**members)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from diglot.api import rules
 from diglot.api.annotations import Uuid, refused_as, schema_ref
@@ -15,6 +15,7 @@ from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, ExtensionFormat, SegmentTypeWord, define_struct
 from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
+from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.conditions.explain import Bounds, Verdict, bounds_of
 from diglot.conditions.fields import attribute_key
@@ -73,6 +74,7 @@ class _Answer:
                 ("cause", Cause | None),
                 ("revision", Revision),
                 ("as_of", form.time),
+                ("warnings", Warnings, UNSET),
             ],
         )
         self.struct = form.define_answer("ExplainAnswer", "One contact, explained.", self._data)
@@ -82,9 +84,10 @@ class _Answer:
         async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
             contact = call.read_query(ExplainQuery).contact
         found = await call.services.explanations.explain(call.caller, id_, contact)
-        return self.struct(**self._form.envelope, data=self._to_wire(found))
+        warned = await warn(call, found.segment.rules, self._form.condition_key)
+        return self.struct(**self._form.envelope, data=self._to_wire(found, warned))
 
-    def _to_wire(self, one: Explanation) -> msgspec.Struct:
+    def _to_wire(self, one: Explanation, warned: Warnings) -> msgspec.Struct:
         form, entry = self._form, one.entry_origin
         members = {
             "segment_id": form.format_segment_id(one.segment.id),
@@ -96,6 +99,7 @@ class _Answer:
             "cause": entry and entry.cause,
             "revision": one.segment.revision,
             "as_of": form.format_time(one.as_of),
+            "warnings": warned,
         }
         return self._data(**members)
 

@@ -59,7 +59,7 @@ class ExtensionFormat:
         return define_struct(name, description, [*envelope, ("data", data), *more])
 
 
-def define_struct(name: str, description: str, fields: Sequence[tuple[str, Any]]) -> type[msgspec.Struct]:
+def define_struct(name: str, description: str, fields: Sequence[tuple[Any, ...]]) -> type[msgspec.Struct]:
     """Return a struct whose docstring is a description, each paragraph on lines of the usual width."""
     paragraphs = [textwrap.fill(one, _DOCSTRING_WIDTH) for one in description.split("\n\n")]
     return msgspec.defstruct(

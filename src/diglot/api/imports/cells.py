@@ -5,6 +5,7 @@ from typing import Any, Final
 from diglot.api.imports.columns import Column
 from diglot.api.imports.tag_text import split_tags
 from diglot.api.opt_outs.values import read_status
+from diglot.conditions.addresses import strip_format_characters
 from diglot.conditions.fields import FIELDS, FieldKind
 from diglot.conditions.text import parse_number
 
@@ -18,6 +19,8 @@ def convert_cell(column: Column, cell: str) -> Any:
 
     Raise `OperandError` for tags that cannot be separated.
     """
+    if column.key == "email":
+        return strip_format_characters(cell)
     kind = FIELDS[column.key].kind
     if kind is FieldKind.TAGS:
         return _split(column, cell)

@@ -13,7 +13,9 @@ from diglot.api.imports.file_contact import ATTRIBUTE_CONTAINERS, ATTRIBUTES_KEY
 from diglot.api.imports.presets import PRESETS, Preset
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
+from diglot.conditions.addresses import strip_format_characters
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key, find_key_fault, resolve_field
+from diglot.conditions.text import normalize_name
 from diglot.errors import Fault, InvalidInput, MalformedRequest
 
 MAX_COLUMNS: Final = 1_000
@@ -108,7 +110,7 @@ def read_header(header: Sequence[str], number: int, options: ColumnOptions = NO_
     if max(map(len, header)) > MAX_COLUMN_LENGTH:
         raise MalformedRequest(f"The name of a column has at most {MAX_COLUMN_LENGTH} characters")
     check_options(options)
-    columns = _classify_columns(header, options)
+    columns = _classify_columns(list(map(strip_format_characters, header)), options)
     faults = [*_find_column_faults(columns, number), *_find_missing(columns, options)]
     if faults:
         raise InvalidInput(faults)
@@ -152,7 +154,7 @@ def _map_column(name: str, target: str) -> Column:
     if not target:
         return Column(name, ColumnRole.IGNORED)
     if target.startswith(ATTRIBUTE_PREFIX):
-        return Column(name, ColumnRole.ATTRIBUTE, target.removeprefix(ATTRIBUTE_PREFIX))
+        return Column(name, ColumnRole.ATTRIBUTE, normalize_name(target.removeprefix(ATTRIBUTE_PREFIX)))
     return Column(name, ColumnRole.FIELD, _field_by_name()[squeeze_name(target)])
 
 
@@ -190,7 +192,7 @@ def _classify_column(name: str) -> Column:
     if squeezed in _IGNORED_NAMES:
         return Column(name, ColumnRole.IGNORED)
     if name.startswith(_METADATA_PREFIX):
-        key = name.removeprefix(_METADATA_PREFIX)
+        key = normalize_name(name.removeprefix(_METADATA_PREFIX))
         return Column(name, ColumnRole.ATTRIBUTE, key, column_of(key))
     key = attribute_key(resolve_field(name)) or ""
     opt_out = column_of(key)

@@ -18,9 +18,10 @@ from diglot.api.imports.delimited_text import Position, RecordReader, TextFormat
 from diglot.api.imports.encodings import find_declared
 from diglot.api.imports.rows import RowReader
 from diglot.api.input.contact_values import read_tags
+from diglot.api.input.contacts import LocalTime
+from diglot.conditions.addresses import normalize_address, strip_format_characters
 from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
-from diglot.conditions.text import normalize_email
 from diglot.errors import Fault, InvalidInput, MalformedRequest
 from diglot.model.contacts import ContactChange
 from diglot.model.imports import ImportOptions
@@ -60,18 +61,18 @@ def check_import_options(options: ImportOptions) -> None:
 
 
 def open_contact_file(
-    options: ImportOptions, zone: ZoneInfo, state: str | None = None
+    options: ImportOptions, zone: ZoneInfo, now: int, state: str | None = None
 ) -> "DelimitedContacts":
     """Return the reader of a file, from its beginning or from a state."""
-    return DelimitedContacts(options, zone, None if state is None else _decode(state))
+    return DelimitedContacts(options, LocalTime(zone, now), None if state is None else _decode(state))
 
 
 class DelimitedContacts:
     """The contacts of a file of delimited values; its header is read with its first bytes."""
 
-    def __init__(self, options: ImportOptions, zone: ZoneInfo, state: _State | None) -> None:
+    def __init__(self, options: ImportOptions, time: LocalTime, state: _State | None) -> None:
         self._options = options
-        self._zone = zone
+        self._time = time
         self._tags = tuple(options.tags)
         self._columns: list[Column] | None = None
         self._is_final = False
@@ -137,16 +138,16 @@ class DelimitedContacts:
         """Return the change of a row, or None and why the row is rejected."""
         try:
             row = self._rows.read(number, cells)
+            lowered = stricter(row.lowered, self._options.status)
+            return row.values.to_change(self._time, added_tags=self._tags, lowered=lowered), ""
         except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, fault.path))
             return None, f"{where}: {fault.message}" if where else fault.message
-        lowered = stricter(row.lowered, self._options.status)
-        return row.values.to_change(self._zone, added_tags=self._tags, lowered=lowered), ""
 
     def _find_email(self, cells: list[str]) -> str:
         place = self._email_place
-        return normalize_email(cells[place]) if place < len(cells) else ""
+        return normalize_address(strip_format_characters(cells[place])) if place < len(cells) else ""
 
     def _read_header(self) -> bool:
         """Read the header if it is complete; return whether it is known."""

@@ -1,9 +1,10 @@
 """Reads a whole file in memory, as the vendors' calls send it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.api.imports.columns import read_header
+from diglot.api.imports.columns import list_custom_fields, read_header
 from diglot.api.imports.delimited_text import Record, RecordReader
 from diglot.api.imports.encodings import find_declared
 from diglot.api.imports.rows import FileRow, RowReader
@@ -15,9 +16,18 @@ _PIECE_BYTES: Final = 262_144
 ROWS_PER_CONTACT: Final = 10
 
 
-def read_file(
-    body: bytes, limit: int, charset: str | None = None
-) -> list[tuple[Path, FileRow | InvalidInput]]:
+InputRow = tuple[Path, FileRow | InvalidInput]
+
+
+@dataclass(frozen=True, slots=True)
+class InputTable:
+    """The contacts of an import, and the names of the columns that are stored as custom fields."""
+
+    rows: list[InputRow]
+    custom_columns: list[str] = field(default_factory=list)
+
+
+def read_file(body: bytes, limit: int, charset: str | None = None) -> InputTable:
     """Return up to `limit` contacts of a file, each with its row number as a spreadsheet shows it.
 
     `charset` is the character set that the sender declares.
@@ -27,8 +37,9 @@ def read_file(
     """
     records = _iterate_records(body, charset, ROWS_PER_CONTACT * limit)
     number, header = next(records, (1, []))
-    reader = RowReader(read_header(header, number))
-    rows: list[tuple[Path, FileRow | InvalidInput]] = []
+    columns = read_header(header, number)
+    reader = RowReader(columns)
+    rows: list[InputRow] = []
     for number, cells in records:
         if len(rows) == limit:
             raise ContentTooLarge(limit, "contacts")
@@ -38,7 +49,7 @@ def read_file(
             rows.append((("rows", number), invalid))
     if reader.opt_outs.faults:
         raise InvalidInput(reader.opt_outs.faults)
-    return rows
+    return InputTable(rows, list_custom_fields(columns))
 
 
 def _iterate_records(body: bytes, charset: str | None, limit: int) -> Iterator[Record]:

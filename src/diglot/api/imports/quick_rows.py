@@ -36,6 +36,8 @@ class QuickRows:
         self._fields: list[tuple[int, str, ReadCell]] = []
         self._attributes: list[tuple[int, str]] = []
         self._opt_outs: list[tuple[int, ReadCell]] = []
+        # Where a date came from, which is completed later.
+        self._given: dict[str, Given] = {}
         # The places of cells that have to be empty.
         self._others: list[int] = []
         for place, column in enumerate(columns):
@@ -63,7 +65,7 @@ class QuickRows:
         if "email" not in fields:
             return None
         attributes = {key: cell for place, key in self._attributes if (cell := cells[place])}
-        return ContactValues(fields, attributes), lowered
+        return ContactValues(fields, attributes, given=self._given), lowered
 
     def _fit(self, cells: Sequence[str]) -> Sequence[str]:
         """Return a cell for each column; none if that is no plain row."""
@@ -84,6 +86,7 @@ class QuickRows:
                 self._texts.append((place, field.name, field.max_length))
             else:
                 read = _read_field(column)
+                self._given[field.name] = Given("", (column.name,))
                 repeats = field.kind in (FieldKind.TAGS, FieldKind.CHOICE)
                 self._fields.append((place, field.name, _remember(read) if repeats else read))
         elif column.role is not ColumnRole.IGNORED:

@@ -12,7 +12,6 @@ from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, InvalidInput
 from diglot.model.segments import Condition, OriginalText
-from diglot.model.workspaces import Caller
 
 
 class BodyReader(MemberReader):
@@ -49,14 +48,14 @@ class BodyReader(MemberReader):
         return None if raw is None else msgspec.Raw(request_body.compact_json(raw).encode())
 
     def read_condition(
-        self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
+        self, key: str, dialect: str, words: rules.Words, *, strict: bool
     ) -> Condition | UnsetType:
         """Read a condition in the words of a dialect."""
         value = self._decode_value(key) if key in self._members else UNSET
         if value is UNSET:
             return UNSET
         try:
-            node = check_condition(rules.read_condition(value, words, strict=strict), caller.zone)
+            node = check_condition(rules.read_condition(value, words, strict=strict))
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return UNSET

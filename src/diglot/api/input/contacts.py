@@ -1,6 +1,7 @@
 """Reads contacts by the struct that documents them, from bodies and from the rows of imports."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,30 +12,63 @@ import msgspec
 from diglot.api.input import request_body
 from diglot.api.input.struct_plans import FieldPlan, plan_struct
 from diglot.api.input.value_readers import Given, ReadValue
+from diglot.clock import FUTURE_FAULT, is_in_future
+from diglot.conditions.addresses import normalize_address
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.operands import wrong_type_error
 from diglot.errors import Fault, InvalidInput
 from diglot.model.contacts import SUBSCRIBED, ContactChange
 
+_encode = msgspec.json.Encoder(order="sorted").encode
 _LIST_KEY: Final = "list_id"
+_EMAIL_KEY: Final = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime:
+    """The time zone of a workspace, in which dates are read, and the present instant in microseconds."""
+
+    zone: ZoneInfo
+    now: int
 
 
 class ContactValues(msgspec.Struct, frozen=True, gc=False):
-    """The valid values of a contact by field name; dates are parsed, but not in a time zone yet."""
+    """The valid values of a contact by field name; dates are parsed, but not in a time zone yet.
+
+    `given` are the members that they were read from.
+    """
 
     fields: dict[str, Any]
     attributes: dict[str, Any] = {}
     subscribed: bool | None = None
     lists_to_join: tuple[str, ...] = ()
+    given: dict[str, Given] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no field of a contact was given."""
+        return not (self.fields or self.attributes or self.lists_to_join) and self.subscribed is None
 
     def to_change(
-        self, zone: ZoneInfo, *, added_tags: tuple[str, ...] = (), lowered: str | None = None
+        self, time: LocalTime, *, added_tags: tuple[str, ...] = (), lowered: str | None = None
     ) -> ContactChange:
-        """Return the change, with instants in microseconds."""
-        values = {
-            name: value.to_instant(zone) if type(value) is ParsedDate else value
-            for name, value in self.fields.items()
-        }
+        """Return the change, with instants in microseconds and both forms of the address.
+
+        Raise `InvalidInput` for instants in the future.
+        """
+        values = dict(self.fields)
+        faults: list[Fault] = []
+        for name, value in self.fields.items():
+            if type(value) is ParsedDate:
+                values[name] = instant = value.to_instant(time.zone)
+                if is_in_future(instant, time.now):
+                    faults.append(Fault(self.given[name].path, FUTURE_FAULT))
+        if faults:
+            raise InvalidInput(faults)
+        if _EMAIL_KEY in values:
+            sent: str = values[_EMAIL_KEY]
+            values[_EMAIL_KEY] = email = normalize_address(sent)
+            values["email_as_sent"] = None if sent == email else sent
         return ContactChange(
             values, self.attributes, self.subscribed, self.lists_to_join, added_tags, lowered
         )
@@ -43,20 +77,22 @@ class ContactValues(msgspec.Struct, frozen=True, gc=False):
 class ContactReader:
     """Reads contacts of one kind of body; both dialects accept the casings of both vendors.
 
-    Faults are in the order of the members, and those of attributes and lists last.
+    Custom attributes may stand in several containers. Faults are in the order of the members, and those of
+    attributes and lists last.
     """
 
     def __init__(self, struct: type[msgspec.Struct], attributes_key: str) -> None:
         self._plans = plan_struct(struct)
         self._by_key = {key: plan for plan in self._plans.values() for key in plan.keys}
         self._attributes_key = attributes_key
-        self._last = tuple(name for name in (attributes_key, _LIST_KEY) if name in self._plans)
+        self._containers = self._plans[attributes_key].keys
+        self._last = (*self._containers, *((_LIST_KEY,) if _LIST_KEY in self._plans else ()))
         # The field name for each property of a field with a fixed type.
-        self.spellings = {key: plan.name for key, plan in self._by_key.items() if plan.name not in self._last}
+        self.spellings = {key: plan.name for key, plan in self._by_key.items() if key not in self._last}
         self._required = tuple(plan.name for plan in self._plans.values() if plan.is_required)
 
     def read_body(
-        self, members: request_body.RawObject, zone: ZoneInfo, *, required: tuple[str, ...] = ()
+        self, members: request_body.RawObject, time: LocalTime, *, required: tuple[str, ...] = ()
     ) -> ContactChange:
         """Return the change that a body means; raise `InvalidInput` with all faults.
 
@@ -74,7 +110,7 @@ class ContactReader:
                     unread.append(plan.name)
         given = self._collect(decoded, faults)
         self._require([name for name in (*self._required, *required) if name not in unread], given, faults)
-        return self._read_values(given, faults).to_change(zone)
+        return self._read_values(given, faults).to_change(time)
 
     def read_object(self, members: Any, refused: Mapping[str, str] = MappingProxyType({})) -> ContactValues:
         """Return the values of a decoded object; raise `OperandError` or `InvalidInput` with all faults.
@@ -109,13 +145,17 @@ class ContactReader:
         return read
 
     def _collect(self, members: Mapping[str, Any], faults: list[Fault]) -> dict[str, Given]:
-        """Return the members by field name, and record a fault if two spellings of a field differ."""
+        """Return the members by field name, and record a fault if two spellings of a field differ.
+
+        Each container of custom attributes is returned by its own name.
+        """
         found: dict[str, Given] = {}
         for key, value in members.items():
             if (plan := self._by_key.get(key)) is None:
                 continue
-            if (first := found.get(plan.name)) is None:
-                found[plan.name] = Given(value, (key,))
+            name = key if plan.name == self._attributes_key else plan.name
+            if (first := found.get(name)) is None:
+                found[name] = Given(value, (key,))
             elif not _are_equal(first.value, value):
                 faults.append(Fault((key,), f"Differs from {first.path[-1]}"))
         return found
@@ -128,10 +168,12 @@ class ContactReader:
         for name, one in given.items():
             if name not in self._last:
                 _read_into(values, self._plans[name], one, faults)
-        for name in self._last:
-            if name in given:
-                _read_into(values, self._plans[name], given[name], faults)
-        attributes = values.pop(self._attributes_key, {})
+        attributes: dict[str, Any] = {}
+        for container in self._containers:
+            if container in given:
+                self._read_attributes(attributes, given, container, faults)
+        if _LIST_KEY in given:
+            _read_into(values, self._plans[_LIST_KEY], given[_LIST_KEY], faults)
         joined = (values.pop(_LIST_KEY),) if _LIST_KEY in values else ()
         subscribed = values.pop("subscribed", None)
         if subscribed is not None and "status" in values:
@@ -140,7 +182,19 @@ class ContactReader:
             subscribed = None
         if faults:
             raise InvalidInput(faults)
-        return ContactValues(values, attributes, subscribed, joined)
+        return ContactValues(values, attributes, subscribed, joined, dict(given))
+
+    def _read_attributes(
+        self, merged: dict[str, Any], given: Mapping[str, Given], container: str, faults: list[Fault]
+    ) -> None:
+        """Add the attributes of a container; record a fault for one that differs in another container."""
+        read: dict[str, Any] = {}
+        _read_into(read, self._plans[self._attributes_key], given[container], faults)
+        found = read.get(self._attributes_key, {})
+        for key in [name for name in found if name in merged]:
+            if not _are_equal_json(merged[key], found[key]):
+                faults.append(Fault((*given[container].path, key), "Differs from another of its containers"))
+        merged.update(found)
 
 
 @cache
@@ -156,6 +210,11 @@ def _read_into(values: dict[str, Any], plan: FieldPlan, given: Given, faults: li
         values[plan.name] = None if value is None and plan.is_nullable else plan.read(given)
     except InvalidInput as invalid:
         faults += invalid.faults
+
+
+def _are_equal_json(one: Any, other: Any) -> bool:
+    # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
+    return _encode(one) == _encode(other)
 
 
 def _are_equal(one: Any, other: Any) -> bool:

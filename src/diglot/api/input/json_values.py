@@ -13,18 +13,26 @@ MAX_ATTRIBUTE_DEPTH: Final = 32
 
 
 def read_attributes(value: Any) -> dict[str, Any]:
-    """Return custom attributes; raise `OperandError`, or `InvalidInput` with the first fault of each."""
+    """Return custom attributes by their keys in stored form.
+
+    Raise `OperandError`, or `InvalidInput` with the first fault of each.
+    """
     if not isinstance(value, dict):
         raise wrong_type_error("object", value)
     faults: list[Fault] = []
+    attributes: dict[str, Any] = {}
     for key, member in value.items():
-        if (message := find_key_fault(key)) is not None:
+        stored = text.normalize_name(key)
+        if (message := find_key_fault(stored)) is not None:
             faults.append(Fault((key,), message))
+        elif stored in attributes:
+            faults.append(Fault((key,), f"Another key of the object means {stored} too"))
         else:
+            attributes[stored] = member
             faults += _find_first_fault(member, (key,), 0)
     if faults:
         raise InvalidInput(faults)
-    return value
+    return attributes
 
 
 def find_json_faults(value: Any, path: Path) -> list[Fault]:

@@ -57,6 +57,8 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "count_as_of": "The time at which the count was true; it includes no later write.",
     "next_change_at": "Until then, the passing of time alone does not change the members; null if it never "
     "does.",
+    "warnings": "What is probably not meant by the rules; empty if nothing. A warning never changes a "
+    "status. A server that emulates its vendor strictly leaves this out.",
     "rules": "Rules and nested groups.",
     "conditions": "The conditions of a dynamic list; null for a static list.",
     "Explained.conditions": "The conditions with a verdict on each; null for a static list.",
@@ -117,6 +119,8 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "updated": "The number of contacts that were updated.",
     "skipped": "The number of contacts that existed and were not changed.",
     "ImportAnswer.errors": "One line for each contact that was rejected.",
+    "ImportAnswer.custom_field_columns": "The columns of a file that are stored as custom fields, because no "
+    "field has their name.",
     "ImportSummary.errors": "The number of contacts that were rejected.",
     "failed": "The number of contacts that were rejected.",
     "ImportBody.tags": "Tags to add to every contact of the import, in addition to its own.",

@@ -6,6 +6,7 @@ from diglot.errors import (
     Conflict,
     ContentTooLarge,
     CrossSiteWrite,
+    Fault,
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
@@ -99,7 +100,10 @@ def _server_status_and_text(error: Exception) -> tuple[int, str]:
 
 
 def _validation_body(invalid: InvalidInput) -> ErrorBody:
-    """Group the faults by the first part of their path, as Zod's flatten does; the message keeps the rest."""
+    """Group the faults by the first part of their path, as Zod's flatten does; the message keeps the rest.
+
+    The text of the error carries the first fault, because a client of the vendor drops the details.
+    """
     fields: dict[str, list[str]] = {}
     form: list[str] = []
     for fault in invalid.faults:
@@ -109,4 +113,10 @@ def _validation_body(invalid: InvalidInput) -> ErrorBody:
         first, *rest = map(str, fault.path)
         where = f"{'.'.join(rest)}: " if rest else ""
         fields.setdefault(first, []).append(where + fault.message)
-    return ErrorBody(success=False, error="Validation failed", details=FieldFaults(fields, form))
+    text = ": ".join(["Validation failed", *map(_describe_fault, invalid.faults[:1])])
+    return ErrorBody(success=False, error=text, details=FieldFaults(fields, form))
+
+
+def _describe_fault(fault: Fault) -> str:
+    where = ".".join(map(str, fault.path))
+    return f"{where}: {fault.message}" if where else fault.message

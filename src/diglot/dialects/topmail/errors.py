@@ -7,6 +7,7 @@ from diglot.errors import (
     ContentTooLarge,
     Forbidden,
     IdempotencyKeyReused,
+    InUse,
     InvalidInput,
     LimitReached,
     MethodNotAllowed,
@@ -67,6 +68,8 @@ def _status_code_and_text(error: Exception) -> tuple[int, str, str]:
         case NotFound():
             code = "contact_not_found" if error.resource == REFERENCED_CONTACT else "not_found"
             return 404, code, _NOT_FOUND_MESSAGES.get(error.resource, "Not found")
+        case InUse():
+            return 409, "in_use", str(error)
         case Conflict():
             return 409, "duplicate", str(error)
         case TooManyRequests():

@@ -88,7 +88,8 @@ class Answer:
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._start is not None and not more and len(body) <= PIECE_BYTES:
-            await self.flush()
+            start, self._start = self._start, None
+            await self._send_now(start)
             await self._send_now(message)
             self.sent_bytes += len(body)
             return

@@ -37,7 +37,8 @@ DATABASE_UP: Final = Family(
 DATABASE_COMPLETE: Final = Family(
     "diglot_database_complete",
     GAUGE,
-    "1 if all of the database could be read a moment ago, else 0; its metrics are then absent.",
+    "1 if all of the database could be read a moment ago, else 0; its counters are then absent, and its"
+    " gauges are of the nodes that answer.",
 )
 DISK_FREE: Final = Family("diglot_disk_free_bytes", GAUGE, "Free space on the disk of the SQLite file.")
 FILE_SIZE: Final = Family(

@@ -80,5 +80,10 @@ STORED_FAMILIES: Final = tuple(family for family, _ in _METRICS)
 
 
 def list_samples(figures: Metrics) -> list[tuple[Family, float]]:
-    """Return each metric with its value."""
-    return [(family, value(figures)) for family, value in _METRICS]
+    """Return each metric with its value.
+
+    Sums over a part of the database have no counters, because one that falls and rises again would be taken
+    for new events.
+    """
+    shown = [one for one in _METRICS if figures.is_complete or one[0].kind != COUNTER]
+    return [(family, value(figures)) for family, value in shown]

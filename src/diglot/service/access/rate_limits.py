@@ -12,16 +12,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
+from diglot.errors import Unavailable
 from diglot.model.workspaces import Caller
 from diglot.storage.access import rate_counts
-from diglot.storage.access.rate_counts import RateCount, RateRequest
-from diglot.storage.sql.engine import Engine, EphemeralBusyError, Transaction
+from diglot.storage.access.rate_counts import NO_WORKSPACE, RateCount, RateRequest
+from diglot.storage.sql.engine import Engine, EphemeralBusyError
+from diglot.storage.tenant import Tenant, bind_workspace
 
 log = logging.getLogger("diglot")
 _SECOND = 1_000_000
+# The key of what all keys of a workspace share; no key has this id.
+_SHARED_KEY: Final = "workspace"
 T = TypeVar("T")
 
 
@@ -53,7 +58,8 @@ class RateLimitState:
 class RateLimits:
     """Counts requests. `override` replaces the number of requests of every rate; 0 disables limits.
 
-    A workspace has `workspace_rate` times the rate of a key; 0 is no limit.
+    A workspace has `workspace_rate` times the rate of a key; 0 is no limit. `Unavailable` is raised if the
+    database cannot count a request, because it could not serve it either.
     """
 
     engine: Engine
@@ -61,11 +67,13 @@ class RateLimits:
     override: int | None = None
     workspace_rate: int = 0
 
-    async def consume(self, key: str, bucket: str, rate: Rate) -> RateLimitState | None:
+    async def consume(
+        self, key: str, bucket: str, rate: Rate, *, workspace: int = NO_WORKSPACE
+    ) -> RateLimitState | None:
         """Count a request of a key, or reject it; None if it was not counted."""
         now = self.clock()
         request = _build_request(key, bucket, rate, now)
-        used = await self._run(lambda tx: rate_counts.count_request(tx, request))
+        used = await self._run(workspace, lambda tenant: rate_counts.count_request(tenant, request))
         return None if used is None else _build_state(rate, used, request, now)
 
     async def consume_of(self, caller: Caller, bucket: str, rate: Rate) -> RateLimitState | None:
@@ -78,12 +86,14 @@ class RateLimits:
         if self.override is not None:
             rate = Rate(self.override, rate.seconds, rate.sliding)
         if not self.workspace_rate:
-            return await self.consume(caller.key, bucket, rate)
+            return await self.consume(caller.key, bucket, rate, workspace=caller.workspace)
         shared_rate = Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding)
         now = self.clock()
         request = _build_request(caller.key, bucket, rate, now)
-        shared = _build_request(f"workspace:{caller.workspace}", bucket, shared_rate, now)
-        counts = await self._run(lambda tx: rate_counts.count_with_shared(tx, request, shared))
+        shared = _build_request(_SHARED_KEY, bucket, shared_rate, now)
+        counts = await self._run(
+            caller.workspace, lambda tenant: rate_counts.count_with_shared(tenant, request, shared)
+        )
         if counts is None:
             return None
         of_key, of_workspace = counts
@@ -91,19 +101,23 @@ class RateLimits:
             return _build_state(shared_rate, of_workspace, shared, now)
         return _build_state(rate, of_key, request, now)
 
-    async def _run(self, count: Callable[[Transaction], Awaitable[T]]) -> T | None:
+    async def _run(self, workspace: int, count: Callable[[Tenant], Awaitable[T]]) -> T | None:
         try:
-            return await self.engine.run_ephemeral(count)
+            return await self.engine.run_ephemeral(bind_workspace(workspace, count))
         except EphemeralBusyError:
             # The counts are locked or cannot be written, which the engine has logged; serve the request,
             # because that costs less than failing it.
             return None
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:
-        """Delete the counts of past windows in a bucket, because anyone can add keys to it."""
+        """Delete past counts of a bucket without a workspace, because anyone can add keys to it.
+
+        If it fails, as beside another process that deletes the same rows, the next attempt does it.
+        """
         window = self.clock() // (rate.seconds * _SECOND)
-        with suppress(EphemeralBusyError):
-            await self.engine.run_ephemeral(lambda tx: rate_counts.delete_old(tx, bucket, window - 1))
+        with suppress(EphemeralBusyError, Unavailable):
+            delete = partial(rate_counts.delete_old, bucket=bucket, before=window - 1)
+            await self.engine.run_ephemeral(bind_workspace(NO_WORKSPACE, delete))
 
 
 def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:

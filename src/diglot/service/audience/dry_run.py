@@ -63,7 +63,7 @@ class DryRuns:
             state = await workspaces.load_state(tenant)
         else:
             segment, state = await _require_dynamic_segment(tenant, replaces)
-        current = tree.DRAFT if segment is None else segment.condition.tree
+        current = tree.DRAFT if segment is None else segment.evaluated_tree
         at = read.effective_now(state, self.clock())
         question = DryRunQuestion(condition, current, at, state.zone)
         counts = await dry_run_counts.count_matches(tenant, question)

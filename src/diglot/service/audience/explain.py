@@ -1,9 +1,10 @@
 """Explains why a contact is a member of a segment, or why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diglot.clock import Clock, system_clock
-from diglot.conditions import text, tree
+from diglot.conditions import tree
+from diglot.conditions.addresses import normalize_address
 from diglot.conditions.explain import Verdict, explain_condition
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -79,7 +80,7 @@ async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
     if (id_ := parse_id(id_or_email)) is not None:
         contact = await queries.find_contact_by_id(tenant, id_)
     else:
-        contact = await queries.find_contact_by_email(tenant, text.normalize_email(id_or_email))
+        contact = await queries.find_contact_by_email(tenant, normalize_address(id_or_email))
     if contact is None:
         raise NotFound(REFERENCED_CONTACT)
     return contact
@@ -89,6 +90,7 @@ def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
     if snapshot.segment.type is SegmentType.STATIC:
         return None
     subject = view_of(snapshot.contact, snapshot.lists, snapshot.state.zone)
-    return explain_condition(
+    verdict = explain_condition(
         snapshot.segment.condition.tree, subject, snapshot.effective_now, snapshot.state.zone
     )
+    return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

@@ -17,9 +17,9 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
-from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.segments import Condition, DeletedReference, Segment, SegmentType
 from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
-from diglot.service.audience import segment_writes
+from diglot.service.audience import references, segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import require_contacts
@@ -141,16 +141,23 @@ class Lists:
         return await self._with_known_count(unit, changed, evaluated)
 
     @writes_with(MOVES_MEMBERS)
-    async def delete(self, unit: WriteUnit, id_: str | None) -> None:
-        """Delete a list and the segment behind it; its contacts stay. Raise `NotFound`."""
+    async def delete(self, unit: WriteUnit, id_: str | None, *, force: bool = True) -> None:
+        """Delete a list and the segment behind it; its contacts stay.
+
+        Segments whose rules exclude the list become invalid. Raise `NotFound`, or without `force` `InUse` if
+        there are such segments.
+        """
         unit.renew_contacts_version()
-        writer = await open_writer(unit)
+        await open_writer(unit)
         contact_list, _ = await _require_list(unit, id_)
-        await lists.delete_list(unit, contact_list.number)
-        unit.row.list_count -= 1
-        await evaluate.handle_list_deleted(writer)
         if contact_list.segment is not None:
             await segment_writes.delete_segment(unit, contact_list.segment)
+        deleted = DeletedReference("lists", contact_list.id, contact_list.name)
+        await references.invalidate_dependents(unit, deleted, force=force)
+        await lists.delete_list(unit, contact_list.number)
+        unit.row.list_count -= 1
+        # Opened again, because the active segments may have changed.
+        await evaluate.handle_list_deleted(await open_writer(unit))
 
     @writes_with(MOVES_MEMBERS)
     async def add_contacts(

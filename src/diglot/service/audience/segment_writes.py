@@ -146,16 +146,16 @@ def _apply_patch(stored: Segment, patch: SegmentPatch, now: int) -> Segment:
         values["name"] = patch.name
     if patch.description is not UNSET and patch.description != stored.description:
         values["description"] = patch.description
-    if isinstance(patch.condition, Condition) and not _conditions_are_equal(
-        stored.condition, patch.condition
-    ):
+    if isinstance(patch.condition, Condition) and _makes_new_revision(stored, patch.condition):
         draft = tree.is_draft(patch.condition.tree)
         values["condition"] = patch.condition
         values["revision"] = stored.revision + 1
         values["last_calculated_at"] = None if draft else now
+        values["deleted_references"] = ()
     return replace(stored, **values, updated_at=now) if values else stored
 
 
-def _conditions_are_equal(stored: Condition, changed: Condition) -> bool:
+def _makes_new_revision(stored: Segment, sent: Condition) -> bool:
+    """Tell whether sent rules replace the stored ones; equal rules only make an invalid segment valid."""
     # Compare the stored text, because 5 and 5.0 are equal in Python but two operands here.
-    return tree.encode(stored.tree) == tree.encode(changed.tree)
+    return bool(stored.deleted_references) or tree.encode(stored.condition.tree) != tree.encode(sent.tree)

@@ -100,7 +100,9 @@ class Segments:
             if count is not None:
                 return count
         return await self._from_cache_or_read(
-            caller, id_, lambda counted: MemberCount(counted.count, counted.as_of, counted.segment.revision)
+            caller,
+            id_,
+            lambda one: MemberCount(one.count, one.as_of, one.segment.revision, one.segment.rules),
         )
 
     @point_reads
@@ -123,7 +125,7 @@ class Segments:
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state, condition)
         page = await read.load_page(tenant, query, window, sort)
-        return MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
+        return MemberPage(page, total, query.now, segment.revision, segment.rules, entry=state.last_entry)
 
     @reads
     async def list_member_ids(
@@ -181,7 +183,7 @@ class Segments:
         writer = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
         dynamic = segment.type is SegmentType.DYNAMIC
-        if not (dynamic and tree.is_draft(segment.condition.tree)):
+        if not (dynamic and tree.is_draft(segment.evaluated_tree)):
             segment = replace(segment, last_calculated_at=unit.now)
             await segments.update_segment(unit, segment)
         evaluated = EvaluatedSegment(segment)

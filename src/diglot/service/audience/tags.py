@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.analysis.references import Reference
 from diglot.conditions.fields import MAX_TAGS
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
@@ -15,7 +16,10 @@ from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
+from diglot.model.segments import DeletedReference
 from diglot.model.tags import DEFAULT_COLOR, Tag
+from diglot.service.audience import references
+from diglot.service.audience.references import Renaming
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contact_writes import ContactUpdate
@@ -78,7 +82,10 @@ class Tags:
 
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: TagPatch) -> Tag:
-        """Update a tag and rename it on its contacts; raise `NotFound`, or `Conflict` for a name in use."""
+        """Update a tag and rename it on its contacts and in rules.
+
+        Raise `NotFound`, or `Conflict` for a name in use.
+        """
         stored = await _require_tag(unit, id_)
         changed = _apply_patch(stored, change)
         if changed == stored:
@@ -90,13 +97,18 @@ class Tags:
         changed = replace(changed, updated_at=unit.now)
         await tags.update_tag(unit, changed)
         if changed.name != stored.name:
-            await _rewrite_contacts(unit, stored, changed.name)
+            await _rename(unit, stored, changed)
         return await _require_tag(unit, id_)
 
     @writes_with(MOVES_MEMBERS)
-    async def delete(self, unit: WriteUnit, id_: str | None) -> None:
-        """Delete a tag and remove it from its contacts; raise `NotFound`."""
+    async def delete(self, unit: WriteUnit, id_: str | None, *, force: bool = True) -> None:
+        """Delete a tag and remove it from its contacts; segments whose rules exclude it become invalid.
+
+        Raise `NotFound`, or without `force` `InUse` if there are such segments.
+        """
         tag = await _require_tag(unit, id_)
+        deleted = DeletedReference("tags", tag.exact_name, tag.name)
+        await references.invalidate_dependents(unit, deleted, force=force)
         await _rewrite_contacts(unit, tag, None)
         await tags.delete_tag(unit, tag.number)
 
@@ -149,6 +161,17 @@ def _tag_condition(tag: Tag) -> tree.Node:
 
 def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
     return changed_contact(contact, ContactChange({"tags": list(names)}), now)
+
+
+async def _rename(unit: WriteUnit, stored: Tag, changed: Tag) -> None:
+    """Rename a tag on its contacts, and in the rules that name it."""
+    if changed.exact_name == stored.exact_name:
+        await _rewrite_contacts(unit, stored, changed.name)
+        return
+    renaming = Renaming(Reference("tags", stored.exact_name), changed.exact_name, changed.name)
+    dependents = await renaming.begin(unit)
+    await _rewrite_contacts(unit, stored, changed.name)
+    await renaming.end(unit, dependents)
 
 
 async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:

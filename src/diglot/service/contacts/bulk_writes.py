@@ -33,9 +33,10 @@ class ImportProgress(Progress):
 
 
 class IdsProgress(Progress):
-    """The ids of a bulk write; `missing` has the positions of ids that no contact has."""
+    """The ids of a bulk write: the positions of those that no contact has, and how many contacts changed."""
 
     missing: list[int] = msgspec.field(default_factory=list)
+    changed: int = 0
 
     def existing_among(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the ids of the contacts that existed."""
@@ -83,6 +84,7 @@ class BulkUpdate:
         stored = await _load_contacts(unit, ids)
         updates = await compute_off_loop(unit, len(ids), partial(self._updates, stored, unit.now))
         await contact_writes.update_contacts(unit, updates)
+        progress.changed += len(updates)
         progress.note_missing(ids, {contact.id for contact in stored})
 
     def _updates(self, stored: Sequence[Contact], now: int) -> list[ContactUpdate]:

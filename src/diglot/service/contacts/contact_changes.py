@@ -1,13 +1,13 @@
 """Applies a change to a contact, or creates a contact from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from diglot.conditions.fields import MAX_TAGS, STORED_FIELDS, stricter
-from diglot.conditions.text import to_nfc
+from diglot.conditions.text import normalize_name, to_nfc
 from diglot.errors import InvalidInput
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact, ContactChange
 from diglot.model.ids import new_id
@@ -46,7 +46,8 @@ def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
 def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
     """Return the contact after a change, or the same object if nothing differs.
 
-    Raise `InvalidInput` for more tags than a contact may have.
+    A stored key that was not in its stored form yet gives way to the key that it means. Raise `InvalidInput`
+    for more tags than a contact may have.
     """
     values: dict[str, Any] = dict(change.values)
     if change.added_tags:
@@ -58,11 +59,16 @@ def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact
     if change.lowered is not None:
         values["status"] = stricter(values.get("status", stored.status), change.lowered)
     if change.attributes:
-        merged = _decode(stored.attributes) | change.attributes
-        attributes = {key: value for key, value in merged.items() if value is not None}
+        written = change.attributes
+        kept = {key: value for key, value in _decode(stored.attributes).items() if _is_kept(key, written)}
+        attributes = {key: value for key, value in (kept | written).items() if value is not None}
         values["attributes"] = _encode(attributes).decode()
     differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
     return replace(stored, **differing, updated_at=now) if differing else stored
+
+
+def _is_kept(key: str, written: Mapping[str, Any]) -> bool:
+    return key in written or normalize_name(key) not in written
 
 
 def _switch_status(status: str, *, subscribed: bool) -> str:

@@ -11,7 +11,7 @@ from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause
 from diglot.service.contacts import tag_counts
 from diglot.storage.audience import lists
-from diglot.storage.contacts import queries
+from diglot.storage.contacts import attribute_keys, queries
 from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
@@ -27,6 +27,7 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
     unit.count_contacts(len(new))
     writer = await open_writer(unit)
     await queries.insert_contacts(unit, new, unit.zone)
+    await attribute_keys.record_keys(unit, new)
     await outbox.enqueue_events(unit, outbox.created_events(new))
     writes = [(None, contact) for contact in new]
     await tag_counts.count_writes(unit, writes)
@@ -42,6 +43,7 @@ async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> 
     writer = await open_writer(unit)
     on_lists = await follow.load_lists(writer, after)
     await queries.update_contacts(unit, after, unit.zone)
+    await attribute_keys.record_keys(unit, [new for old, new in changed if new.attributes != old.attributes])
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
     await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, on_lists)

@@ -104,7 +104,7 @@ class Contacts:
         stored = await queries.find_contact_by_email(unit, email)
         if stored is None:
             raise NotFound("contact")
-        return await _update_contact(unit, stored, change)
+        return await _update_contact(unit, stored, change.without_address())
 
     @writes_with(Reservation(moves_members=True, contacts=-1))
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
@@ -114,10 +114,10 @@ class Contacts:
 
     async def update_many(
         self, caller: Caller, ids: Sequence[str], change: ContactChange, checkpoint: Checkpoint | None = None
-    ) -> frozenset[str]:
-        """Update contacts by their UUIDs, in parts; return which of them exist."""
+    ) -> tuple[frozenset[str], int]:
+        """Update contacts by their UUIDs, in parts; return which of them exist, and how many changed."""
         progress = await self._write_in_parts(caller, BulkUpdate(ids, change).in_parts(), checkpoint)
-        return progress.existing_among(ids)
+        return progress.existing_among(ids), progress.changed
 
     async def delete_many(
         self, caller: Caller, ids: Sequence[str], checkpoint: Checkpoint | None = None

@@ -1,12 +1,11 @@
 """Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from diglot.clock import Clock, system_clock
+from diglot.clock import FUTURE_FAULT, Clock, is_in_future, system_clock
 from diglot.errors import InvalidInput, NotFound
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
@@ -33,8 +32,6 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
 from diglot.webhooks import outbox
 
-# How far the clock of a caller may run ahead of ours.
-MAX_CLOCK_AHEAD: Final = 5 * 60 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,8 +76,8 @@ async def _record(unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> Re
 def _resolve_happened_at(new: NewEvent, now: int) -> int:
     if new.occurred_at is None:
         return now
-    if new.occurred_at.instant > now + MAX_CLOCK_AHEAD:
-        raise InvalidInput.at(new.occurred_at.path, "Must not lie in the future")
+    if is_in_future(new.occurred_at.instant, now):
+        raise InvalidInput.at(new.occurred_at.path, FUTURE_FAULT)
     return min(new.occurred_at.instant, now)
 
 
@@ -111,7 +108,7 @@ class _EventRecorder:
         if self.new_event.value is not None:
             occurrence = _build_conversion_event(contact, event, self.new_event.value)
             await outbox.enqueue_events(unit, [occurrence])
-        return RecordedEvent(event, contact.id, contact.email)
+        return RecordedEvent(event, contact.id, contact.shown_email)
 
     async def require_contact(self, contact_ref: ContactRef) -> Contact:
         """Return the contact of the event; if id and address are both given, they must agree."""

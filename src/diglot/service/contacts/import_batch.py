@@ -83,7 +83,7 @@ class ImportBatch:
             counts.skipped += 1
             return
         else:
-            after = changed_contact(before, change, self.now)
+            after = changed_contact(before, change.without_address(), self.now)
             (self.created if email in self.created else self.updated)[email] = after
             if after is before:
                 counts.unchanged += 1

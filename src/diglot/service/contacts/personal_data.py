@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from diglot.clock import Clock, system_clock
-from diglot.conditions import dates, text
+from diglot.conditions import dates
+from diglot.conditions.addresses import normalize_address
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -59,7 +60,7 @@ class PersonalData:
         Of kept responses to requests about several contacts, only the parts about this one are returned.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        work = partial(_export, email=text.normalize_email(email), now=self.clock())
+        work = partial(_export, email=normalize_address(email), now=self.clock())
         return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
 
     async def erase(self, workspace: str, email: str) -> Erasure:
@@ -69,7 +70,7 @@ class PersonalData:
         mirror learns that the member left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        work = partial(_erase, email=text.normalize_email(email))
+        work = partial(_erase, email=normalize_address(email))
         return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
 
 
@@ -83,7 +84,9 @@ async def _find_workspace(transaction: Transaction, name: str) -> int:
 async def _find_person(tenant: Tenant, email: str) -> tuple[Person, Contact | None]:
     contact = await queries.find_contact_by_email(tenant, email)
     ids = await mentions.find_ids(tenant, email)
-    return Person(email, ids | ({contact.id} if contact is not None else set())), contact
+    if contact is None:
+        return Person(email, ids), None
+    return Person(email, ids | {contact.id}, contact.shown_email), contact
 
 
 async def _erase(unit: WriteUnit, email: str) -> Erasure:
@@ -104,7 +107,7 @@ async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
     if contact is not None:
         keys.add(contact.pk)
         exported |= {
-            "contact": _shown(msgspec.structs.asdict(contact)),
+            "contact": _shown(msgspec.structs.asdict(contact) | {"email": contact.shown_email}),
             "lists": await _list_lists(tenant, contact, now, state),
             "segments": await _list_segments(tenant, contact, now, state),
             "events": [_shown(row) for row in await mentions.load_events(tenant, contact.pk)],

@@ -63,7 +63,9 @@ class ContactFile(Protocol):
 class OpenContactFile(Protocol):
     """Returns the reader of a file, from its beginning or from a state."""
 
-    def __call__(self, options: ImportOptions, zone: ZoneInfo, state: str | None = None) -> ContactFile: ...
+    def __call__(
+        self, options: ImportOptions, zone: ZoneInfo, now: int, state: str | None = None
+    ) -> ContactFile: ...
 
 
 class ByteSource(Protocol):

@@ -41,8 +41,8 @@ class DryRun:
     async def run(self, options: ImportOptions, clock: Clock) -> None:
         """Read the file to its end; raise `InvalidInput` if it would be refused."""
         state = await self.engine.read(bind_workspace(self.workspace, _load_state))
-        await self._check(self.open_file(options, state.zone))
-        file = self.open_file(options, state.zone)
+        await self._check(self.open_file(options, state.zone, clock()))
+        file = self.open_file(options, state.zone, clock())
         rules = ImportRules(options.update_existing, self.max_contacts)
         offset = 0
         while offset < self.size or not offset:

@@ -21,7 +21,7 @@ from diglot.model.contacts import ContactChange
 from diglot.model.imports import ACTIVE, ImportJob, ImportProgress, ImportStatus
 from diglot.service.contacts.import_batch import ImportRules, import_batch
 from diglot.service.imports.contact_files import ByteSource, ContactFile, FileRow, OpenContactFile
-from diglot.service.parts import PartSize
+from diglot.service.parts import PART_SECONDS, SHARED_PART_SECONDS, PartSize
 from diglot.storage import workspaces
 from diglot.storage.imports import chunks, jobs, rejects
 from diglot.storage.sql.engine import Engine
@@ -134,7 +134,8 @@ class ImportRun:
         await unit.flush()
         await unit.transaction.send_writes()
         if part:
-            self._size.adapt(len(part), time.perf_counter() - began)
+            target = SHARED_PART_SECONDS if unit.transaction.others_write else PART_SECONDS
+            self._size.adapt(len(part), time.perf_counter() - began, target)
         return done
 
     async def _write_rows(self, unit: WriteUnit, part: Sequence[FileRow], progress: ImportProgress) -> None:
@@ -153,7 +154,7 @@ class ImportRun:
         if self._file is None:
             self._zone = await self.engine.read(bind_workspace(self.workspace, _load_zone))
             progress = self.job.progress
-            self._file = self.open_file(self.job.options, self._zone, progress.state)
+            self._file = self.open_file(self.job.options, self._zone, self.clock(), progress.state)
             self._fed, self._is_final, self._checked_rows = progress.offset, False, 0
             self._rows.clear()
         return self._file

@@ -1,18 +1,24 @@
-"""Counts of requests: ephemeral rows, one for each key and bucket."""
+"""Counts of requests: ephemeral rows, one for each workspace, key and bucket.
+
+A statement that counts twice changes the row of the key before that of the workspace. All do so in this
+order, so that no two wait for each other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select, update
+from sqlalchemy import Column, ColumnElement, bindparam, case, delete, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 
 _c = rate_counts.c
+# Of an attempt to sign in, which is counted before its workspace is known; no workspace has this number.
+NO_WORKSPACE: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +61,20 @@ def _bind_integer(name: str) -> ColumnElement[int]:
     return bindparam(name, type_=_c.window_number.type)
 
 
-def _new_row(key: str) -> dict[str, Any]:
+def _new_row(key: str) -> dict[Column[Any], Any]:
     return {
-        "key": bindparam(key),
-        "bucket": bindparam("bucket"),
-        "window_number": _bind_integer("window_number"),
-        "count": 1,
-        "previous": 0,
+        _c.workspace: bindparam("workspace", type_=_c.workspace.type),
+        _c.key: bindparam(key),
+        _c.bucket: bindparam("bucket"),
+        _c.window_number: _bind_integer("window_number"),
+        _c.count: 1,
+        _c.previous: 0,
     }
 
 
-def _upsert(backend: Backend, rows: Sequence[dict[str, Any]], allowed: ColumnElement[int]) -> ClauseElement:
+def _upsert(
+    backend: Backend, rows: Sequence[dict[Column[Any], Any]], allowed: ColumnElement[int]
+) -> ClauseElement:
     """Return the statement that counts a request in each row that has room for it."""
     window = _bind_integer("window_number")
     now, before = _c.window_number == window, _c.window_number == window - 1
@@ -76,7 +85,7 @@ def _upsert(backend: Backend, rows: Sequence[dict[str, Any]], allowed: ColumnEle
         backend.insert(rate_counts)
         .values(rows)
         .on_conflict_do_update(
-            index_elements=[_c.key, _c.bucket],
+            index_elements=[_c.workspace, _c.key, _c.bucket],
             set_={"window_number": _bind_integer("window_number"), "count": count + 1, "previous": previous},
             where=room,
         )
@@ -99,6 +108,7 @@ _UPSERT_BOTH = BackendStatement(_upsert_both)
 _GIVE_BACK = Statement(
     update(rate_counts)
     .where(
+        _c.workspace == bindparam("in_workspace"),
         _c.key == bindparam("of_key"),
         _c.bucket == bindparam("of_bucket"),
         _c.window_number == bindparam("of_window"),
@@ -108,26 +118,28 @@ _GIVE_BACK = Statement(
 )
 _SELECT = Statement(
     select(_c.window_number, _c.count, _c.previous).where(
-        and_(_c.key == bindparam("key"), _c.bucket == bindparam("bucket"))
+        _c.workspace == bindparam("workspace"), _c.key == bindparam("key"), _c.bucket == bindparam("bucket")
+    )
+)
+_DELETE_OLD = Statement(
+    delete(rate_counts).where(
+        _c.workspace == bindparam("workspace"),
+        _c.bucket == bindparam("bucket"),
+        _c.window_number < bindparam("before"),
     )
 )
 
 
-_DELETE_OLD = Statement(
-    delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window_number < bindparam("before"))
-)
-
-
-async def count_request(transaction: Transaction, request: RateRequest) -> RateCount:
+async def count_request(tenant: Tenant, request: RateRequest) -> RateCount:
     """Count a request if the rate allows it, in one statement."""
-    row = await transaction.fetch_one(_UPSERT_ONE, request.values())
+    row = await tenant.fetch_one(_UPSERT_ONE, **request.values())
     if row is not None:
         return RateCount(is_counted=True, count=row[1], previous=row[2])
-    return await _load(transaction, request, request.key)
+    return await _load(tenant, request)
 
 
 async def count_with_shared(
-    transaction: Transaction, request: RateRequest, shared: RateRequest
+    tenant: Tenant, request: RateRequest, shared: RateRequest
 ) -> tuple[RateCount, RateCount]:
     """Count a request twice, for its key and for what several keys share, if both rates allow it.
 
@@ -135,23 +147,23 @@ async def count_with_shared(
     request, which is given back to the one that had room.
     """
     values = {"shared_key": shared.key, "shared_allowed": shared.values()["allowed"]}
-    rows = await transaction.fetch_all(_UPSERT_BOTH, request.values() | values)
+    rows = await tenant.fetch_all(_UPSERT_BOTH, **request.values(), **values)
     counted = {
         key: RateCount(is_counted=True, count=count, previous=previous) for key, count, previous in rows
     }
     if len(counted) == 1:
         (key,) = counted
         window = {"of_key": key, "of_bucket": request.bucket, "of_window": request.window_number}
-        await transaction.execute(_GIVE_BACK, window)
+        await tenant.execute(_GIVE_BACK, **window)
     return (
-        counted.get(request.key) or await _load(transaction, request, request.key),
-        counted.get(shared.key) or await _load(transaction, shared, shared.key),
+        counted.get(request.key) or await _load(tenant, request),
+        counted.get(shared.key) or await _load(tenant, shared),
     )
 
 
-async def _load(transaction: Transaction, request: RateRequest, key: str) -> RateCount:
+async def _load(tenant: Tenant, request: RateRequest) -> RateCount:
     """Return the counts of a rejected request."""
-    row = await transaction.fetch_one(_SELECT, {"key": key, "bucket": request.bucket})
+    row = await tenant.fetch_one(_SELECT, key=request.key, bucket=request.bucket)
     if row is None or row[0] not in (request.window_number, request.window_number - 1):
         return RateCount(is_counted=False, count=0, previous=0)
     window, count, previous = row
@@ -160,6 +172,6 @@ async def _load(transaction: Transaction, request: RateRequest, key: str) -> Rat
     )
 
 
-async def delete_old(transaction: Transaction, bucket: str, before: int) -> None:
+async def delete_old(tenant: Tenant, bucket: str, before: int) -> None:
     """Delete the counts of a bucket in windows before a number."""
-    await transaction.execute(_DELETE_OLD, {"bucket": bucket, "before": before})
+    await tenant.execute(_DELETE_OLD, bucket=bucket, before=before)

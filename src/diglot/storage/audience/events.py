@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, func, insert, literal_column, select
 from diglot.model.events import ContactEvent, ConversionFilter, EventKind, RecordedEvent
 from diglot.model.pages import Page, Window
 from diglot.storage.contacts import queries as people
+from diglot.storage.contacts.rows import shown_email
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -26,7 +27,7 @@ _IS_CONVERSION: Final = _c.kind == literal_column(f"'{EventKind.CONVERSION.value
 _CONTACT_JOIN: Final = (contacts.c.workspace == bindparam("workspace")) & (contacts.c.pk == _c.pk)
 _INSERT = Statement(insert(events))
 _BY_ORDER = Statement(
-    select(*_COLUMNS, contacts.c.id, contacts.c.email)
+    select(*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent)
     .join(contacts, _CONTACT_JOIN)
     .where(_IN_WORKSPACE, _c.order_id == bindparam("order_id"))
 )
@@ -67,7 +68,10 @@ def _count_statement(filters: tuple[str, ...]) -> Statement:
 def _page_statement(filters: tuple[str, ...]) -> Statement:
     return Statement(
         _pin_conversions(
-            select(*_COLUMNS, contacts.c.id, contacts.c.email).join(contacts, _CONTACT_JOIN), filters
+            select(*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent).join(
+                contacts, _CONTACT_JOIN
+            ),
+            filters,
         )
         .order_by(_c.event.desc())
         .limit(bindparam("limit"))
@@ -81,8 +85,8 @@ def _event_of(row: Sequence[Any]) -> ContactEvent:
 
 
 def _recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
-    *columns, contact_id, email = row
-    return RecordedEvent(_event_of(columns), contact_id, email)
+    *columns, contact_id, email, as_sent = row
+    return RecordedEvent(_event_of(columns), contact_id, shown_email(email, as_sent))
 
 
 async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:

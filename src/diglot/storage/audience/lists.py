@@ -101,6 +101,11 @@ _UPDATE = Statement(
     .where(_l.workspace == bindparam("in_workspace"), _l.list == bindparam("at_list"))
     .values({name: bindparam(f"new_{name}") for name in ("name", "name_fold", "description", "updated_at")})
 )
+_SET_UPDATED = Statement(
+    update(lists)
+    .where(_l.workspace == bindparam("in_workspace"), _l.id == bindparam("at_id"))
+    .values(updated_at=bindparam("instant"))
+)
 _DELETES = tuple(
     Statement(
         delete(table).where(table.c.workspace == bindparam("workspace"), table.c.list == bindparam("list"))
@@ -181,6 +186,11 @@ async def update_list(tenant: Tenant, changed: ContactList) -> None:
         new_description=changed.description,
         new_updated_at=changed.updated_at,
     )
+
+
+async def set_updated(tenant: Tenant, id_: str, at: int) -> None:
+    """Store when a list was last updated, given its UUID."""
+    await tenant.execute(_SET_UPDATED, at_id=id_, instant=at)
 
 
 async def delete_list(tenant: Tenant, number: int) -> None:

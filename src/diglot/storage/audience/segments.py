@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -22,9 +23,11 @@ from diglot.caches import SharedCache
 from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
-from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
+from diglot.model.segments import Condition, DeletedReference, OriginalText, Rules, Segment, SegmentType
+from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,
+    lists,
     membership_log_sums,
     pending_members,
     segment_chunks,
@@ -41,7 +44,7 @@ _c = segments.c
 SEGMENT_COLUMNS = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.original_text, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
-    _c.history_since_entry,
+    *(_c.history_since_entry, _c.invalid),
 )
 # The segment of a dynamic list is not listed as a segment.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -67,7 +70,7 @@ _PAGE = Statement(
 _INSERT = Statement(insert(segments))
 _UPDATED_COLUMNS = (
     *("name", "name_fold", "description", "dialect", "original_text", "tree", "revision"),
-    *("last_calculated_at", "updated_at"),
+    *("last_calculated_at", "updated_at", "invalid"),
 )
 _UPDATE = Statement(
     update(segments)
@@ -109,6 +112,18 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
     return BackendStatement(build)
 
 
+def _select_mentioning(backend: Backend) -> ClauseElement:
+    has_list = and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list)
+    mentions = backend.position(_c.tree, bindparam("mention", type_=_c.tree.type)) > ZERO
+    return (
+        select(*SEGMENT_COLUMNS, lists.c.id, lists.c.name)
+        .join(lists, has_list, isouter=True)
+        .where(_c.workspace == bindparam("workspace"), mentions)
+        .order_by(_c.segment)
+    )
+
+
+_MENTIONING = BackendStatement(_select_mentioning)
 _IDS = _ids_statement(segments, _c.list.is_(None))
 _DELETED_IDS = _ids_statement(deleted_segments)
 
@@ -133,6 +148,8 @@ _SEARCH_PAGE = BackendStatement(
 )
 
 
+_decode_deleted = msgspec.json.Decoder(tuple[DeletedReference, ...]).decode
+_encode = msgspec.json.Encoder().encode
 # Trees are immutable and decoded often. Its objects take about four times as much as its text.
 _decoded_trees = SharedCache[str, tree.Node](8_000_000, lambda stored, _: 1_000 + 5 * len(stored))
 
@@ -147,9 +164,19 @@ def _decode_tree(stored: str) -> tree.Node:
 
 def segment_of(row: Sequence[Any]) -> Segment:
     """Return the segment of a row selected with `SEGMENT_COLUMNS`."""
-    number, id_, name, description, kind, dialect, source, tree_text, *columns = row
+    number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid = row
     condition = Condition(_decode_tree(tree_text), OriginalText(dialect, source))
+    columns.append(_deleted_references_of(invalid))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *columns)
+
+
+def rules_of(type_: str, tree_text: str, invalid: str | None) -> Rules | None:
+    """Return the rules of a segment, given some of its columns, as `Segment.rules` does."""
+    return Rules.of(SegmentType(type_), _decode_tree(tree_text), _deleted_references_of(invalid))
+
+
+def _deleted_references_of(invalid: str | None) -> tuple[DeletedReference, ...]:
+    return () if invalid is None else _decode_deleted(invalid)
 
 
 def _values_of(segment: Segment) -> dict[str, Any]:
@@ -163,6 +190,7 @@ def _values_of(segment: Segment) -> dict[str, Any]:
         "revision": segment.revision,
         "last_calculated_at": segment.last_calculated_at,
         "updated_at": segment.updated_at,
+        "invalid": _encode(segment.deleted_references).decode() if segment.deleted_references else None,
     }
 
 
@@ -187,6 +215,14 @@ async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segmen
     """Return a segment by its number, also of a dynamic list, with the state of its workspace, or None."""
     row = await tenant.fetch_one(_BY_NUMBER_WITH_STATE, segment=number)
     return None if row is None else _split_row(tenant, row)
+
+
+async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, AudienceRef | None]]:
+    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to."""
+    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
+    return [
+        (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows
+    ]
 
 
 async def load_ids(tenant: Tenant, numbers: Collection[int]) -> dict[int, str]:

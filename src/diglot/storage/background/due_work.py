@@ -1,27 +1,29 @@
 """Finds due background work in the workspaces of a scope."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, select
 
 from diglot.storage.schema import membership_log, segments, workspace_profiles, workspaces
 from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
-from diglot.storage.sweeps import EVERYWHERE, Scope, SweepStatement
+from diglot.storage.sweeps import EVERYWHERE, Restriction, Scope, SweepStatement
 from diglot.storage.tenant import Tenant
 
 _MAX_SEGMENTS: Final = 100
 _w, _s, _l, _p = workspaces.c, segments.c, membership_log.c, workspace_profiles.c
 _DUE_WORKSPACES = SweepStatement(
-    select(_w.workspace)
-    .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))
-    .order_by(_w.next_change_at),
+    lambda _: (
+        select(_w.workspace)
+        .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))
+        .order_by(_w.next_change_at)
+    ),
     _w.workspace,
 )
 _PENDING_SEGMENTS = SweepStatement(
-    select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment),
+    lambda _: select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment),
     _s.workspace,
 )
 _PENDING_IN_WORKSPACE = Statement(
@@ -34,25 +36,35 @@ _DYNAMIC_SEGMENTS = Statement(
     .order_by(_s.workspace, _s.segment)
 )
 _UNVERIFIED_SEGMENTS = SweepStatement(
-    select(_s.workspace, _s.segment)
-    .where(IS_DYNAMIC, _s.last_calculated_at <= bindparam("before"), _s.members.is_not(None))
-    .order_by(_s.last_calculated_at)
-    .limit(_MAX_SEGMENTS),
+    lambda _: (
+        select(_s.workspace, _s.segment)
+        .where(IS_DYNAMIC, _s.last_calculated_at <= bindparam("before"), _s.members.is_not(None))
+        .order_by(_s.last_calculated_at)
+        .limit(_MAX_SEGMENTS)
+    ),
     _s.workspace,
 )
-_last_change_at = (
-    select(_l.happened_at)
-    .where(_l.workspace == _w.workspace)
-    .order_by(_l.first_entry.desc())
-    .limit(1)
-    .scalar_subquery()
-)
-_LONG_LOGS = SweepStatement(
-    select(_w.workspace, _w.next_pk, _w.uncompacted_changes, _last_change_at)
-    .where(and_(_w.uncompacted_changes >= bindparam("at_least"), _last_change_at <= bindparam("quiet_since")))
-    .order_by(_w.workspace),
-    _w.workspace,
-)
+
+
+def _select_long_logs(restrict: Restriction) -> Select[Any]:
+    last_change_at = (
+        select(_l.happened_at)
+        .where(_l.workspace == _w.workspace, restrict(_l.workspace))
+        .order_by(_l.first_entry.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    is_long = and_(
+        _w.uncompacted_changes >= bindparam("at_least"), last_change_at <= bindparam("quiet_since")
+    )
+    return (
+        select(_w.workspace, _w.next_pk, _w.uncompacted_changes, last_change_at)
+        .where(is_long)
+        .order_by(_w.workspace)
+    )
+
+
+_LONG_LOGS = SweepStatement(_select_long_logs, _w.workspace)
 
 
 @dataclass(frozen=True, slots=True)

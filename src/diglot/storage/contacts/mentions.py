@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import bindparam, delete, select, tuple_
 
+from diglot.conditions.addresses import normalize_address, spell_address
 from diglot.storage.schema import deleted_contacts, deliveries, events, idempotent_responses
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
@@ -60,15 +61,20 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An address in stored form, and the ids of the contacts that have it or had it."""
+    """An address as it is compared, the ids of the contacts that have it or had it, and how it was sent."""
 
     email: str
     ids: frozenset[str] = frozenset()
+    email_as_sent: str | None = None
+
+    def _spellings(self) -> set[str]:
+        """Return the address in the forms that texts may have it in, as it is and as JSON."""
+        found = {self.email, spell_address(self.email), self.email_as_sent or self.email}
+        return found | {_encode(spelling).decode()[1:-1] for spelling in found}
 
     def mention(self) -> Callable[[str], bool]:
         """Return a function that tells whether a text mentions the address or one of the ids."""
-        as_json = _encode(self.email).decode()[1:-1]
-        words = "|".join(re.escape(word) for word in {self.email, as_json, *self.ids})
+        words = "|".join(re.escape(word) for word in self._spellings() | self.ids)
         # Not as a part of a longer address.
         found = re.compile(rf"(?<![\w.+%-])(?:{words})(?![\w-]|\.\w)", re.IGNORECASE)
         return lambda text: found.search(text) is not None
@@ -118,8 +124,9 @@ async def find_ids(tenant: Tenant, email: str) -> frozenset[str]:
 
 def _collect_ids(value: Any, email: str, ids: set[str]) -> None:
     if isinstance(value, dict):
-        if value.get("email") == email and isinstance(value.get("id"), str):
-            ids.add(value["id"])
+        address, id_ = value.get("email"), value.get("id")
+        if isinstance(address, str) and isinstance(id_, str) and normalize_address(address) == email:
+            ids.add(id_)
         value = list(value.values())
     if isinstance(value, list):
         for item in value:

@@ -15,17 +15,20 @@ from diglot.model.contacts import Contact
 from diglot.storage.predicates import token_documents
 from diglot.storage.schema import contacts
 
-# Text is compared in normal form; the address is already stored in it.
+# The field of a contact that is stored in the column `as_sent` alone.
+EMAIL_AS_SENT: Final = "email_as_sent"
+# The address is stored in the form in which it is compared, other text fields get their normal form here.
 TEXT_FIELDS: Final = tuple(
     field.name for field in STORED_FIELDS if field.kind is FieldKind.TEXT and field.name != "email"
 )
-_PLAIN_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name not in TEXT_FIELDS)
+_COLUMN_NAMES: Final = tuple(name for name in Contact.__struct_fields__ if name != EMAIL_AS_SENT)
+_PLAIN_FIELDS: Final = tuple(name for name in _COLUMN_NAMES if name not in TEXT_FIELDS)
 _FOLDS: Final = tuple(f"{name}_fold" for name in TEXT_FIELDS)
-_get_plain_fields: Final = attrgetter(*_PLAIN_FIELDS)
-_get_text_fields: Final = attrgetter(*TEXT_FIELDS)
 # The columns follow the struct, so a row is read by position, which takes a tenth of the time.
-CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in Contact.__struct_fields__), contacts.c.as_sent)
+CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in _COLUMN_NAMES), contacts.c.as_sent)
 
+_plain_values_of = attrgetter(*_PLAIN_FIELDS)
+_text_values_of = attrgetter(*TEXT_FIELDS)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -36,12 +39,20 @@ def contact_of(row: Sequence[Any]) -> Contact:
     return contact if row[-1] is None else replace(contact, **_decode(row[-1]))
 
 
+def shown_email(email: str, as_sent: str | None) -> str:
+    """Return the address of a contact as it was sent, from two of its columns."""
+    sent: str = email if as_sent is None else _decode(as_sent).get(EMAIL_AS_SENT, email)
+    return sent
+
+
 def row_of(contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
     """Return every column of a contact but its workspace; attribute columns are derived for the time zone."""
-    row: dict[str, Any] = dict(zip(_PLAIN_FIELDS, _get_plain_fields(contact), strict=True))
-    row["email_fold"] = text.fold_case(contact.email)
+    row: dict[str, Any] = dict(zip(_PLAIN_FIELDS, _plain_values_of(contact), strict=True))
+    row["email_fold"] = text.fold_case(contact.shown_email)
     as_sent: dict[str, str] = {}
-    for name, fold, value in zip(TEXT_FIELDS, _FOLDS, _get_text_fields(contact), strict=True):
+    if contact.email_as_sent is not None:
+        as_sent[EMAIL_AS_SENT] = contact.email_as_sent
+    for name, fold, value in zip(TEXT_FIELDS, _FOLDS, _text_values_of(contact), strict=True):
         if value is None:
             row[name] = row[fold] = None
             continue

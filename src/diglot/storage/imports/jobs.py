@@ -42,7 +42,8 @@ RETENTION_PERIOD: Final = 30 * _DAY
 # The largest file at the slowest speed that the server accepts takes 18 hours.
 _UPLOAD_PERIOD: Final = _DAY
 _DUE: Final = SweepStatement(
-    select(_c.workspace, _c.job).where(IS_DUE, _c.is_upload).order_by(_c.workspace, _c.job), _c.workspace
+    lambda _: select(_c.workspace, _c.job).where(IS_DUE, _c.is_upload).order_by(_c.workspace, _c.job),
+    _c.workspace,
 )
 
 

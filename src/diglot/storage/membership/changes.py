@@ -10,7 +10,6 @@ for the first time; such a change has no entry numbers.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -23,9 +22,12 @@ _decode = msgspec.msgpack.Decoder(list[tuple[int, bytes | list[int], bytes | lis
 DenseKeys = Sequence[int] | BitMap
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentChange:
-    """The contacts that entered and left one segment in a write; no contact is in both."""
+class SegmentChange(msgspec.Struct, frozen=True, gc=False):
+    """The contacts that entered and left one segment in a write; no contact is in both.
+
+    An import makes one for each segment that it moves contacts of, so it is a struct, which is made in a
+    quarter of the time of a frozen dataclass.
+    """
 
     segment: int
     entered: DenseKeys
@@ -53,9 +55,9 @@ class SegmentChange:
 
 
 def _pack_keys(keys: DenseKeys) -> Any:
-    if len(keys) < _FEW_KEYS:
-        return list(keys)
-    return (keys if isinstance(keys, BitMap) else BitMap(keys)).serialize()
+    if isinstance(keys, BitMap):
+        return keys.serialize() if len(keys) >= _FEW_KEYS else list(keys)
+    return BitMap(keys).serialize() if len(keys) >= _FEW_KEYS else keys
 
 
 def _unpack_keys(stored: bytes | list[int]) -> DenseKeys:
@@ -72,7 +74,12 @@ def encode(changes: Iterable[SegmentChange]) -> bytes:
 def decode(body: bytes) -> list[SegmentChange]:
     """Decode the changes of one write."""
     return [
-        SegmentChange(segment, _unpack_keys(entered), _unpack_keys(left))
+        # Most are short lists: the call is left out for them.
+        SegmentChange(
+            segment,
+            entered if type(entered) is list else _unpack_keys(entered),
+            left if type(left) is list else _unpack_keys(left),
+        )
         for segment, entered, left in _decode(body)
     ]
 

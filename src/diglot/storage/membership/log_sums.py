@@ -52,8 +52,10 @@ class NetChange:
 
     def add(self, change: SegmentChange) -> None:
         """Add a change; a contact that returns to its former state is toggled instead of entered or left."""
-        self._apply_moves(change.left, self.entered, self.left)
-        self._apply_moves(change.entered, self.left, self.entered)
+        if change.left:
+            self._apply_moves(change.left, self.entered, self.left)
+        if change.entered:
+            self._apply_moves(change.entered, self.left, self.entered)
 
     def _apply_moves(self, keys: DenseKeys, undone: BitMap, done: BitMap) -> None:
         if len(keys) < _FEW_KEYS:

@@ -15,7 +15,7 @@ from diglot.storage.write_unit import WriteUnit
 
 _c, _w = segments.c, workspaces.c
 _SELECT_ALL = Statement(
-    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
+    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id, _c.invalid)
     .join(
         lists,
         and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list),
@@ -31,7 +31,7 @@ _SELECT_NEXT_CHANGES = Statement(
 )
 _SELECT_COUNT = Statement(
     select(
-        *(_c.segment, _c.members, _c.next_change_at, _c.revision),
+        *(_c.segment, _c.members, _c.next_change_at, _c.revision, _c.type, _c.tree, _c.invalid),
         *(_w.evaluated_at, _w.compacted_entry, _w.next_entry),
     )
     .join(workspaces, _w.workspace == bindparam("workspace"))
@@ -72,7 +72,7 @@ async def _update_segments(
 
 
 async def load_all(tenant: Tenant) -> Sequence[Row]:
-    """Return number, id, name, type, tree, members, list and list id of each segment, by number."""
+    """Return number, id, name, type, tree, members, list, its id and `invalid` of each segment, by number."""
     return await tenant.fetch_all(_SELECT_ALL)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -54,19 +53,9 @@ class Binder:
         return self.backend.position(document, self.bind_text(part)) > ZERO
 
     def to_instant(self, operand: tree.Operand) -> int:
-        """Return the instant of a date (its midnight in the time zone) or an instant, in microseconds."""
-        if isinstance(operand, tree.Instant):
-            return operand.value
-        assert isinstance(operand, tree.Day)
-        return dates.start_of_day(_to_date(operand), self.zone)
-
-    def day_span(self, day: tree.Day) -> tuple[int, int]:
-        """Return the first instant of a calendar day and of the day after it."""
-        return dates.day_span(_to_date(day), self.zone)
-
-
-def _to_date(day: tree.Day) -> date:
-    return date.fromisoformat(day.value)
+        """Return the instant of a date operand in the time zone, in microseconds."""
+        assert isinstance(operand, tree.Date)
+        return dates.operand_to_instant(operand, self.zone)
 
 
 def texts_of(operand: tree.Operand) -> list[str]:

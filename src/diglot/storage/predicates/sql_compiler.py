@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, cast, func, or_, select, true
 
-from diglot.conditions import text, tree
+from diglot.conditions import dates, text, tree
 from diglot.conditions.fields import FIELDS, FieldKind, kind_of
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
@@ -200,8 +200,12 @@ def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
 
 
 def _compile_instant_in(column: Expression, scalars: Sequence[tree.Scalar], binder: Binder) -> Expression:
-    spans = [binder.day_span(day) for day in scalars if isinstance(day, tree.Day)]
-    instants = [scalar.value for scalar in scalars if isinstance(scalar, tree.Instant)]
+    spans = [dates.operand_to_span(day, binder.zone) for day in scalars if isinstance(day, tree.Day)]
+    instants = [
+        binder.to_instant(scalar)
+        for scalar in scalars
+        if isinstance(scalar, tree.Instant | tree.LocalInstant)
+    ]
     is_one_instant = one_of(column, instants, INTEGER, binder)
     if not spans:
         return is_one_instant

@@ -36,7 +36,10 @@ _ESCAPES: Final = {
     for n, mark in enumerate((OPEN, CLOSE, SCALAR, ELEMENT, SET, _ESCAPE, *_BITS))
 }
 _NUMBER_STARTS: Final = frozenset("+-0123456789")
-_MARKS = re.compile("[\x18-\x1f]")
+_find_mark = re.compile("[\x18-\x1f]").search
+_SCALAR_TYPES: Final = (str, int, float)
+_pack_double = struct.Struct(">d").pack
+_unpack_bits = struct.Struct(">q").unpack
 # A number is PLAIN and its double. An integer that a double may not hold exactly is BIG, its double and the
 # integer itself.
 PLAIN_NUMBER: Final = "d"
@@ -46,12 +49,12 @@ BIG_INTEGER_FROM: Final = 2**53
 
 def escape_marks(value: str) -> str:
     """Return a value with its marks escaped."""
-    return value.translate(_ESCAPES) if _MARKS.search(value) else value
+    return value.translate(_ESCAPES) if _find_mark(value) else value
 
 
 def encode_double(value: float) -> str:
     """Return 16 hexadecimal digits that sort as the doubles do; -0.0 is encoded as 0.0."""
-    bits: int = struct.unpack(">q", struct.pack(">d", value + 0.0))[0]
+    bits: int = _unpack_bits(_pack_double(value + 0.0))[0]
     return f"{bits + 2**63 if bits >= 0 else ~bits & (2**63 - 1):016x}"
 
 
@@ -72,22 +75,16 @@ def is_big_integer(value: float) -> bool:
 
 def encode_number(value: float) -> str:
     """Return the form of a number in the number document."""
-    double = encode_double(float(value))
-    return (
-        f"{BIG_NUMBER}{double}{encode_integer(int(value))}"
-        if is_big_integer(value)
-        else f"{PLAIN_NUMBER}{double}"
-    )
+    double = encode_double(value)
+    if is_big_integer(value):
+        return f"{BIG_NUMBER}{double}{encode_integer(int(value))}"
+    return PLAIN_NUMBER + double
 
 
-def _build_token(kind: str, key: str, value: str) -> str:
-    return f"{kind}{OPEN}{key}{CLOSE}{value}{CLOSE}{key}{OPEN}"
-
-
-def _parse_number(value: object) -> int | float | None:
+def _parse_number(value: str | float) -> int | float | None:
     if isinstance(value, str):
         return text.parse_number(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return None if isinstance(value, bool) else value
 
 
 # Numbers and days repeat: scores, counts, the days of a campaign.
@@ -120,23 +117,32 @@ class AttributeDocuments:
         self.instant = "".join(self._instant_tokens)
 
     def _add_attribute(self, key: str, value: Any) -> None:
-        if type(value) is str and value.isascii() and not _MARKS.search(value):
+        if type(value) is str and value.isascii() and not _find_mark(value):
             self._add_plain_text(key, value)
         else:
             self._add_any(key, value)
 
     def _add_any(self, key: str, value: Any) -> None:
+        begin, end = f"{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
+        is_set = bool(value)
         if isinstance(value, list):
             for element in value:
-                self._add_scalar(ELEMENT, key, element)
-        else:
-            self._add_scalar(SCALAR, key, value)
-        blank = isinstance(value, str) and text.is_blank(value)
-        if not blank and value is not None and value not in ([], {}):
-            self._exact_tokens.append(f"{SET}{OPEN}{key}{CLOSE}")
+                if isinstance(element, _SCALAR_TYPES):
+                    self._add_scalar(ELEMENT + begin, element, end)
+        elif isinstance(value, str):
+            self._add_scalar(SCALAR + begin, value, end)
+            if (moment := dates.parse(value)) is not None:
+                instant = encode_integer(moment.to_instant(self._zone))
+                self._instant_tokens.append(f"{SCALAR}{begin}{instant}{end}")
+            is_set = not text.is_blank(value)
+        elif isinstance(value, _SCALAR_TYPES):
+            self._add_scalar(SCALAR + begin, value, end)
+            is_set = True
+        if is_set:
+            self._exact_tokens.append(SET + begin)
 
     def _add_plain_text(self, key: str, value: str) -> None:
-        """Add what most values are, in a third of the time; the tokens are those of `_add_scalar`."""
+        """Add what most values are, in a third of the time; the tokens are those of any other text."""
         begin, end = f"{SCALAR}{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
         is_set = f"{SET}{OPEN}{key}{CLOSE}" if value and not text.is_blank(value) else ""
         self._exact_tokens.append(f"{begin}{value}{end}{is_set}")
@@ -148,18 +154,17 @@ class AttributeDocuments:
         elif value[4:5] == "-" and (moment := _encode_instant_text(value, self._zone)) is not None:
             self._instant_tokens.append(f"{begin}{moment}{end}")
 
-    def _add_scalar(self, kind: str, key: str, value: Any) -> None:
-        if not isinstance(value, str | int | float):
-            return
+    def _add_scalar(self, begin: str, value: str | float, end: str) -> None:
+        """Add the tokens of a scalar, which stands between the beginning and the end of a token."""
         spelled = text.scalar_to_text(value)
-        self._exact_tokens.append(_build_token(kind, key, escape_marks(spelled)))
-        self._folded_tokens.append(_build_token(kind, key, escape_marks(text.fold_case(spelled))))
+        folded = text.fold_case(spelled)
+        exact = escape_marks(spelled)
+        self._exact_tokens.append(f"{begin}{exact}{end}")
+        # Most values are their own folded form.
+        folded = exact if folded == spelled else escape_marks(folded)
+        self._folded_tokens.append(f"{begin}{folded}{end}")
         if (number := _parse_number(value)) is not None:
-            self._number_tokens.append(_build_token(kind, key, encode_number(number)))
-        if kind == SCALAR and isinstance(value, str) and (moment := dates.parse(value)) is not None:
-            self._instant_tokens.append(
-                _build_token(kind, key, encode_integer(moment.to_instant(self._zone)))
-            )
+            self._number_tokens.append(f"{begin}{encode_number(number)}{end}")
 
 
 def build_tag_documents(tags: list[str]) -> tuple[str, str]:

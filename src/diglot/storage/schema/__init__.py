@@ -6,6 +6,7 @@ encoded text; times are bound values, never now().
 """
 
 from diglot.storage.schema.access import idempotent_responses, rate_counts, sessions
+from diglot.storage.schema.attribute_keys import attribute_keys
 from diglot.storage.schema.background import leases, verifications
 from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 from diglot.storage.schema.core import (
@@ -34,6 +35,7 @@ from diglot.storage.schema.webhooks import deliveries, webhooks
 
 __all__ = [
     "ExactText",
+    "attribute_keys",
     "contacts",
     "deleted_contacts",
     "deleted_segments",

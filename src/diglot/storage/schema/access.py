@@ -46,15 +46,17 @@ idempotent_responses = Table(
     sqlite_with_rowid=False,
 )
 
-# Requests of a key in the current window and in the previous one.
+# Requests of a key in the current window and in the previous one. The workspace of an attempt to sign in is
+# 0, because it is not known yet.
 rate_counts = Table(
     "rate_counts",
     ephemeral_metadata,
+    Column("workspace", Integer, nullable=False),
     Column("key", ExactText, nullable=False),
     Column("bucket", Text, nullable=False),
     Column("window_number", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
     Column("previous", Integer, nullable=False),
-    PrimaryKeyConstraint("key", "bucket"),
+    PrimaryKeyConstraint("workspace", "key", "bucket"),
     sqlite_with_rowid=False,
 )

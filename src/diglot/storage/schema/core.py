@@ -171,6 +171,8 @@ segments = Table(
     Column("dialect", Text, nullable=False),
     Column("original_text", Text, nullable=False),
     Column("tree", Text, nullable=False),
+    # Why the segment is invalid, as JSON (see model/segments.py); NULL if it is valid.
+    Column("invalid", Text),
     # The number of members in the chunks. NULL until the first evaluation; until then each read evaluates it.
     Column("members", BigInteger),
     # The log entry after which the segment has a history; NULL until its first evaluation.

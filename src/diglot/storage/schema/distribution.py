@@ -1,8 +1,7 @@
 """Where each table is on Citus; each follows from its key, so that a new table needs no entry here.
 
-A row that belongs to a workspace is on the node of its workspace. What is read before the workspace is known
-is copied to every node, and ephemeral rows are on the node of their key. The leases are read all together, so
-they are in one shard.
+A row that belongs to a workspace is on the node of its workspace, also an ephemeral one. What is read before
+the workspace is known is copied to every node. The leases are read all together, so they are in one shard.
 """
 
 from typing import Final
@@ -26,18 +25,17 @@ def list_placements() -> list[TablePlacement]:
     return [
         TablePlacement(_REVISION, may_have_rows=True),
         *map(_place, metadata.sorted_tables),
-        *map(_place_ephemeral, ephemeral_metadata.sorted_tables),
+        *map(_place, ephemeral_metadata.sorted_tables),
     ]
 
 
 def _place(table: Table) -> TablePlacement:
     if table in _COPIED:
         return TablePlacement(table)
+    # A server fills these as soon as they exist, and their rows are copied in no time.
+    may_have_rows = table.metadata is ephemeral_metadata
+    if table is leases:
+        return TablePlacement(table, leases.c.work.name, shards=1, may_have_rows=may_have_rows)
     assert "workspace" in table.primary_key.columns, f"nothing says where {table.name} is"
-    return TablePlacement(table, "workspace", None if table is workspaces else workspaces.name)
-
-
-def _place_ephemeral(table: Table) -> TablePlacement:
-    first, *_ = table.primary_key.columns
-    shards = 1 if table is leases else None
-    return TablePlacement(table, first.name, shards=shards, may_have_rows=True)
+    beside = None if table is workspaces else workspaces.name
+    return TablePlacement(table, "workspace", beside, may_have_rows=may_have_rows)

@@ -17,10 +17,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from diglot.errors import Misconfigured
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST, is_behind
-from diglot.storage.sql.database import Database, Migrator
+from diglot.storage.sql.database import Database, Distributor, Migrator
 from diglot.storage.sql.databases import find_database
 
 T = TypeVar("T")
+# Upgrades a database, and returns its revision before.
+_Upgrade = Callable[[Connection], str | None]
+# The revision before, and the tables that were distributed.
+_Distributed = tuple[str | None, Sequence[str]]
 log: Final = logging.getLogger("diglot.schema")
 # Errors of an unusable database besides those of its driver; an unreadable URL raises ValueError.
 _DATABASE_ERRORS: Final = (TimeoutError, OSError, ValueError, SQLAlchemyError, CommandError)
@@ -51,15 +55,28 @@ def _run_upgrade(
 
 
 async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) -> tuple[str | None, str]:
-    """Upgrade a database to the latest revision; return the revisions before and after.
+    """Upgrade a database to the latest revision; return the revisions before and after."""
+    before, after, _ = await migrate_schema(url, report)
+    return before, after
+
+
+async def migrate_schema(
+    url: str, report: Callable[[str], None] | None = None
+) -> tuple[str | None, str, Sequence[str]]:
+    """Upgrade a database to the latest revision; if its tables are distributed, all of them are afterwards.
+
+    Return the revisions before and after, and the tables that were not distributed before.
 
     `report` gets each revision once it is applied, so that a long upgrade is seen to go on; without it, they
     are logged, unless the database is new. All of them are committed together at the end. An embedded
     database is copied first, as it is, to a file next to it that is named after the new revision.
     """
     database = find_database(url)
+    migrator = database.load_migrator()
     upgrade = partial(_run_upgrade, database, report, copy=partial(_copy_file, database, url))
-    return await _run(url, database.load_migrator(), upgrade, "migrated"), LATEST
+    work = partial(_upgrade_and_complete, upgrade, migrator.distributor)
+    before, tables = await _run(url, migrator, work, "migrated")
+    return before, LATEST, tables
 
 
 async def distribute_schema(
@@ -76,13 +93,33 @@ async def distribute_schema(
     if distributor is None:
         raise Misconfigured("this database is on one machine: only PostgreSQL with Citus is distributed")
 
-    def distribute(connection: Connection) -> tuple[str | None, Sequence[str]]:
-        distributor.require(connection)
-        before = _run_upgrade(database, report, connection)
-        return before, distributor.distribute(connection, list_placements())
-
-    before, tables = await _run(url, migrator, distribute, "distributed")
+    work = partial(_upgrade_and_distribute, partial(_run_upgrade, database, report), distributor)
+    before, tables = await _run(url, migrator, work, "distributed")
     return before, LATEST, tables
+
+
+def _upgrade_and_complete(
+    upgrade: _Upgrade, distributor: Distributor | None, connection: Connection
+) -> _Distributed:
+    """Upgrade a database, and distribute what is missing if the others are distributed.
+
+    While there is nothing to do, a node may be away.
+    """
+    local = None if distributor is None else distributor.find_local(connection, list_placements())
+    if distributor is None or local is None:
+        return upgrade(connection), ()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if not local and not is_behind(revision):
+        return revision, ()
+    return _upgrade_and_distribute(upgrade, distributor, connection)
+
+
+def _upgrade_and_distribute(
+    upgrade: _Upgrade, distributor: Distributor, connection: Connection
+) -> _Distributed:
+    distributor.require(connection)
+    before = upgrade(connection)
+    return before, distributor.distribute(connection, list_placements())
 
 
 async def _run(url: str, migrator: Migrator, work: Callable[[Connection], T], done: str) -> T:

@@ -4,10 +4,11 @@ from typing import Final
 
 from diglot import __version__
 from diglot.errors import Misconfigured
+from diglot.storage.schema.distribution import list_placements
 from diglot.storage.sql.databases import find_database
 
 # Every revision of the schema in order, as in migrations/versions.
-REVISIONS: Final = ("r001", "r002", "r003", "r006")
+REVISIONS: Final = ("r001", "r002", "r003", "r004", "r005", "r006", "r007")
 LATEST: Final = REVISIONS[-1]
 # The revisions of development versions before the first release.
 _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 9))
@@ -34,8 +35,14 @@ def is_behind(revision: str | None) -> bool:
 
 
 async def require_latest(url: str) -> None:
-    """Raise `Misconfigured` if the database is not at the revision that this version needs."""
+    """Raise `Misconfigured` unless a database is at the revision of this version, on all its nodes."""
     revision = await read_revision(url)
     if is_behind(revision):
         state = "has no tables yet" if revision is None else f"is at revision {revision}, not {LATEST}"
         raise Misconfigured(f"the database {state}: run `diglot migrate` first")
+    names = [placement.name for placement in list_placements()]
+    if local := await find_database(url).find_local_tables(url, names):
+        raise Misconfigured(
+            f"these tables are not distributed, although others are: {', '.join(local)}: "
+            "run `diglot migrate` with the URL of the coordinator of Citus first"
+        )

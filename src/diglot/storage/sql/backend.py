@@ -63,6 +63,19 @@ class Sql:
         return [values[name] if name in values else constants[name] for name in self.parameter_names]
 
 
+@dataclass(frozen=True, slots=True)
+class WorkspaceNodes:
+    """Statements that tell on which node of a distributed database each workspace is.
+
+    Both read only what every node knows, so that no other node has to answer. `are_known` returns whether the
+    database is distributed. `of_numbers` returns a row (workspace, node) for each workspace in the list
+    `numbers`; a node is a number.
+    """
+
+    are_known: ClauseElement
+    of_numbers: ClauseElement
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Backend:
     """The SQL of a database; each function builds an expression."""
@@ -110,6 +123,8 @@ class Backend:
     """
     exact_text: TypeEngine[str] | None = None
     """The text type that compares by code point, if plain text does not."""
+    workspace_nodes: WorkspaceNodes | None = None
+    """How to find the node of a workspace; None for a database on one machine."""
     has_ephemeral_schema: bool
     """Whether the ephemeral tables are a schema of the database, which a migration creates."""
 

@@ -52,6 +52,8 @@ class Distributor:
 
     Raises `Misconfigured` if a table cannot be.
     """
+    find_local: Callable[[Connection, Sequence[TablePlacement]], Sequence[str] | None]
+    """The names of the tables that are not distributed, although others are; None if none is."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Database(Backend):
     """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]
     """The revision of the schema, or None if the database has no tables; raises `Misconfigured`."""
+    find_local_tables: Callable[[str, Sequence[str]], Awaitable[Sequence[str]]]
+    """Which of the named tables are on one node only, although others are distributed."""
     load_migrator: Callable[[], Migrator]
     embedded: Embedded | None = None
     """None for a server's database, which its operator migrates."""

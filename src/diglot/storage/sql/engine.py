@@ -22,8 +22,10 @@ BoundValues = Mapping[str, Any]
 # Called after a commit with the workspaces that the unit named with `notify_on_commit`.
 CommitListener = Callable[[AbstractSet[int]], None]
 NO_VALUES: BoundValues = {}
-# The key of background work among the workspaces that share a pool; no workspace has this number.
+# The keys of background work among the workspaces that share a pool; no workspace has these numbers. Units
+# with a deadline have a turn of their own, so that those that may take long do not keep them waiting.
 BACKGROUND: Final = -1
+SHORT_BACKGROUND: Final = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Transaction(Protocol):
 
         Values that it reads must not be cached, because it may be rolled back.
         """
+
+    @property
+    def others_write(self) -> bool:
+        """Whether other workspaces wrote a moment ago and need the lock that this unit holds."""
 
     @property
     def open_units(self) -> dict[int, Any]:
@@ -165,17 +171,26 @@ class Engine(Protocol):
     def in_background(self) -> "Engine":
         """Return this engine for background work: its reads have no deadline, and it shares one turn."""
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         """Run a unit that reads; all its reads see one snapshot of the database.
 
-        A unit that takes longer than a read may raises `DeadlineExceeded`.
+        A unit that takes longer than a read may, or than `seconds`, raises `DeadlineExceeded`. The time in
+        which it waits for its turn does not count. An embedded database ignores `seconds`, because it is on
+        no other machine that could hang.
         """
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         """Run a unit of one read by a unique key, without a transaction."""
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        """Run a unit that writes. It is durable when this returns, and rolled back if the unit raises."""
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        """Run a unit that writes. It is durable when this returns, and rolled back if the unit raises.
+
+        `seconds` limits it as it limits a read.
+        """
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Run a unit on the ephemeral tables, which all processes share and which a crash may empty.
@@ -203,13 +218,21 @@ class BackgroundEngine:
     def in_background(self) -> "BackgroundEngine":
         return self
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         del workspace
-        return await self._engine.read(work, workspace=BACKGROUND)
+        return await self._engine.read(work, workspace=_turn_of(seconds), seconds=seconds)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         del workspace
-        return await self._engine.write(work, workspace=BACKGROUND)
+        return await self._engine.write(work, workspace=_turn_of(seconds), seconds=seconds)
+
+
+def _turn_of(seconds: float | None) -> int:
+    return BACKGROUND if seconds is None else SHORT_BACKGROUND
 
 
 class NestedEngine:
@@ -247,9 +270,11 @@ class NestedEngine:
     def in_background(self) -> "NestedEngine":
         return self
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         """Run a unit that sees what was written, also what an open unit still held in memory."""
-        del workspace
+        del workspace, seconds
         for unit in self._transaction.open_units.values():
             await unit.flush()
         return await work(self._transaction)
@@ -257,8 +282,10 @@ class NestedEngine:
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self.read(work)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        del workspace
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        del workspace, seconds
         return await work(self._transaction)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:

@@ -30,20 +30,18 @@ from diglot.storage.sql.pool.postgresql_failures import (
     is_lost,
     is_temporary,
 )
-from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction, WritingTransaction
 from diglot.storage.sql.pool.postgresql_watch import Watch
 from diglot.storage.sql.pool.write_turns import WriteTurns
 
 T = TypeVar("T")
-CONNECT_SECONDS: Final = 10
 MIN_VERSION: Final = 150000
 _CLOSE_SECONDS: Final = 5.0
 # A unit that waited this long for its connection may wait for a lock only as long as is left.
 _LONG_WAIT_SECONDS: Final = 0.5
 
 # What asyncpg raises if a database cannot be used; an unreadable URL raises ValueError.
-_UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,7 @@ _EPHEMERAL: Final = _Plan()
 _WRITE: Final = _Plan("BEGIN", may_write=True)
 # Background work may take its time, but must not hold a connection for ever.
 _BACKGROUND_TIMEOUTS: Final = "; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
+_SHORT_TIMEOUTS: Final = "; SET LOCAL statement_timeout = {:.0f}; SET LOCAL lock_timeout = {:.0f}"
 
 
 class _ConnectionLost(Exception):
@@ -101,10 +100,10 @@ class PostgreSQL:
                 await check()
         except Unavailable as error:
             away: Unavailable | None = error
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             away = explain_connect_error(error) if is_temporary(error) else None
             if away is None or check is None:
-                raise Misconfigured(_refusal(error)) from error
+                raise Misconfigured(describe_refusal(error)) from error
         else:
             return None
         return away
@@ -128,8 +127,10 @@ class PostgreSQL:
         assert self._watch is not None
         await self._watch.ping()
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
-        return await self._run(work, workspace, _READ)
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        return await self._run(work, workspace, _READ, seconds)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self._run(work, None, _POINT_READ)
@@ -140,28 +141,31 @@ class PostgreSQL:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         if workspace is None:
-            return await self._run(work, workspace, _WRITE)
+            return await self._run(work, workspace, _WRITE, seconds)
         await self._write_turns.take(workspace)
         succeeded = False
         try:
-            result = await self._run(work, workspace, _WRITE)
+            result = await self._run(work, workspace, _WRITE, seconds)
             succeeded = True
         finally:
             self._write_turns.give_back(workspace, succeeded=succeeded)
         return result
 
-    async def _run(self, work: UnitOfWork[T], key: int | None, plan: _Plan) -> T:
+    async def _run(
+        self, work: UnitOfWork[T], key: int | None, plan: _Plan, seconds: float | None = None
+    ) -> T:
         try:
-            return await self._run_once(work, key, plan, is_last=False)
+            return await self._run_once(work, await self._connections.take(key, seconds), plan, is_last=False)
         except _ConnectionLost:
             # The other idle connections are as old as the one that broke.
             self._connections.drop_idle()
-            return await self._run_once(work, key, plan, is_last=True)
+            return await self._run_once(work, await self._connections.take(key, seconds), plan, is_last=True)
 
-    async def _run_once(self, work: UnitOfWork[T], key: int | None, plan: _Plan, *, is_last: bool) -> T:
-        lease = await self._connections.take(key)
+    async def _run_once(self, work: UnitOfWork[T], lease: Lease, plan: _Plan, *, is_last: bool) -> T:
         connection = lease.connection
         kind = WritingTransaction if plan.may_write else PostgreSQLTransaction
         transaction = kind(connection, self.backend, self.process_cache)
@@ -190,6 +194,9 @@ class PostgreSQL:
         return result
 
     def _timeouts(self, lease: Lease) -> str:
+        if lease.seconds is not None:
+            # A wait for a lock ends first, because it says that the database answers.
+            return _SHORT_TIMEOUTS.format(lease.seconds * 1000, lease.seconds * 800)
         if lease.key == BACKGROUND:
             return _BACKGROUND_TIMEOUTS
         if lease.waited < _LONG_WAIT_SECONDS:
@@ -247,33 +254,14 @@ class PostgreSQL:
         async def check_all() -> None:
             try:
                 await self._require_version()
-            except _UNUSABLE as error:
-                raise DatabaseAway(_refusal(error)) from error
+            except UNUSABLE as error:
+                raise DatabaseAway(describe_refusal(error)) from error
             await check()
 
         return check_all
 
 
-async def read_revision(url: str) -> str | None:
-    """Return the schema revision of a database, or None if it has no tables.
-
-    Raise `DatabaseAway` if the database does not answer now, `Misconfigured` if it never will.
-    """
-    try:
-        connection = await read_sessions(url).connect(CONNECT_SECONDS)
-        try:
-            revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        finally:
-            await connection.close()
-    except asyncpg.UndefinedTableError:
-        return None
-    except _UNUSABLE as error:
-        if is_temporary(error):
-            raise DatabaseAway(_refusal(error)) from error
-        raise Misconfigured(_refusal(error)) from error
-    return revision
-
-
-def _refusal(error: BaseException) -> str:
+def describe_refusal(error: BaseException) -> str:
+    """Return one line about an error while opening a database."""
     unread = "its URL cannot be read: " if isinstance(error, ValueError) else ""
     return f"the PostgreSQL database cannot be opened: {unread}{describe(error)}"

@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.citus.nodes import WORKSPACE_NODES
 from diglot.storage.sql.database import Database, Migrator
 from diglot.storage.sql.engine import Engine, Limits
 
@@ -104,9 +105,15 @@ def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engi
 
 
 async def _read_revision(url: str) -> str | None:
-    from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
+    from diglot.storage.sql import postgresql_schema  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
-    return await postgresql.read_revision(url)
+    return await postgresql_schema.read_revision(url)
+
+
+async def _find_local_tables(url: str, tables: Sequence[str]) -> Sequence[str]:
+    from diglot.storage.sql import postgresql_schema  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+    return await postgresql_schema.find_local_tables(url, tables)
 
 
 def _load_migrator() -> Migrator:
@@ -137,10 +144,12 @@ POSTGRESQL: Final = Database(
     ),
     # Compares by code point, as SQLite does, whatever the collation of the database.
     exact_text=TEXT(collation="C"),
+    workspace_nodes=WORKSPACE_NODES,
     has_ephemeral_schema=True,
     url_prefixes=("postgresql://", "postgres://"),
     create_engine=_create_engine,
     read_revision=_read_revision,
+    find_local_tables=_find_local_tables,
     load_migrator=_load_migrator,
     backup_command="pg_dump --format=custom --file=FILE URL",
     restore_command="pg_restore --clean --if-exists --dbname=URL FILE",

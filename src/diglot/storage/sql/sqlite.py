@@ -23,11 +23,11 @@ from diglot.storage.sql.engine import (
     Usage,
 )
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.sqlite_failures import explain_error
-from diglot.storage.sql.pool.sqlite_readers import Readers
-from diglot.storage.sql.pool.sqlite_thread import ConnectionThread, open_connection
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
-from diglot.storage.sql.pool.sqlite_writer import Writer
+from diglot.storage.sql.pool.sqlite.failures import explain_error
+from diglot.storage.sql.pool.sqlite.readers import Readers
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread, open_connection
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.writer import Writer
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
@@ -112,7 +112,10 @@ class SQLite:
         except sqlite3.Error as error:
             raise explain_error(error, self._path) or error from error
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        del seconds
         return await self._readers.run(work, workspace)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
@@ -137,7 +140,10 @@ class SQLite:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await compute(function)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
+        del seconds
         return await self._writer.run(work, workspace)
 
 

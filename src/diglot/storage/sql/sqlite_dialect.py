@@ -145,6 +145,12 @@ async def _read_revision(url: str) -> str | None:
     return sqlite_file.read_revision(sqlite_file.parse_sqlite_path(url))
 
 
+async def _find_local_tables(url: str, tables: Sequence[str]) -> Sequence[str]:
+    """Return no table, because none is distributed."""
+    del url, tables
+    return ()
+
+
 def _load_migrator() -> Migrator:
     from diglot.storage.sql.sqlite_migration import MIGRATOR  # noqa: PLC0415 - most starts migrate nothing
 
@@ -177,6 +183,7 @@ SQLITE: Final = Database(
     url_prefixes=("sqlite:///", ""),
     create_engine=_create_engine,
     read_revision=_read_revision,
+    find_local_tables=_find_local_tables,
     load_migrator=_load_migrator,
     embedded=Embedded(
         find_file=sqlite_file.parse_sqlite_path,

@@ -43,7 +43,7 @@ _DELETES = (
 )
 
 
-def _first_due(workspace: ColumnElement[int]) -> ColumnElement[int]:
+def _first_due(workspace: ColumnElement[int], *restrictions: ColumnElement[bool]) -> ColumnElement[int]:
     """Return when the first waiting delivery is due.
 
     The index makes this one seek for each webhook, whatever its number of deliveries.
@@ -52,12 +52,17 @@ def _first_due(workspace: ColumnElement[int]) -> ColumnElement[int]:
         deliveries.c.workspace == workspace,
         deliveries.c.webhook == _c.webhook,
         deliveries.c.due_at.is_not(None),
+        *restrictions,
     )
     return select(func.min(deliveries.c.due_at)).where(waiting).scalar_subquery()
 
 
 _WAITING = SweepStatement(
-    select(_c.workspace, _c.webhook, _c.leased_until, _first_due(_c.workspace)), _c.workspace
+    lambda restrict: select(
+        *(_c.workspace, _c.webhook, _c.leased_until),
+        _first_due(_c.workspace, restrict(deliveries.c.workspace)),
+    ),
+    _c.workspace,
 )
 _WAITING_IN_WORKSPACE = Statement(
     select(_c.workspace, _c.webhook, _c.leased_until, _first_due(bindparam("workspace"))).where(_IN_WORKSPACE)

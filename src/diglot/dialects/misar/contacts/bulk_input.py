@@ -2,14 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
-from diglot.api.input.contacts import ContactValues
+from diglot.api.input.contacts import ContactValues, LocalTime
 from diglot.dialects.misar.contacts.bulk_wire import BulkDelete, BulkUpdate
+from diglot.errors import Fault, InvalidInput
 from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id
+
+_UPDATE: Final = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,19 @@ def read_contact_ids(members: request_body.RawObject) -> ContactIds:
     return _parse_ids(body)
 
 
-def read_bulk_update(members: request_body.RawObject, zone: ZoneInfo) -> tuple[ContactIds, ContactChange]:
+def read_bulk_update(members: request_body.RawObject, time: LocalTime) -> tuple[ContactIds, ContactChange]:
     """Return the contacts that a body names and the update; raise `InvalidInput` with the faults of both."""
     reader = BodyReader(members)
     body = reader.read(BulkDelete)
-    update: object = reader.read(BulkUpdate, "update").update
+    update: object = reader.read(BulkUpdate, _UPDATE).update
     reader.raise_faults()
     assert isinstance(update, ContactValues)
-    return _parse_ids(body), update.to_change(zone)
+    if update.is_empty:
+        raise InvalidInput.at((_UPDATE,), "Names no field of a contact")
+    try:
+        return _parse_ids(body), update.to_change(time)
+    except InvalidInput as invalid:
+        raise InvalidInput(Fault((_UPDATE, *fault.path), fault.message) for fault in invalid.faults) from None
 
 
 def _parse_ids(body: BulkDelete) -> ContactIds:

@@ -30,13 +30,11 @@ _BULK_PATH: Final = "/contacts/bulk"
 async def update_contacts(call: Call) -> bulk_wire.BulkUpdateAnswer:
     body = await call.read_body()
     named, change = await call.run_in_thread(
-        lambda: bulk_input.read_bulk_update(parse_object(body), call.caller.zone), len(body)
+        lambda: bulk_input.read_bulk_update(parse_object(body), call.local_time), len(body)
     )
     contacts = call.services.contacts
-    updated = await contacts.update_many(call.caller, named.known_ids, change, call.checkpoint)
-    return bulk_wire.BulkUpdateAnswer(
-        success=True, updated=len(updated), not_found=named.missing_ids(updated)
-    )
+    existing, updated = await contacts.update_many(call.caller, named.known_ids, change, call.checkpoint)
+    return bulk_wire.BulkUpdateAnswer(success=True, updated=updated, not_found=named.missing_ids(existing))
 
 
 @handles(
@@ -85,7 +83,7 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     content_type = find_header(call.request, b"content-type") or ""
     sent = import_request.RawImport(body, media_type(call.request), content_type, call.open_query())
     # Checking a full import takes a second, so it runs outside the event loop's thread.
-    request = await call.run_in_thread(partial(import_request.read_import, sent, call.caller.zone))
+    request = await call.run_in_thread(partial(import_request.read_import, sent, call.local_time))
     done = await call.services.contacts.import_all(
         call.caller,
         request.changes,
@@ -95,7 +93,9 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
     call.note_rows(*counts)
-    return bulk_wire.ImportAnswer(True, bulk_wire.ImportSummary(*counts), errors, *counts)
+    return bulk_wire.ImportAnswer(
+        True, bulk_wire.ImportSummary(*counts), errors, *counts, request.custom_columns
+    )
 
 
 ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)

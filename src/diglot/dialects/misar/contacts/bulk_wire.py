@@ -47,7 +47,7 @@ class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
 
 
 class BulkUpdateAnswer(msgspec.Struct, frozen=True):
-    """The number of contacts that now match the update, and the ids that do not exist."""
+    """The number of contacts that the update changed, and the ids that do not exist."""
 
     success: bool
     updated: Count
@@ -84,6 +84,7 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     updated: Count
     skipped: Count
     failed: Count
+    custom_field_columns: Extension[list[str]]
 
 
 class ImportContact(ContactFields, frozen=True, kw_only=True):

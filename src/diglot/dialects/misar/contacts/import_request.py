@@ -1,19 +1,19 @@
 """Reads the body of an import into checked contacts; an invalid contact is reported and not imported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
 from diglot.api.imports import form as import_form
-from diglot.api.imports.files import read_file
+from diglot.api.imports.files import InputRow, InputTable, read_file
 from diglot.api.imports.rows import FileRow
 from diglot.api.imports.tag_text import split_tags
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.contact_values import read_tags
+from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
@@ -38,16 +38,16 @@ _UPDATE_SWITCHES: Final = {
     "skipExisting": False,
     "skip_existing": False,
 }
-InputRow = tuple[Path, FileRow | InvalidInput]
 
 
 @dataclass(slots=True)
 class ImportRequest:
-    """An import: the valid contacts, and the faults in the others."""
+    """An import: the valid contacts, the faults in the others, and the columns that are custom fields."""
 
     changes: list[ContactChange] = field(default_factory=list)
     update_existing: bool = True
     errors: list[str] = field(default_factory=list)
+    custom_columns: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +82,27 @@ class _ImportOptions:
         return found
 
 
-def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
+def read_import(sent: RawImport, time: LocalTime) -> ImportRequest:
     """Read an import; raise `InvalidInput` for faults outside contacts, `ContentTooLarge` for too many."""
     options = _ImportOptions(sent.query)
-    rows = _read_rows(sent, options)
-    request = ImportRequest(update_existing=_read_update_existing(options))
+    table = _read_rows(sent, options)
+    request = ImportRequest(
+        update_existing=_read_update_existing(options), custom_columns=table.custom_columns
+    )
     tags = tuple(_read_tags(options))
     if options.faults:
         raise InvalidInput(options.faults)
-    for path, row in rows:
-        if isinstance(row, InvalidInput):
-            fault = row.faults[0]
+    for path, row in table.rows:
+        try:
+            request.changes.append(_build_change(row, tags, time))
+        except InvalidInput as invalid:
+            fault = invalid.faults[0]
             where = ".".join(map(str, (*path, *fault.path)))
             request.errors.append(f"{where}: {fault.message}")
-        else:
-            request.changes.append(row.values.to_change(zone, added_tags=tags, lowered=row.lowered))
     return request
 
 
-def _read_rows(sent: RawImport, options: _ImportOptions) -> Sequence[InputRow]:
+def _read_rows(sent: RawImport, options: _ImportOptions) -> InputTable:
     if sent.media_type == FORM_MEDIA_TYPE:
         form = import_form.read_form(sent.body, sent.content_type)
         options.form = QueryReader(form.fields, options.faults)
@@ -115,13 +117,16 @@ def _read_rows(sent: RawImport, options: _ImportOptions) -> Sequence[InputRow]:
         for index, contact in enumerate([] if contacts is UNSET else contacts)
     ]
     options.faults.extend(opt_outs.faults)
-    return rows
+    return InputTable(rows)
 
 
 def _read_contact(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
     if not isinstance(contact, dict):
         return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
     try:
+        if None in contact.values():
+            # Null says nothing: exports write it for what a contact lacks.
+            contact = {key: value for key, value in contact.items() if value is not None}
         given = import_reader().collect(contact)
         lowered = _find_lowered(path, contact, opt_outs)
         return path, FileRow(import_reader().read_fields(given), lowered)
@@ -133,7 +138,7 @@ def _find_lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> 
     """Return the status that the opt-out properties of a JSON contact or of its custom fields set."""
     known = import_reader().spellings
     lowered = opt_outs.read_object({key: value for key, value in contact.items() if key not in known}, path)
-    for container in (*ATTRIBUTE_CONTAINERS, "attributes"):
+    for container in ATTRIBUTE_CONTAINERS:
         if isinstance(members := contact.get(container), dict):
             lowered = stricter(lowered, opt_outs.read_object(members, (*path, container)))
     return lowered
@@ -163,3 +168,9 @@ def _read_tags(options: _ImportOptions) -> list[str]:
     except OperandError as unfit:
         options.faults.append(Fault(("tags",), str(unfit)))
         return []
+
+
+def _build_change(row: FileRow | InvalidInput, tags: tuple[str, ...], time: LocalTime) -> ContactChange:
+    if isinstance(row, InvalidInput):
+        raise row
+    return row.values.to_change(time, added_tags=tags, lowered=row.lowered)

@@ -238,7 +238,7 @@ async def _delete_by_id(call: Call, contact_id: str) -> wire.Success:
 
 async def _read_change(call: Call, struct: type[msgspec.Struct], *required: str) -> ContactChange:
     reader = contact_reader(struct, ATTRIBUTES_KEY)
-    return reader.read_body(await call.read_object(), call.caller.zone, required=required)
+    return reader.read_body(await call.read_object(), call.local_time, required=required)
 
 
 ENDPOINTS: Final = (

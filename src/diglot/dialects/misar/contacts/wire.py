@@ -17,6 +17,7 @@ from diglot.api.annotations import (
 )
 from diglot.api.contact_shape import (
     WireTypes,
+    containers_besides,
     given_types,
     older_spellings,
     shown_types,
@@ -44,8 +45,8 @@ ContactId = Uuid
 TierWord = Annotated[Tier, schema_ref("EngagementTier")]
 
 ATTRIBUTES_KEY: Final = "custom_fields"
-_OLDER_CONTAINERS: Final = ("customFields", "metadata")
-ATTRIBUTE_CONTAINERS: Final = (ATTRIBUTES_KEY, *_OLDER_CONTAINERS)
+_OTHER_CONTAINERS: Final = containers_besides(ATTRIBUTES_KEY)
+ATTRIBUTE_CONTAINERS: Final = (ATTRIBUTES_KEY, *_OTHER_CONTAINERS)
 # The vendor's properties, in the order of its responses, with the types that its request bodies accept.
 _SHOWN_KEYS: Final = (
     *("id", "email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
@@ -66,13 +67,13 @@ _GivenAttributes = Annotated[dict[str, Any], schema_ref("CustomFields"), read_by
 GIVEN_TYPES: Final[WireTypes] = {
     **_TYPES,
     FieldKind.TAGS: TagList,
-    ATTRIBUTES_KEY: Annotated[_GivenAttributes, also_spelled(*_OLDER_CONTAINERS)],
-    **dict.fromkeys(_OLDER_CONTAINERS, _GivenAttributes),
+    ATTRIBUTES_KEY: Annotated[_GivenAttributes, also_spelled(*_OTHER_CONTAINERS)],
+    **dict.fromkeys(_OTHER_CONTAINERS, _GivenAttributes),
 }
 _GIVEN: Final = {
     **given_types(_GIVEN_KEYS, GIVEN_TYPES),
     **given_types(older_spellings(_GIVEN_KEYS), GIVEN_TYPES, LegacySpelling),
-    **given_types(_OLDER_CONTAINERS, GIVEN_TYPES, LegacySpelling),
+    **given_types(_OTHER_CONTAINERS, GIVEN_TYPES, LegacySpelling),
     **given_types(writable_fields_except(_GIVEN_KEYS), GIVEN_TYPES, Extension),
 }
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import PastQuery, count_metadata, history_metadata
@@ -14,6 +15,7 @@ from diglot.dialects.misar.segments import calls, show
 from diglot.dialects.misar.words import PLATFORM_WORDS
 
 _TAG: Final = "platform segments"
+_CRITERIA_KEY: Final = "filterCriteria"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 
 
@@ -29,7 +31,8 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
     )
 )
 async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
-    shown = show.show_segment(await calls.get_segment(call))
+    counted = await calls.get_segment(call)
+    shown = show.show_segment(counted, await calls.warn(call, counted))
     data = wire.PlatformSegment(
         id=shown.id,
         name=shown.name,
@@ -40,6 +43,7 @@ async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
         count_as_of=shown.count_as_of,
         revision=shown.revision,
         next_change_at=shown.next_change_at,
+        warnings=shown.warnings,
     )
     return wire.PlatformSegmentAnswer(data)
 
@@ -58,10 +62,11 @@ async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
 )
 async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     members = await call.read_object(unique_keys=True)
-    condition = calls.read_condition(call, members, "filterCriteria", PLATFORM_WORDS)
+    condition = calls.read_condition(call, members, _CRITERIA_KEY, PLATFORM_WORDS)
     page = await calls.preview_condition(call, condition)
     shown = [contacts_show.show_contact(contact) for contact in page.items]
-    return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of))
+    warned = await warnings.warn(call, page.rules, _CRITERIA_KEY)
+    return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of), warned)
 
 
 @handles(

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.annotations import Extension, schema_ref
 from diglot.api.extensions.as_of import OfPast, Revision
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.segments.wire import ContactIds, Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, Time
@@ -27,6 +28,7 @@ class PlatformSegment(msgspec.Struct, frozen=True):
     count_as_of: Extension[Time]
     revision: Extension[Revision]
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
     count: Count
     sample: list[Contact]
     count_as_of: Extension[Time]
+    warnings: Warnings = UNSET
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):

@@ -1,14 +1,18 @@
 """The segment calls that all route families share; the families differ only in their responses."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.extensions.as_of import PastQuery, add_as_of_header, to_as_of
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.rules import Words
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar import words as misar_words
 from diglot.dialects.misar.segments import member_input
@@ -18,7 +22,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
 from diglot.model.pages import AllIds, CountedPage, HistoricalPage, MemberPage, Page, Window
-from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
+from diglot.model.segments import Condition, CountedSegment, Rules, Segment, SegmentType
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
@@ -38,6 +42,17 @@ async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSeg
     query = call.read_query(wire.PageQuery)
     paging = pagination.PageRequest(query.page, query.limit)
     return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
+
+
+async def warn(call: Call, counted: CountedSegment) -> Warnings:
+    """Return the warnings about the rules of a segment."""
+    return await warnings.warn(call, counted.segment.rules, CRITERIA_KEY)
+
+
+async def warn_each(call: Call, page: Page[CountedSegment]) -> Iterator[tuple[CountedSegment, Warnings]]:
+    """Return each segment of a page with the warnings about its rules."""
+    rules = [counted.segment.rules for counted in page.items]
+    return zip(page.items, await warnings.warn_each(call, rules, CRITERIA_KEY), strict=True)
 
 
 async def create_segment(call: Call) -> CountedSegment:
@@ -92,7 +107,8 @@ async def preview_segment(call: Call) -> CountedPage[Contact]:
 
 async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that match an unstored condition, and their number."""
-    return await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
+    page = await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
+    return replace(page, rules=Rules(condition.tree))
 
 
 async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:
@@ -141,9 +157,7 @@ def read_condition(call: Call, members: request_body.RawObject, key: str, words:
 def _read_condition(
     call: Call, reader: BodyReader, key: str = CRITERIA_KEY, words: Words = WORDS
 ) -> Condition | UnsetType:
-    return reader.read_condition(
-        key, misar_words.DIALECT_NAME, words, call.caller, strict=call.services.strict
-    )
+    return reader.read_condition(key, misar_words.DIALECT_NAME, words, strict=call.services.strict)
 
 
 async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:

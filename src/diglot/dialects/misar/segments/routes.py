@@ -2,14 +2,17 @@
 
 from typing import Final
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
+from diglot.api.formatting import format_seconds
 from diglot.api.operation import Operation
 from diglot.dialects.misar import formatting, wire
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.segments import calls, show
 from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.model.ids import format_prefixed_id
+from diglot.model.segments import CountedSegment
 
 _TAG: Final = "segments"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
@@ -29,7 +32,7 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 )
 async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     paging, page = await calls.list_page(call)
-    items = [show.show_segment_item(counted) for counted in page.items]
+    items = [show.show_segment_item(*shown) for shown in await calls.warn_each(call, page)]
     return segments_wire.SegmentListAnswer(
         success=True, data=segments_wire.SegmentListData(items, paging.to_pagination(page.total))
     )
@@ -50,7 +53,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     )
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.create_segment(call)))
+    return await _show_segment(call, await calls.create_segment(call))
 
 
 @handles(
@@ -65,7 +68,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.get_segment(call)))
+    return await _show_segment(call, await calls.get_segment(call))
 
 
 @handles(
@@ -81,7 +84,12 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.update_segment(call)))
+    return await _show_segment(call, await calls.update_segment(call))
+
+
+async def _show_segment(call: Call, counted: CountedSegment) -> segments_wire.SegmentAnswer:
+    data = show.show_segment(counted, await calls.warn(call, counted))
+    return segments_wire.SegmentAnswer(success=True, data=data)
 
 
 delete_segment: Final = handles(
@@ -112,7 +120,10 @@ async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     page = await calls.preview_segment(call)
     shown = [contacts_show.show_contact(contact) for contact in page.items]
     assert page.revision is not None
-    data = segments_wire.PreviewData(shown, page.total, formatting.format_time(page.as_of), page.revision)
+    warned = await warnings.warn(call, page.rules, calls.CRITERIA_KEY)
+    data = segments_wire.PreviewData(
+        shown, page.total, formatting.format_time(page.as_of), page.revision, warned
+    )
     return segments_wire.PreviewAnswer(success=True, data=data)
 
 
@@ -128,9 +139,12 @@ async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     )
 )
 async def refresh_segment(call: Call) -> segments_wire.RefreshAnswer:
-    shown = show.show_segment(await calls.refresh_segment(call))
+    counted = await calls.refresh_segment(call)
     data = segments_wire.RefreshData(
-        shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision
+        counted.count,
+        format_seconds(counted.segment.last_calculated_at),
+        formatting.format_time(counted.as_of),
+        counted.segment.revision,
     )
     return segments_wire.RefreshAnswer(success=True, data=data)
 

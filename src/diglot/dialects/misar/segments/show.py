@@ -5,6 +5,7 @@ import msgspec
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_seconds
 from diglot.api.rules import write_condition
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar.formatting import format_time
 from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.words import DIALECT_NAME, WORDS
@@ -19,7 +20,7 @@ def show_criteria(condition: Condition) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def show_segment(counted: CountedSegment) -> segments_wire.Segment:
+def show_segment(counted: CountedSegment, warnings: Warnings) -> segments_wire.Segment:
     """Show a segment with its rules."""
     segment = counted.segment
     return segments_wire.Segment(
@@ -35,10 +36,11 @@ def show_segment(counted: CountedSegment) -> segments_wire.Segment:
         count_as_of=format_time(counted.as_of),
         revision=segment.revision,
         next_change_at=format_seconds(next_change(segment)),
+        warnings=warnings,
     )
 
 
-def show_segment_item(counted: CountedSegment) -> segments_wire.SegmentItem:
+def show_segment_item(counted: CountedSegment, warnings: Warnings) -> segments_wire.SegmentItem:
     """Show a segment in a list."""
     segment = counted.segment
     return segments_wire.SegmentItem(
@@ -52,4 +54,5 @@ def show_segment_item(counted: CountedSegment) -> segments_wire.SegmentItem:
         count_as_of=format_time(counted.as_of),
         revision=segment.revision,
         next_change_at=format_seconds(next_change(segment)),
+        warnings=warnings,
     )

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension, LegacySpelling, also_spelled, choice_ref, schema_ref
 from diglot.api.extensions.as_of import AsOfQuery, Revision
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.wire import Count, MembersPagination, NullableText, PageQuery, Pagination, Time
 from diglot.model.segments import MemberAction, SegmentType
@@ -35,6 +36,7 @@ class SegmentItem(msgspec.Struct, frozen=True):
     count_as_of: Extension[Time]
     revision: Extension[Revision]
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ class Segment(msgspec.Struct, frozen=True):
     count_as_of: Extension[Time]
     revision: Extension[Revision]
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class SegmentListData(msgspec.Struct, frozen=True):
@@ -84,6 +87,7 @@ class PreviewData(msgspec.Struct, frozen=True):
     total_matching: Count
     count_as_of: Extension[Time]
     revision: Extension[Revision]
+    warnings: Warnings = UNSET
 
 
 class MembersData(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from diglot.api.annotations import (
     required_by_handler,
     schema_ref,
 )
-from diglot.api.input.contact_values import Email
+from diglot.api.input.contact_values import EmailOfContact
 from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.wire import Money, NullableText, Time
@@ -38,7 +38,7 @@ Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "in
 class TrackEvent(msgspec.Struct, frozen=True):
     """An event of a contact. `event` and `properties` are older spellings of the name and the data."""
 
-    email: Email
+    email: EmailOfContact
     event_name: Annotated[
         str,
         Meta(
@@ -74,7 +74,7 @@ class TrackPurchase(msgspec.Struct, frozen=True):
     `orderId`, `revenue` and `amount` are older spellings; `revenue` and `amount` are in units, not in cents.
     """
 
-    email: Email
+    email: EmailOfContact
     order_id: Annotated[str, Meta(min_length=1, max_length=100), also_spelled("orderId")]
     total_cents: Annotated[Cents, required_by_handler()]
     currency: Currency | UnsetType | None = UNSET

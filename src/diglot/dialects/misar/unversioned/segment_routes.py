@@ -8,14 +8,17 @@ from typing import Final
 
 import msgspec
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint, handles
+from diglot.api.formatting import format_seconds
 from diglot.api.operation import Operation
 from diglot.dialects.misar import formatting, wire
 from diglot.dialects.misar.segments import calls, routes
 from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.unversioned import show as unversioned_show
 from diglot.dialects.misar.unversioned import wire as unversioned_wire
+from diglot.model.ids import format_prefixed_id
 
 _TAG: Final = "root segments"
 
@@ -28,24 +31,27 @@ def _derive_operation(versioned: Endpoint, id_: str, answer: type[msgspec.Struct
 @handles(_derive_operation(routes.list_segments, "listRootSegments", unversioned_wire.RootSegmentListAnswer))
 async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnswer:
     paging, page = await calls.list_page(call)
-    shown = [unversioned_show.show_segment(counted) for counted in page.items]
+    shown = [unversioned_show.show_segment(*pair) for pair in await calls.warn_each(call, page)]
     pagination = unversioned_show.show_pagination(paging, page.total)
     return unversioned_wire.RootSegmentListAnswer(success=True, data=shown, pagination=pagination)
 
 
 @handles(_derive_operation(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer))
 async def create_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.show_segment_answer(await calls.create_segment(call))
+    counted = await calls.create_segment(call)
+    return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
 
 
 @handles(_derive_operation(routes.get_segment, "getRootSegment", unversioned_wire.RootSegmentAnswer))
 async def get_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.show_segment_answer(await calls.get_segment(call))
+    counted = await calls.get_segment(call)
+    return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
 
 
 @handles(_derive_operation(routes.update_segment, "updateRootSegment", unversioned_wire.RootSegmentAnswer))
 async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.show_segment_answer(await calls.update_segment(call))
+    counted = await calls.update_segment(call)
+    return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
 
 
 @handles(
@@ -64,17 +70,22 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
 async def preview_root_segment(call: Call) -> unversioned_wire.RootPreviewAnswer:
     page = await calls.preview_body_or_segment(call)
     shown = [unversioned_show.show_sample_contact(contact) for contact in page.items]
+    warned = await warnings.warn(call, page.rules, calls.CRITERIA_KEY)
     data = unversioned_wire.RootPreviewData(
-        page.total, shown, formatting.format_time(page.as_of), page.revision
+        page.total, shown, formatting.format_time(page.as_of), page.revision, warned
     )
     return unversioned_wire.RootPreviewAnswer(success=True, data=data)
 
 
 @handles(_derive_operation(routes.refresh_segment, "refreshRootSegment", unversioned_wire.RootRefreshAnswer))
 async def refresh_root_segment(call: Call) -> unversioned_wire.RootRefreshAnswer:
-    shown = unversioned_show.show_segment(await calls.refresh_segment(call))
+    counted = await calls.refresh_segment(call)
     data = unversioned_wire.RootRefreshData(
-        shown.id, shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision
+        format_prefixed_id(counted.segment.id),
+        counted.count,
+        format_seconds(counted.segment.last_calculated_at),
+        formatting.format_time(counted.as_of),
+        counted.segment.revision,
     )
     return unversioned_wire.RootRefreshAnswer(success=True, data=data)
 

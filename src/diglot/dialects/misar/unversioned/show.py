@@ -1,5 +1,6 @@
 """Converts domain values to Misar's structs on the routes without a version."""
 
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar.contacts.tiers import tier_of_score
 from diglot.dialects.misar.pagination import PageRequest
 from diglot.dialects.misar.segments import show
@@ -8,9 +9,9 @@ from diglot.model.contacts import Contact
 from diglot.model.segments import CountedSegment
 
 
-def show_segment(counted: CountedSegment) -> wire.RootSegment:
+def show_segment(counted: CountedSegment, warnings: Warnings) -> wire.RootSegment:
     """Show a segment with its rules."""
-    shown = show.show_segment(counted)
+    shown = show.show_segment(counted, warnings)
     return wire.RootSegment(
         id=shown.id,
         name=shown.name,
@@ -25,12 +26,13 @@ def show_segment(counted: CountedSegment) -> wire.RootSegment:
         count_as_of=shown.count_as_of,
         revision=shown.revision,
         next_change_at=shown.next_change_at,
+        warnings=shown.warnings,
     )
 
 
-def show_segment_answer(counted: CountedSegment) -> wire.RootSegmentAnswer:
+def show_segment_answer(counted: CountedSegment, warnings: Warnings) -> wire.RootSegmentAnswer:
     """Show a segment as a whole response."""
-    return wire.RootSegmentAnswer(success=True, data=show_segment(counted))
+    return wire.RootSegmentAnswer(success=True, data=show_segment(counted, warnings))
 
 
 def show_pagination(paging: PageRequest, total: int) -> wire.RootPagination:
@@ -43,7 +45,7 @@ def show_sample_contact(contact: Contact) -> wire.SampleContact:
     """Show the main fields of a contact."""
     return wire.SampleContact(
         contact.id,
-        contact.email,
+        contact.shown_email,
         contact.first_name,
         contact.last_name,
         contact.status,

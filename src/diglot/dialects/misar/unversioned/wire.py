@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 from diglot.api.annotations import Extension
 from diglot.api.extensions.as_of import Revision
 from diglot.api.input.contact_values import StatusWord
+from diglot.api.warnings import Warnings
 from diglot.dialects.misar.contacts.wire import ContactId, TierWord
 from diglot.dialects.misar.segments.wire import Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, NullableText, Time
@@ -39,6 +40,7 @@ class RootSegment(msgspec.Struct, frozen=True):
     count_as_of: Extension[Time]
     revision: Extension[Revision]
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class RootSegmentAnswer(msgspec.Struct, frozen=True):
@@ -100,6 +102,7 @@ class RootPreviewData(msgspec.Struct, frozen=True):
     sampleContacts: list[SampleContact]  # noqa: N815
     count_as_of: Extension[Time]
     revision: Extension[Revision] | None
+    warnings: Warnings = UNSET
 
 
 class RootPreviewAnswer(msgspec.Struct, frozen=True):

@@ -124,6 +124,7 @@ def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMes
         "X-MisarMail-Signature": payload.compute_signature(webhook.secret, body),
         "X-Misar-Event": type_,
         "X-Misar-Delivery": id_,
+        **payload.standard_headers(webhook.secret, id_, now, body),
     }
     return WebhookMessage(headers, body)
 
@@ -136,7 +137,7 @@ def _build_data(webhook: Webhook, delivery: Delivery, subject: EventPayload) -> 
         return _TestData(webhook.id)
     if delivery.event is WebhookEventType.CONTACT_UNSUBSCRIBED:
         time = format_milliseconds(delivery.created_at)
-        return _Unsubscribed(None, contact.email, None, time, contact.id)
+        return _Unsubscribed(None, contact.shown_email, None, time, contact.id)
     if subject.move is not None:
         return _build_move(subject.group, contact, subject.move)
     return contacts_show.show_contact(contact)

@@ -72,7 +72,7 @@ def _build_condition(query: contacts_wire.ContactQuery) -> tree.Node | None:
 )
 async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     reader = contact_reader(contacts_wire.ContactCreate, contacts_wire.ATTRIBUTES_KEY)
-    change = reader.read_body(await call.read_object(), call.caller.zone)
+    change = reader.read_body(await call.read_object(), call.local_time)
     return contacts_wire.ContactAnswer(
         contacts_show.show_contact(await call.services.contacts.create(call.caller, change))
     )
@@ -113,7 +113,7 @@ async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
     id_ = parse_id(call.path_parameters["contact_id"])
     async with call.not_found_first(lambda: call.services.contacts.get(call.caller, id_)):
         reader = contact_reader(contacts_wire.ContactPatch, contacts_wire.ATTRIBUTES_KEY)
-        change = reader.read_body(await call.read_object(), call.caller.zone)
+        change = reader.read_body(await call.read_object(), call.local_time)
     contact = await call.services.contacts.update(call.caller, id_, change)
     return contacts_wire.ContactAnswer(contacts_show.show_contact(contact))
 

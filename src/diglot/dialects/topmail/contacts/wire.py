@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension, read_by, schema_ref
+from diglot.api.annotations import Extension, LegacySpelling, also_spelled, read_by, schema_ref
 from diglot.api.contact_shape import (
     WireTypes,
+    containers_besides,
     given_types,
     shown_types,
     stored_fields_except,
@@ -38,6 +39,7 @@ class ListName(msgspec.Struct, frozen=True):
 
 
 ATTRIBUTES_KEY: Final = "attributes"
+_OTHER_CONTAINERS: Final = containers_besides(ATTRIBUTES_KEY)
 # The vendor's properties, in the order of its responses, with the types that its request bodies accept.
 _SHOWN_KEYS: Final = ("id", "email", "first_name", "last_name", ATTRIBUTES_KEY, "subscribed", "created_at")
 _GIVEN_KEYS: Final = ("first_name", "last_name", ATTRIBUTES_KEY, "subscribed")
@@ -55,13 +57,16 @@ _SHOWN: Final = shown_types(_SHOWN_KEYS, _TYPES)
 _SHOWN_EXTENSIONS: Final = shown_types(
     stored_fields_except(_SHOWN_KEYS, first=("updated_at",)), _TYPES, Extension
 )
+_GivenAttributes = Annotated[dict[str, Any], schema_ref("Attributes"), read_by(read_attributes)]
 _GIVEN_TYPES: Final[WireTypes] = {
     **_TYPES,
     FieldKind.TAGS: TagList,
-    ATTRIBUTES_KEY: Annotated[dict[str, Any], schema_ref("Attributes"), read_by(read_attributes)],
+    ATTRIBUTES_KEY: Annotated[_GivenAttributes, also_spelled(*_OTHER_CONTAINERS)],
+    **dict.fromkeys(_OTHER_CONTAINERS, _GivenAttributes),
 }
 _GIVEN: Final = {
     **given_types(_GIVEN_KEYS, _GIVEN_TYPES),
+    **given_types(_OTHER_CONTAINERS, _GIVEN_TYPES, LegacySpelling),
     **given_types(writable_fields_except(_GIVEN_KEYS, first=("status", "tags")), _GIVEN_TYPES, Extension),
 }
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import choice_ref, read_at_most, refused_as, schema_ref
-from diglot.api.input.contact_values import Email
+from diglot.api.input.contact_values import EmailOfContact
 from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.api.patterns import URL
 from diglot.dialects.topmail.schemas import CONVERSION_TYPES
@@ -108,7 +108,7 @@ class ConversionQuery(WindowQuery, frozen=True):
 class OfContact(msgspec.Struct, frozen=True):
     """The contact of an event; either property is enough."""
 
-    email: Email | UnsetType | None = UNSET
+    email: EmailOfContact | UnsetType | None = UNSET
     contact_id: Annotated[Id, read_at_most(100)] | UnsetType | None = UNSET
 
 

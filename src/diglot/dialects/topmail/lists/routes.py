@@ -4,8 +4,10 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
+from diglot.api.extensions.deletion import DeletionQuery
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire, words
@@ -16,12 +18,13 @@ from diglot.dialects.topmail.lists import show as lists_show
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.words import WORDS
 from diglot.model.ids import parse_id
-from diglot.model.lists import ContactList
-from diglot.model.segments import Condition, SegmentType
+from diglot.model.lists import ContactList, CountedList
+from diglot.model.segments import Condition, Rules, SegmentType
 from diglot.service.audience.lists import NewList
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
+_CONDITION_KEY: Final = "conditions"
 _LIST_PATH: Final = "/lists/{list_id:str}"
 _NO_CONDITIONS_MESSAGE: Final = "Only a dynamic list has conditions"
 
@@ -44,7 +47,8 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     kind = None if query.type is UNSET else SegmentType(query.type)
     search = None if query.search is UNSET else query.search
     page = await call.services.lists.list_page(call.caller, window, kind, search)
-    shown = [lists_show.show_contact_list(counted) for counted in page.items]
+    warned = await warnings.warn_each(call, list(map(_rules_of, page.items)), _CONDITION_KEY)
+    shown = list(map(lists_show.show_contact_list, page.items, warned))
     return lists_wire.ListListAnswer(shown, pagination.to_pagination(window, page.total))
 
 
@@ -66,7 +70,7 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
     body = reader.read(lists_wire.ListCreate)
     is_dynamic = body.type == SegmentType.DYNAMIC
     if is_dynamic:
-        reader.require("conditions")
+        reader.require(_CONDITION_KEY)
     condition = _read_condition(call, reader, is_dynamic=is_dynamic)
     reader.raise_faults()
     new = NewList(
@@ -74,19 +78,15 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
         None if body.description is UNSET else body.description,
         None if condition is UNSET else condition,
     )
-    return lists_wire.ListAnswer(
-        lists_show.show_contact_list(await call.services.lists.create(call.caller, new))
-    )
+    return await _show_list(call, await call.services.lists.create(call.caller, new))
 
 
 def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | UnsetType:
     """Read `conditions`; a static list may send null, because responses show null."""
-    if is_dynamic or not reader.has("conditions"):
-        return reader.read_condition(
-            "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-        )
-    if not reader.is_null("conditions"):
-        reader.add_fault(("conditions",), _NO_CONDITIONS_MESSAGE)
+    if is_dynamic or not reader.has(_CONDITION_KEY):
+        return reader.read_condition(_CONDITION_KEY, words.DIALECT_NAME, WORDS, strict=call.services.strict)
+    if not reader.is_null(_CONDITION_KEY):
+        reader.add_fault((_CONDITION_KEY,), _NO_CONDITIONS_MESSAGE)
     return UNSET
 
 
@@ -103,7 +103,7 @@ def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Cond
 )
 async def get_list(call: Call) -> lists_wire.ListAnswer:
     counted = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
-    return lists_wire.ListAnswer(lists_show.show_contact_list(counted))
+    return await _show_list(call, counted)
 
 
 @handles(
@@ -122,9 +122,17 @@ async def update_list(call: Call) -> lists_wire.ListAnswer:
     id_ = parse_id(call.path_parameters["list_id"])
     stored = await call.services.lists.get_without_count(call.caller, id_)
     change = await _read_patch(call, stored)
-    return lists_wire.ListAnswer(
-        lists_show.show_contact_list(await call.services.lists.update(call.caller, id_, change))
-    )
+    return await _show_list(call, await call.services.lists.update(call.caller, id_, change))
+
+
+async def _show_list(call: Call, counted: CountedList) -> lists_wire.ListAnswer:
+    warned = await warnings.warn(call, _rules_of(counted), _CONDITION_KEY)
+    return lists_wire.ListAnswer(lists_show.show_contact_list(counted, warned))
+
+
+def _rules_of(counted: CountedList) -> Rules | None:
+    segment = counted.list.segment
+    return None if segment is None else segment.rules
 
 
 async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
@@ -146,11 +154,16 @@ async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
         _TAG,
         "Delete a list; its contacts stay",
         scope="lists:delete",
+        query=DeletionQuery,
+        may_conflict=True,
         response=wire.DeletedAnswer,
     )
 )
 async def delete_list(call: Call) -> wire.DeletedAnswer:
-    await call.services.lists.delete(call.caller, parse_id(call.path_parameters["list_id"]))
+    id_ = parse_id(call.path_parameters["list_id"])
+    async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
+        query = call.read_query(DeletionQuery)
+    await call.services.lists.delete(call.caller, id_, force=query.force)
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

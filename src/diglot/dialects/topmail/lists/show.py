@@ -4,13 +4,14 @@ import msgspec
 
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_milliseconds
+from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.segments.show import show_conditions
 from diglot.model.lists import CountedList
 
 
-def show_contact_list(counted: CountedList) -> lists_wire.ContactList:
+def show_contact_list(counted: CountedList, warnings: Warnings) -> lists_wire.ContactList:
     """Show a list with its member count."""
     contact_list, segment = counted.list, counted.list.segment
     return lists_wire.ContactList(
@@ -25,4 +26,5 @@ def show_contact_list(counted: CountedList) -> lists_wire.ContactList:
         format_time(counted.as_of),
         None if segment is None else segment.revision,
         None if segment is None else format_milliseconds(next_change(segment)),
+        warnings,
     )

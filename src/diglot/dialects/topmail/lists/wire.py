@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension, choice_ref, json_reference, refused_as
 from diglot.api.extensions.as_of import Revision
+from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.wire import Count, Id, Name, NullableText, Pagination, Time, WindowQuery
 from diglot.model.segments import SegmentType
 
@@ -43,6 +44,7 @@ class ContactList(msgspec.Struct, frozen=True):
     count_as_of: Extension[Time]
     revision: Extension[Revision] | None
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class ListAnswer(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import add_as_of_header, to_as_of
@@ -20,11 +21,12 @@ from diglot.dialects.topmail.words import WORDS
 from diglot.model.contacts import Contact
 from diglot.model.ids import parse_id
 from diglot.model.pages import HistoricalPage, MemberPage
-from diglot.model.segments import Condition, OriginalText
+from diglot.model.segments import Condition, OriginalText, Segment
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
+_CONDITION_KEY: Final = "conditions"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 _DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
 
@@ -45,8 +47,9 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     query = call.read_query(segments_wire.SegmentQuery, "search")
     window, search = pagination.to_window(query), None if query.search is UNSET else query.search
     page = await call.services.segments.list_page(call.caller, window, search)
+    warned = await warnings.warn_each(call, [segment.rules for segment in page.items], _CONDITION_KEY)
     return segments_wire.SegmentListAnswer(
-        [show.show_segment(segment) for segment in page.items], pagination.to_pagination(window, page.total)
+        list(map(show.show_segment, page.items, warned)), pagination.to_pagination(window, page.total)
     )
 
 
@@ -71,7 +74,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     reader.raise_faults()
     new = NewSegment(body.name, _DRAFT_CONDITION if condition is UNSET else condition)
     segment = await call.services.segments.create(call.caller, new)
-    return segments_wire.SegmentAnswer(show.show_segment(segment))
+    return await _show_segment(call, segment)
 
 
 @handles(
@@ -89,7 +92,7 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
     segment = await call.services.segments.get_with_next_change(
         call.caller, parse_id(call.path_parameters["segment_id"])
     )
-    return segments_wire.SegmentAnswer(show.show_segment(segment))
+    return await _show_segment(call, segment)
 
 
 @handles(
@@ -113,7 +116,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         reader.raise_faults()
     change = SegmentChange(name=body.name, condition=condition)
     segment = await call.services.segments.update(call.caller, id_, change)
-    return segments_wire.SegmentAnswer(show.show_segment(segment))
+    return await _show_segment(call, segment)
 
 
 @handles(
@@ -147,7 +150,8 @@ async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer:
     count = await call.services.segments.count_members(
         call.caller, parse_id(call.path_parameters["segment_id"])
     )
-    return segments_wire.EstimateAnswer(show.show_estimate(count))
+    warned = await warnings.warn(call, count.rules, _CONDITION_KEY)
+    return segments_wire.EstimateAnswer(show.show_estimate(count, warned))
 
 
 @handles(
@@ -194,10 +198,13 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     )
 
 
+async def _show_segment(call: Call, segment: Segment) -> segments_wire.SegmentAnswer:
+    warned = await warnings.warn(call, segment.rules, _CONDITION_KEY)
+    return segments_wire.SegmentAnswer(show.show_segment(segment, warned))
+
+
 def _read_condition(call: Call, reader: BodyReader) -> Condition | UnsetType:
-    return reader.read_condition(
-        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-    )
+    return reader.read_condition(_CONDITION_KEY, words.DIALECT_NAME, WORDS, strict=call.services.strict)
 
 
 ENDPOINTS: Final = (

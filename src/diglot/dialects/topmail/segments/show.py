@@ -5,6 +5,7 @@ import msgspec
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_milliseconds
 from diglot.api.rules import write_condition
+from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import wire as segments_wire
 from diglot.dialects.topmail.words import DIALECT_NAME, WORDS
@@ -18,7 +19,7 @@ def show_conditions(condition: Condition) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def show_segment(segment: Segment) -> segments_wire.Segment:
+def show_segment(segment: Segment, warnings: Warnings) -> segments_wire.Segment:
     """Show a segment."""
     return segments_wire.Segment(
         segment.id,
@@ -28,9 +29,11 @@ def show_segment(segment: Segment) -> segments_wire.Segment:
         format_time(segment.updated_at),
         segment.revision,
         format_milliseconds(next_change(segment)),
+        warnings,
     )
 
 
-def show_estimate(count: MemberCount) -> segments_wire.Estimate:
+def show_estimate(count: MemberCount, warnings: Warnings) -> segments_wire.Estimate:
     """Show the number of matching contacts."""
-    return segments_wire.Estimate(count.members, count.members, format_time(count.as_of), count.revision)
+    as_of = format_time(count.as_of)
+    return segments_wire.Estimate(count.members, count.members, as_of, count.revision, warnings)

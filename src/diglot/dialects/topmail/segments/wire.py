@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension
 from diglot.api.extensions.as_of import AsOfQuery, Revision
+from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination, Time, WindowQuery
 
 
@@ -24,6 +25,7 @@ class Segment(msgspec.Struct, frozen=True):
     updated_at: Time
     revision: Extension[Revision]
     next_change_at: Extension[Time] | None
+    warnings: Warnings = UNSET
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -36,6 +38,7 @@ class Estimate(msgspec.Struct, frozen=True):
     estimated_count: Count
     count_as_of: Extension[Time]
     revision: Extension[Revision]
+    warnings: Warnings = UNSET
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True):

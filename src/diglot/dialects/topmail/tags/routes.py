@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
+from diglot.api.extensions.deletion import DeletionQuery
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire
@@ -113,11 +114,16 @@ async def update_tag(call: Call) -> tags_wire.TagAnswer:
         _TAG,
         "Delete a tag and remove it from its contacts, which stay",
         scope="contacts:delete",
+        query=DeletionQuery,
+        may_conflict=True,
         response=wire.DeletedAnswer,
     )
 )
 async def delete_tag(call: Call) -> wire.DeletedAnswer:
-    await call.services.tags.delete(call.caller, parse_id(call.path_parameters["tag_id"]))
+    id_ = parse_id(call.path_parameters["tag_id"])
+    async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
+        query = call.read_query(DeletionQuery)
+    await call.services.tags.delete(call.caller, id_, force=query.force)
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import read_at_most, refused_as
+from diglot.api.annotations import converted_by, read_at_most, refused_as
+from diglot.conditions.text import normalize_name
 from diglot.dialects.topmail.wire import Count, Id, NullableText, Pagination, Time, WindowQuery
 
-Name = Annotated[str, Meta(min_length=1, max_length=50)]
+Name = Annotated[str, Meta(min_length=1, max_length=50), converted_by(normalize_name)]
 Color = Annotated[
     str,
     Meta(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#6366f1"]),

@@ -121,7 +121,6 @@ class _ConversionData(msgspec.Struct):
 
 def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
     """Return the delivery, signed as a whole; its id is an extension, by which receivers detect a retry."""
-    del now
     word = _EVENT_NAMES[delivery.event]
     data = _build_data(delivery.event, payload.decode_payload(delivery))
     body = _encode(_Payload(word, data, format_milliseconds(delivery.created_at)))
@@ -129,6 +128,7 @@ def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMes
         "X-TopMail-Signature": payload.compute_signature(webhook.secret, body),
         "X-TopMail-Event": word,
         "X-TopMail-Delivery": delivery.id,
+        **payload.standard_headers(webhook.secret, delivery.id, now, body),
     }
     return WebhookMessage(headers, body)
 
@@ -185,7 +185,7 @@ def _build_conversion(conversion: Conversion, contact: Contact) -> _ConversionDa
         revenue=whole_if_integral(conversion.revenue),
         currency=conversion.currency,
         order_id=conversion.order_id,
-        contact=_ContactName(contact.id, contact.email),
+        contact=_ContactName(contact.id, contact.shown_email),
         campaign_id=conversion.campaign_id,
         metadata=conversion.metadata,
         converted_at=format_milliseconds(conversion.converted_at),

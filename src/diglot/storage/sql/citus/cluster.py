@@ -20,9 +20,14 @@ _AWAY = text(
 )
 
 
+def has_citus(connection: Connection) -> bool:
+    """Tell whether the database has the extension."""
+    return bool(connection.execute(_HAS_CITUS).scalar_one())
+
+
 def require_cluster(connection: Connection) -> None:
     """Raise `Misconfigured` if tables cannot be distributed from this connection now."""
-    if not connection.execute(_HAS_CITUS).scalar_one():
+    if not has_citus(connection):
         raise Misconfigured(
             "the database has no Citus: install it on every node and run CREATE EXTENSION citus there"
         )

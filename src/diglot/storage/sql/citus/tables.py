@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, text
 
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import ONE
+from diglot.storage.sql.citus.cluster import has_citus
 from diglot.storage.sql.database import TablePlacement
 
 # As the view `citus_tables` tells the kinds apart; the view itself asks every node for sizes.
@@ -54,6 +55,13 @@ def distribute_tables(connection: Connection, placements: Sequence[TablePlacemen
     for placement in missing:
         _distribute(connection, placement)
     return [placement.name for placement in missing]
+
+
+def find_local_tables(connection: Connection, placements: Sequence[TablePlacement]) -> list[str] | None:
+    """Return the names of the tables that are not distributed, although others are; None if none is."""
+    states = dict(_read_states(connection, placements)) if has_citus(connection) else {}
+    placed = {name for name, state in states.items() if state.kind != "local"}
+    return [placement.name for placement in placements if placement.name not in placed] if placed else None
 
 
 def _read_states(

@@ -29,13 +29,17 @@ _TOO_MANY: Final = "53300"
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A connection in use by a unit of work; `deadline` is an instant of the event loop."""
+    """A connection in use by a unit of work; `deadline` is an instant of the event loop.
+
+    `seconds` is how long the unit may take, None for the time of its kind.
+    """
 
     key: int | None
     connection: Connection
     began: float
     deadline: float
     waited: float
+    seconds: float | None = None
     is_late: bool = False
 
 
@@ -67,8 +71,8 @@ class Connections:
         """Return the figures of the pool."""
         return self._turns.usage()
 
-    async def take(self, key: int | None) -> Lease:
-        """Take a connection for a workspace; raise `Unavailable`."""
+    async def take(self, key: int | None, seconds: float | None = None) -> Lease:
+        """Take a connection for a workspace, for a unit that may take `seconds`; raise `Unavailable`."""
         self._require_present()
         waited = 0.0
         connection: Connection | None = None
@@ -84,8 +88,8 @@ class Connections:
                 self._turns.resize(max(len(self._leases) + len(self._idle), 1))
                 self._turns.give_back(key, succeeded=False)
         now = asyncio.get_running_loop().time()
-        deadline = float("inf") if key == BACKGROUND else now + self._limits.read_seconds
-        lease = Lease(key, connection, now, deadline, waited)
+        unlimited = float("inf") if key == BACKGROUND else self._limits.read_seconds
+        lease = Lease(key, connection, now, now + (seconds or unlimited), waited, seconds)
         self._leases[lease] = None
         return lease
 

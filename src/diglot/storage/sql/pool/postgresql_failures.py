@@ -30,6 +30,8 @@ _KINDS: Final[dict[str, type[Unavailable]]] = {
     "53100": StorageFull,
     "53": DatabaseBusy,  # too many connections, out of memory
     "55P03": DatabaseBusy,  # lock timeout
+    "40001": DatabaseBusy,  # serialization failure, also of a read that a standby cancels
+    "40P01": DatabaseBusy,  # deadlock, also one over several nodes
     "57014": DeadlineExceeded,  # statement timeout
     "25P04": DeadlineExceeded,  # transaction timeout
     "25006": DatabaseReadOnly,

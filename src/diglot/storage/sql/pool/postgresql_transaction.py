@@ -29,6 +29,8 @@ class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
     may_write = False
+    # A unit locks the row of its own workspace.
+    others_write = False
 
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         self.backend = backend

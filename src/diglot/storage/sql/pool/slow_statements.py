@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
 from diglot.request_record import LOG_FIELDS, current_request
-from diglot.storage.sql.engine import NO_VALUES, Executable
+from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable
 
+T = TypeVar("T")
 M = TypeVar("M", bound=Callable[..., Coroutine[Any, Any, Any]])
 log: Final = logging.getLogger("diglot.database")
 _MAX_SQL: Final = 2_000
@@ -68,8 +69,26 @@ def timed(method: M) -> M:
         try:
             return await method(self, statement, values)
         finally:
-            seconds = perf_counter() - started
-            if seconds >= SLOW_STATEMENTS.threshold_seconds:
-                SLOW_STATEMENTS.report(statement.sql_for(self.backend).text, seconds)
+            _note(self, statement, started)
 
     return cast("M", run)
+
+
+def timed_at_once(method: Callable[[Any, Executable, Any], T]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Time a method that never suspends; return it as one that can be awaited."""
+
+    @wraps(method)
+    async def run(self: Any, statement: Executable, values: BoundValues = NO_VALUES) -> T:
+        started = perf_counter()
+        try:
+            return method(self, statement, values)
+        finally:
+            _note(self, statement, started)
+
+    return run
+
+
+def _note(transaction: Any, statement: Executable, started: float) -> None:
+    seconds = perf_counter() - started
+    if seconds >= SLOW_STATEMENTS.threshold_seconds:
+        SLOW_STATEMENTS.report(statement.sql_for(transaction.backend).text, seconds)

@@ -33,17 +33,21 @@ class TracedEngine:
     def in_background(self) -> "TracedEngine":
         return TracedEngine(self._inner.in_background(), self._around_unit)
 
-    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def read(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         with self._around_unit("read"):
-            return await self._inner.read(work, workspace=workspace)
+            return await self._inner.read(work, workspace=workspace, seconds=seconds)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         with self._around_unit("point_read"):
             return await self._inner.point_read(work)
 
-    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+    async def write(
+        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
+    ) -> T:
         with self._around_unit("write"):
-            return await self._inner.write(work, workspace=workspace)
+            return await self._inner.write(work, workspace=workspace, seconds=seconds)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         with self._around_unit("ephemeral"):

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, cast
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
-from diglot.storage.sql.pool.slow_statements import timed
+from diglot.storage.sql.pool.slow_statements import timed_at_once
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
@@ -29,30 +29,31 @@ class SQLiteTransaction:
         self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
+        self.others_write = False
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.notified: set[int] = set()
         # The length of each long statement that was executed, by its hash.
         self.large_sql: dict[int, int] = {}
 
-    @timed
-    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
+    @timed_at_once
+    def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         sql = self._sql_for(statement)
         return self._execute(sql.text, sql.positional_values(values)).fetchall()
 
-    @timed
-    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
+    @timed_at_once
+    def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = self._sql_for(statement)
         row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
         return row
 
-    @timed
-    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
+    @timed_at_once
+    def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = self._sql_for(statement)
         self._execute(sql.text, sql.positional_values(values))
 
-    @timed
-    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
+    @timed_at_once
+    def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         sql = self._sql_for(statement)
         self._execute_many(sql.text, [sql.positional_values(each) for each in values])
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from diglot.storage.sql.databases import exact_text, limit_index
 
-revision = "r006"
-down_revision = "r003"
+revision = "r007"
+down_revision = "r006"
 branch_labels = None
 depends_on = None
 

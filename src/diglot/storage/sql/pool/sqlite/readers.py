@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from diglot.errors import DeadlineExceeded
-from diglot.storage.sql.engine import BACKGROUND, Limits, PoolUsage, UnitOfWork
+from diglot.storage.sql.engine import BACKGROUND, SHORT_BACKGROUND, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.sqlite_failures import explain_error
-from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
+from diglot.storage.sql.pool.sqlite.failures import explain_error
+from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
 from diglot.storage.sql.pool.turns import Turns
 from diglot.storage.sql.sqlite_module import sqlite3
 
@@ -95,7 +95,7 @@ class Readers:
         task.add_done_callback(self._returning.discard)
 
     def _set_deadline(self, reader: ConnectionThread, key: int | None) -> None:
-        if key == BACKGROUND:
+        if key in (BACKGROUND, SHORT_BACKGROUND):
             return
         loop = asyncio.get_running_loop()
         self._deadlines[reader] = loop.time() + self._limits.read_seconds

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import aiosqlite
 
 from diglot.storage.sql.engine import UnitOfWork
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")

@@ -4,55 +4,31 @@ With `synchronous=FULL` the sync is most of the cost of a write. FULL is require
 write through a power cut, which NORMAL does not. Each unit runs in its own savepoint.
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
-has commits of its own, for the same time, so that a short write waits for at most one long unit of another
-workspace. Beside threads that compute, each statement waits for the interpreter, so a short unit can be slow.
+has commits of its own, for the same time or, if another workspace waits, for one long unit. So a short write
+waits for at most one long unit of another workspace. Beside threads that compute, each statement waits for
+the interpreter, so a short unit can be slow.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
-from diglot.storage.sql.pool.sqlite_failures import OpenFile, explain_error
-from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread
-from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
+from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
+from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
+from diglot.storage.sql.pool.sqlite.units import COMMIT_SECONDS, LONG_SECONDS, Key, QueuedWrite, run_units
 from diglot.storage.sql.pool.turns import SWEEP_SECONDS
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
-# A commit begins no further unit after this time.
-COMMIT_SECONDS: Final = 0.05
-# A unit that takes longer is a long one.
-LONG_SECONDS: Final = 0.02
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
-_Key = int | None
-
-
-@dataclass(slots=True, eq=False)
-class QueuedWrite:
-    """A unit that waits for its commit, and what became of it."""
-
-    work: UnitOfWork[Any]
-    key: _Key
-    future: asyncio.Future[Any]
-    since: float
-    # The context of the request: its units share a commit with those of others.
-    context: Context = field(default_factory=copy_context)
-    ran: bool = False
-    seconds: float = 0.0
-    result: Any = None
-    error: BaseException | None = None
-    notified: AbstractSet[int] = frozenset()
 
 
 class Writer:
@@ -60,8 +36,12 @@ class Writer:
 
     def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
         self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
-        self._queues: dict[_Key, deque[QueuedWrite]] = {}
-        self._long: set[_Key] = set()
+        self._queues: dict[Key, deque[QueuedWrite]] = {}
+        self._long: set[Key] = set()
+        self._recent = RecentWrites()
+        # The workspace of the long commit that runs, and whether another one waits for its end.
+        self._alone: tuple[Key] | None = None
+        self._is_awaited = False
         self._thread: ConnectionThread | None = None
         self._file: OpenFile | None = None
         self._drain_task: asyncio.Task[None] | None = None
@@ -94,7 +74,7 @@ class Writer:
         waiting = sum(map(len, self._queues.values()))
         return PoolUsage(1, int(self._running > 0), waiting, self._waits, self._wait_seconds)
 
-    async def run(self, work: UnitOfWork[T], key: _Key) -> T:
+    async def run(self, work: UnitOfWork[T], key: Key) -> T:
         """Run a unit for a workspace; it is durable when this returns."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -102,6 +82,8 @@ class Writer:
         if queue is None:
             queue = self._queues[key] = deque()
         queue.append(QueuedWrite(work, key, future, loop.time()))
+        if self._alone is not None and self._alone != (key,):
+            self._is_awaited = True
         if self._drain_task is None:
             self._drain_task = asyncio.create_task(self._drain())
         if self._sweep is None:
@@ -132,14 +114,24 @@ class Writer:
     def _take_units(self) -> list[QueuedWrite]:
         """Take the units of the next commit from the queue, by turns."""
         first = next(iter(self._queues))
-        units = list(self._take_long(first) if first in self._long else self._take_short())
+        if self._alone == (first,) and len(self._queues) > 1:
+            # It wrote again before the others, but was served last.
+            self._queues[first] = self._queues.pop(first)
+            first = next(iter(self._queues))
+        is_long = first in self._long
+        units = list(self._take_long(first) if is_long else self._take_short())
+        self._alone = (first,) if is_long else None
+        self._is_awaited = is_long and len(self._queues) > 1
+        now = asyncio.get_running_loop().time()
+        for unit in units:
+            unit.others_write = self._recent.has_others(unit.key, now)
         for key in dict.fromkeys(unit.key for unit in units):
             # Whoever was served goes to the end of the line.
             if queue := self._queues.pop(key):
                 self._queues[key] = queue
         return units
 
-    def _take_long(self, key: _Key) -> Iterator[QueuedWrite]:
+    def _take_long(self, key: Key) -> Iterator[QueuedWrite]:
         queue = self._queues[key]
         for _ in range(min(len(queue), MAX_UNITS_PER_COMMIT)):
             yield queue.popleft()
@@ -158,7 +150,7 @@ class Writer:
     def _put_back(self, units: Sequence[QueuedWrite]) -> None:
         """Put back units that did not run, in their order; workspaces that were not served come first."""
         served = {unit.key for unit in units if unit.ran}
-        queues: dict[_Key, deque[QueuedWrite]] = {}
+        queues: dict[Key, deque[QueuedWrite]] = {}
         for unit in units:
             if not unit.ran:
                 queues.setdefault(unit.key, deque()).append(unit)
@@ -172,7 +164,7 @@ class Writer:
         assert self._file is not None
         file, begin = self._file, self._begin
         try:
-            await self._thread.submit(lambda thread: _run_units(thread, units, begin, file))
+            await self._thread.submit(lambda thread: run_units(thread, units, begin, file, self._should_end))
         except BaseException as error:  # noqa: BLE001 - every waiting request gets it
             if _is_locked(error) and not any(unit.ran for unit in units):
                 # Another process writes: wait on, until the units give up.
@@ -184,7 +176,12 @@ class Writer:
             self._committed_at = asyncio.get_running_loop().time()
         self._locked_out = False
 
+    def _should_end(self, seconds: float) -> bool:
+        """Return whether a commit runs no further unit after some seconds; called by the thread."""
+        return seconds >= (LONG_SECONDS if self._is_awaited else COMMIT_SECONDS)
+
     def _finish(self, unit: QueuedWrite) -> None:
+        self._recent.add(unit.key, asyncio.get_running_loop().time())
         if unit.seconds > LONG_SECONDS:
             self._long.add(unit.key)
         else:
@@ -234,45 +231,3 @@ class Writer:
 
 def _is_locked(error: BaseException) -> bool:
     return isinstance(explain_error(error, Path()), DatabaseBusy)
-
-
-def _run_units(thread: ConnectionThread, units: Sequence[QueuedWrite], begin: Begin, file: OpenFile) -> None:
-    """Run units in one transaction until the commit has taken its time; on the thread."""
-    connection = thread.connection
-    file.check()
-    connection.execute("BEGIN IMMEDIATE")
-    transactions: list[SQLiteTransaction] = []
-    try:
-        end = time.monotonic() + COMMIT_SECONDS
-        for unit in units:
-            transactions.append(begin(connection, may_write=True))
-            _run_unit(unit, transactions[-1], connection)
-            if time.monotonic() >= end:
-                break
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    # Whatever was committed to a file that is gone must not be acknowledged.
-    file.check()
-    for transaction in transactions:
-        if transaction.large_sql:
-            thread.bound_statements(transaction)
-
-
-def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
-    began = time.monotonic()
-    unit.ran = True
-    connection.execute("SAVEPOINT unit")
-    try:
-        unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
-        unit.notified = transaction.notified
-    except Exception as error:
-        if not connection.in_transaction:
-            # SQLite rolled all units back, for example because the disk is full.
-            raise
-        unit.error = error
-        connection.execute("ROLLBACK TO unit")
-    connection.execute("RELEASE unit")
-    unit.seconds = time.monotonic() - began

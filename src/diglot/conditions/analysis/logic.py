@@ -1,0 +1,127 @@
+"""Tells which conditions match no contact, or every one, whatever a contact holds.
+
+The verdicts are sound and not complete: None stands for a condition whose result depends on the contact, or
+of which this module cannot tell.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from diglot.conditions import tree
+from diglot.conditions.fields import FIELDS, STATUSES, Field, FieldKind
+from diglot.conditions.tree import Op
+
+# A contact has one of few statuses, so a condition is decided for each of them.
+_Verdicts = tuple[bool | None, ...]
+_NOBODY: Final[_Verdicts] = (False,) * len(STATUSES)
+_EVERYBODY: Final[_Verdicts] = (True,) * len(STATUSES)
+_UNKNOWN: Final[_Verdicts] = (None,) * len(STATUSES)
+_ALL_OF: Final = {True: _EVERYBODY, False: _NOBODY, None: _UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A node of a condition, with the verdicts for each status, and the judgements of a group's items."""
+
+    node: tree.Node
+    verdicts: _Verdicts
+    parts: tuple["Judgement", ...] = ()
+
+    @property
+    def verdict(self) -> bool | None:
+        """True if every contact matches, False if none does, else None."""
+        return self.verdicts[0] if self.verdicts in (_NOBODY, _EVERYBODY) else None
+
+
+def judge(node: tree.Node) -> Judgement:
+    """Return the judgement of a condition."""
+    return Judgement(node, _NOBODY) if tree.is_draft(node) else _judge(node)
+
+
+def _judge(node: tree.Node) -> Judgement:
+    if isinstance(node, tree.Predicate):
+        return Judgement(node, _judge_predicate(node))
+    if isinstance(node, tree.Not):
+        return Judgement(node, tuple(map(_negate, _judge(node.item).verdicts)))
+    parts = tuple(map(_judge, node.items))
+    return Judgement(node, _judge_group(node, parts), parts)
+
+
+def _judge_group(node: tree.All | tree.Any, parts: Sequence[Judgement]) -> _Verdicts:
+    # One item with this verdict decides the group.
+    decisive = isinstance(node, tree.Any)
+    if _has_opposites(node.items) or (not decisive and _is_contradiction(node.items)):
+        return _ALL_OF[decisive]
+    by_status = zip(*(part.verdicts for part in parts), strict=True)
+    return tuple(decisive if decisive in one else None if None in one else not decisive for one in by_status)
+
+
+def _has_opposites(items: Sequence[tree.Node]) -> bool:
+    """Tell whether a condition and its negation are among the items."""
+    negated = [tree.encode(item.item) for item in items if isinstance(item, tree.Not)]
+    return bool(negated) and not {tree.encode(item) for item in items}.isdisjoint(negated)
+
+
+def _judge_predicate(predicate: tree.Predicate) -> _Verdicts:
+    field, op, operand = FIELDS.get(predicate.field), predicate.op, predicate.operand
+    if isinstance(operand, tree.Values) and not operand.values:
+        return _NOBODY
+    if field is None:
+        return _UNKNOWN
+    if op is Op.IS_SET:
+        may_be_empty = field.is_nullable or field.kind in (FieldKind.TAGS, FieldKind.LISTS)
+        return _UNKNOWN if may_be_empty else _EVERYBODY
+    if field.kind in (FieldKind.CHOICE, FieldKind.BOOLEAN):
+        return _judge_status(predicate)
+    return _ALL_OF[_decide_number(field, predicate)] if field.kind is FieldKind.NUMBER else _UNKNOWN
+
+
+def _judge_status(predicate: tree.Predicate) -> _Verdicts:
+    """Return for each status whether a contact with it meets a rule about `status` or `subscribed`."""
+    wanted = {scalar.value for scalar in tree.scalars_of(predicate.operand)}
+    is_status = predicate.field == "status"
+    return tuple((status if is_status else status == "subscribed") in wanted for status in STATUSES)
+
+
+def _decide_number(field: Field, predicate: tree.Predicate) -> bool | None:
+    verdicts = [_meets_number(field, predicate.op, number) for number in _numbers_of(predicate)]
+    if all(verdict is False for verdict in verdicts):
+        return False
+    return True if True in verdicts and not field.is_nullable else None
+
+
+def _numbers_of(predicate: tree.Predicate) -> Iterator[float]:
+    for scalar in tree.scalars_of(predicate.operand):
+        assert isinstance(scalar, tree.Number)
+        yield scalar.value
+
+
+def _meets_number(field: Field, op: Op, number: float) -> bool | None:
+    """Tell whether every number that the field may hold has an order to a number, or none has."""
+    if op in (Op.GT, Op.LTE):
+        greater = True if number < 0 else False if number >= field.max_value else None
+        return greater if op is Op.GT else _negate(greater)
+    if op in (Op.GTE, Op.LT):
+        at_least = True if number <= 0 else False if number > field.max_value else None
+        return at_least if op is Op.GTE else _negate(at_least)
+    fits = 0 <= number <= field.max_value and not (field.is_integer and number != int(number))
+    return None if fits else False
+
+
+def _negate(verdict: bool | None) -> bool | None:
+    return None if verdict is None else not verdict
+
+
+def _is_contradiction(items: Sequence[tree.Node]) -> bool:
+    """Tell whether items require one value of a text or a number to be several."""
+    allowed: dict[str, set[object]] = {}
+    for item in items:
+        if isinstance(item, tree.Predicate) and item.op in (Op.EQUALS, Op.IN) and _has_one_value(item.field):
+            values: set[object] = {scalar.value for scalar in tree.scalars_of(item.operand)}
+            allowed[item.field] = allowed.get(item.field, values) & values
+    return any(not values for values in allowed.values())
+
+
+def _has_one_value(name: str) -> bool:
+    return name in FIELDS and FIELDS[name].kind in (FieldKind.TEXT, FieldKind.NUMBER)
