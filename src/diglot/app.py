@@ -45,6 +45,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.exports.exports import Exports
 from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
@@ -165,6 +166,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         dry_runs=DryRuns(engine, clock),
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
+        exports=Exports(engine, clock),
         strict=settings.strict,
     )
 

@@ -66,8 +66,10 @@ def _example(result: StepResult, call: documents.Call) -> CallExample:
         parts |= {"media_type": media, "body": documents.without_legacy(document, body, sent)}
     documented = call.answer(result.answer.status_code)
     assert documented is not None
-    answered = documented["content"][documents.JSON]["schema"]
-    parts["answer"] = documents.without_legacy(document, answered, result.answer.json())
+    headers = result.answer.headers
+    answered = documented["content"][documents.media_type(headers)]["schema"]
+    sent_back = documents.read_body(headers, result.answer.content)
+    parts["answer"] = documents.without_legacy(document, answered, sent_back)
     return msgspec.convert({"told": result.step.name} | _StandIns().of(parts), CallExample)
 
 

@@ -7,9 +7,15 @@ import msgspec
 
 from diglot.api.call import Call
 from diglot.api.operation import Operation
-from diglot.api.responses import JsonResponse, StreamedList, StreamedResponse, encode_json
+from diglot.api.responses import (
+    JsonResponse,
+    StreamedFile,
+    StreamedList,
+    StreamedResponse,
+    encode_json,
+)
 
-Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList]]
+Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFile]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +32,9 @@ def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
 
 
 async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedResponse:
-    """Run the handler of a call; return its response, encoded now or, for a long list, while it is sent."""
+    """Run the handler of a call; return its response, encoded now or, if it is long, while it is sent."""
     result = await handler(call)
-    if isinstance(result, StreamedList):
+    if isinstance(result, StreamedList | StreamedFile):
         return StreamedResponse(call.operation.status, result)
     return JsonResponse(call.operation.status, encode_json(result))
 

@@ -13,7 +13,10 @@ MEBIBYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `response` is the struct of a successful response; `body` and `query` document the input."""
+    """One call. `response` is the struct of a successful response; `body` and `query` document the input.
+
+    A response that is a file has `files` in its place: the media types that it may have.
+    """
 
     id: str
     method: Method
@@ -21,7 +24,7 @@ class Operation:
     tag: str
     summary: str
     scope: str
-    response: type[msgspec.Struct]
+    response: type[msgspec.Struct] | None = None
     status: int = 200
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
@@ -29,6 +32,7 @@ class Operation:
     max_bytes: int = MEBIBYTE
     # Media types that the body may have besides JSON, each with the type that documents it.
     other_bodies: Mapping[str, type[msgspec.Struct | str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     may_conflict: bool = False
     # The body refers to a resource that may not exist.
     body_references: bool = False

@@ -9,7 +9,8 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 AS_OF_HEADER: Final = "Diglot-As-Of"
-
+COUNT_HEADER: Final = "Diglot-Count"
+REVISION_HEADER: Final = "Diglot-Revision"
 
 Headers = tuple[tuple[bytes, bytes], ...]
 # The key in a request's scope for headers that its response carries, whether it succeeds or fails.
@@ -38,6 +39,14 @@ class StreamedList:
     rest: AsyncIterator[Sequence[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedFile:
+    """A response that is a text file in UTF-8, in parts."""
+
+    media_type: str
+    parts: AsyncIterator[bytes]
+
+
 class JsonResponse:
     """An ASGI app that sends an encoded JSON response."""
 
@@ -63,24 +72,28 @@ class JsonResponse:
 
 
 class StreamedResponse:
-    """An ASGI app that sends an encoded response in chunks, each when the client has taken the one before.
+    """An ASGI app that sends a response in chunks, each when the client has taken the one before.
 
-    If reading a window fails, the response has no end and its connection closes, so the client sees that
+    If making a chunk fails, the response has no end and its connection closes, so the client sees that
     it is incomplete.
     """
 
-    def __init__(self, status: int, streamed: StreamedList) -> None:
+    def __init__(self, status: int, streamed: StreamedList | StreamedFile) -> None:
         self._status = status
-        self._streamed = streamed
+        if isinstance(streamed, StreamedFile):
+            self._content_type = (b"content-type", f"{streamed.media_type}; charset=utf-8".encode())
+            self._chunks = streamed.parts
+        else:
+            self._content_type, self._chunks = _JSON_CONTENT_TYPE, _iterate_list(streamed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; stop when the client has left."""
         del scope
-        headers = [_JSON_CONTENT_TYPE]
+        headers = [self._content_type]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         client_left = asyncio.ensure_future(_wait_until_disconnected(receive))
         try:
-            async for chunk in self._iterate_chunks():
+            async for chunk in self._chunks:
                 if client_left.done():
                     return
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -88,12 +101,13 @@ class StreamedResponse:
         finally:
             client_left.cancel()
 
-    async def _iterate_chunks(self) -> AsyncIterator[bytes]:
-        before, list_end, after = encode_json(self._streamed.response).partition(b"]")
-        yield before
-        async for window in self._streamed.rest:
-            yield b"," + encode_json(window)[1:-1]
-        yield list_end + after
+
+async def _iterate_list(streamed: StreamedList) -> AsyncIterator[bytes]:
+    before, list_end, after = encode_json(streamed.response).partition(b"]")
+    yield before
+    async for window in streamed.rest:
+        yield b"," + encode_json(window)[1:-1]
+    yield list_end + after
 
 
 async def _wait_until_disconnected(receive: Receive) -> None:

@@ -21,6 +21,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.exports.exports import Exports
 from diglot.service.webhooks import Webhooks
 from diglot.storage.sql.engine import NestedEngine, Transaction
 
@@ -51,6 +52,7 @@ class Services:
     dry_runs: DryRuns
     membership_history: MembershipHistory
     membership_changes: MembershipChanges
+    exports: Exports
     strict: bool = False
     loop_turns: LoopTurns = field(default_factory=LoopTurns)
 

@@ -158,7 +158,7 @@ def contradiction(answer: httpx.Response) -> str | None:
         return f"{ANSWER}: the document has no {answer.status_code} of {call.operation['operationId']}"
     if answer.status_code < 400 and (strange := _undocumented_query(call, request)):
         return f"query {strange} is not in the document"
-    fault = _of_answer(call, documented, answer.headers, answer.json())
+    fault = _of_answer(call, documented, answer.headers, read_body(answer.headers, answer.content))
     return fault if fault or answer.status_code >= 400 else _of_request(call, request)
 
 
@@ -201,8 +201,23 @@ def _of_answer(
                 return f"{ANSWER}: header {name} is missing"
         elif fault := misfit(call.dialect.name, described["schema"], call.typed(described, value)):
             return f"{ANSWER}: header {name}: {fault}"
-    fault = misfit(call.dialect.name, documented["content"][JSON]["schema"], body, closed=True)
+    content = documented["content"].get(media_type(headers))
+    if content is None:
+        return f"{ANSWER}: the document has no {media_type(headers)}"
+    fault = misfit(call.dialect.name, content["schema"], body, closed=True)
     return fault and f"{ANSWER}: {fault}"
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the media type of a body, without its parameters."""
+    return headers.get("content-type", JSON).partition(";")[0]
+
+
+def read_body(headers: Mapping[str, str], content: bytes) -> Any:
+    """Return a body as JSON, None if it is empty; of another media type as text."""
+    if media_type(headers) != JSON:
+        return content.decode()
+    return json.loads(content) if content else None
 
 
 def _of_request(call: Call, request: httpx.Request) -> str | None:

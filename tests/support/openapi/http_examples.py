@@ -39,7 +39,7 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult
         headers=_headers(step, kept),
         content=step.content(kept),
     )
-    body: Any = json.loads(answer.content) if answer.content else None
+    body: Any = documents.read_body(answer.headers, answer.content)
     result = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
     for name, value in step.headers_out.items():
         result = result or difference(value, answer.headers.get(name), f"header {name}")

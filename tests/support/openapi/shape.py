@@ -42,11 +42,18 @@ def _to(place: str) -> dict[str, Any]:
 
 NAMED = _to("schemas")
 ANSWERED = _object(MEDIA_TYPE, **{MEDIA_TYPE: _object("schema examples", schema=NAMED, examples=EXAMPLES)})
+# A file is text, in one of two formats.
+_FILE = _object("schema examples", schema={"const": {"type": "string"}}, examples=EXAMPLES)
+_FILE_WITHOUT_EXAMPLE = _object("schema", schema={"const": {"type": "string"}})
+EXPORTED = _object(
+    "text/csv application/x-ndjson",
+    **{"text/csv": _FILE, "application/x-ndjson": _FILE_WITHOUT_EXAMPLE},
+)
 ANSWER = _object(
     "description headers content",
     description=TEXT,
     headers=_map("^[A-Z]", _to("headers")),
-    content=ANSWERED,
+    content={"anyOf": [ANSWERED, EXPORTED]},
 )
 # A request body may have other media types too; a form is described by its schema alone.
 INPUT = _object(

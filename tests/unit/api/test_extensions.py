@@ -25,17 +25,21 @@ def test_a_third_dialect_has_every_extension() -> None:
         "dryRunSegment",
         "listChanges",
         "listSegmentChanges",
+        "exportContacts",
     ]
     assert {item.scope for item in operations} == {"audience"}
     assert all(item.extension for item in operations)
     assert operations[1].summary.startswith("Evaluate filters without storing them")
-    for item in operations:
+    for item in operations[:-1]:
+        assert item.response is not None
         assert item.response.__struct_fields__[:2] == ("ok", "data")
+    assert operations[-1].files == ("text/csv", "application/x-ndjson")
 
 
 def test_a_third_dialect_explains_under_its_own_keys() -> None:
     """The struct of an explanation uses the names in the record, and the document has them."""
     explain = build_endpoints(THIRD)[0].operation.response
+    assert explain is not None
     (data,) = [item for item in msgspec.structs.fields(explain) if item.name == "data"]
     assert data.type.__name__ == "Explained"
     assert {"kind", "filters"} < set(data.type.__struct_fields__)

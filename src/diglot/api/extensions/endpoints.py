@@ -1,10 +1,15 @@
 """All calls that Diglot adds to a dialect, in the order of the documents."""
 
 from diglot.api.endpoint import Endpoint
-from diglot.api.extensions import changes, dry_run, explain
+from diglot.api.extensions import changes, dry_run, explain, export
 from diglot.api.extensions.format import ExtensionFormat
 
 
 def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, ...]:
     """Return the extensions of a dialect."""
-    return (explain.build_endpoint(form), dry_run.build_endpoint(form), *changes.build_endpoints(form))
+    return (
+        explain.build_endpoint(form),
+        dry_run.build_endpoint(form),
+        *changes.build_endpoints(form),
+        export.build_endpoint(form),
+    )

@@ -46,11 +46,23 @@ def describe_operation(
         str(one.status): {
             "description": "Success.",
             "headers": headers.list_for_success(dialect, one),
-            "content": {JSON: {"schema": _schema_of(one.response), **_build_examples(known, "answer")}},
+            "content": _build_content(one, known),
         },
         **error_responses.list_for_operation(one, surface),
     }
     return described
+
+
+def _build_content(one: Operation, examples: list[CallExample]) -> dict[str, Any]:
+    """Return the content of a successful response: a file is text, and its first type has the examples."""
+    kinds: dict[str, type[msgspec.Struct | str]] = dict.fromkeys(one.files, str)
+    if one.response is not None:
+        kinds = {JSON: one.response}
+    shown = _build_examples(examples, "answer")
+    return {
+        media: {"schema": _schema_of(kind), **(shown if number == 0 else {})}
+        for number, (media, kind) in enumerate(kinds.items())
+    }
 
 
 def build_path_parameters(dialect: Dialect, examples: Examples) -> dict[str, Any]:

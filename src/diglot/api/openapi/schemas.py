@@ -17,7 +17,7 @@ def build_schemas(dialect: Dialect) -> dict[str, Any]:
     structs: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
     roots = []
     for _, one in dialect.operations:
-        structs += [one.response, *([one.body] if one.body else [])]
+        structs += [kind for kind in (one.response, one.body) if kind is not None]
         structs += [kind for kind in one.other_bodies.values() if issubclass(kind, msgspec.Struct)]
         roots += _query_references(one.query)
     _, components = msgspec.json.schema_components(dict.fromkeys(structs), ref_template=REF_TEMPLATE)
