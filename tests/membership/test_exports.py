@@ -20,6 +20,7 @@ from support.servers.chunk_reader import ChunkReader
 from support.servers.in_process import Server, bearer, serving
 
 PATH = "/mail/v1/export"
+NOW = 1_790_000_000_123_456
 MEMBERS = 25
 PAGE = 4
 CLIENTS = 30
@@ -68,7 +69,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own."""
-    async with serving(url, now=1_790_000_000_123_456) as server:
+    async with serving(url, now=NOW) as server:
         yield server
 
 
@@ -294,7 +295,7 @@ def test_the_command_writes_the_same_file(diglot: Run, url: str, tmp_path: Any) 
     """It writes to standard output or into a new file, and says on standard error what that is."""
 
     async def prepare() -> tuple[str, bytes]:
-        async with serving(url) as server:
+        async with serving(url, now=NOW) as server:
             origin, _ = await dialect_clients(server)
             await origin.request("POST", "/contacts/import", {"contacts": PEOPLE})
             segment = await origin.create("everybody", EVERYBODY)

@@ -377,7 +377,7 @@ def test_the_commands(diglot: Run, url: str, tmp_path: Path) -> None:
     database = ("--database", url)
 
     async def fill() -> str:
-        async with serving(url, now=system_clock()) as server:
+        async with serving(url, now=system_clock() - 10 * DAY) as server:
             await _fill(server)
         return await _first_name(url)
 
@@ -412,7 +412,7 @@ def test_a_finding_is_told(diglot: Run, url: str, tmp_path: Path) -> None:
         await transaction.execute(Statement(update(workspaces).values(contact_count=99)))
 
     async def fill() -> str:
-        async with serving(url, now=system_clock()) as server:
+        async with serving(url, now=system_clock() - 10 * DAY) as server:
             await _fill(server)
         await on(url, lambda engine: engine.write(miscount))
         return await _first_name(url)
