@@ -47,6 +47,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import MEBIBYTE, Imports
 from diglot.service.imports.turns import ImportTurns
 from diglot.service.services import Services
@@ -170,6 +171,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
+        exports=Exports(engine, clock),
         strict=settings.strict,
     )
 

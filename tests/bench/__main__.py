@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import estimates, forwarding, http_cost, start
+from bench import estimates, exporting, forwarding, http_cost, start
 from bench.fleet import measurement as fleets
 from bench.fleet.report import report as report_fleets
 from bench.membership import run
@@ -17,7 +17,7 @@ from bench.neighbours.report import report as report_neighbours
 from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
 
-SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
+SIZES = {"http": 10_000, "estimate": 1_000_000, "export": 1_000_000, "membership": 1_000_000}
 
 
 def main() -> None:
@@ -43,6 +43,8 @@ def main() -> None:
         print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
         if given.benchmark == "membership":
             asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
+        elif given.benchmark == "export":
+            print(exporting.report(asyncio.run(exporting.measure(database, count))), flush=True)
         else:
             _in_turn(database, given.benchmark, count)
 
@@ -68,9 +70,7 @@ def _measure_fleets(database: Database, given: argparse.Namespace) -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("benchmark", choices=[*SIZES, "fleet", "forward", "neighbours", "start"])
-    parser.add_argument(
-        "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
-    )
+    parser.add_argument("--contacts", type=int, help="number of contacts (http 10,000; others 1,000,000)")
     parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
     parser.add_argument(
         "--keep", metavar="DIR", help="membership: keep the databases in this folder for another run"

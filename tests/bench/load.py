@@ -29,7 +29,7 @@ class Served:
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far by the process and its children."""
-        return sum(_cpu(pid) for pid in family(self.process.pid))
+        return cpu_of(self.process.pid)
 
 
 def _stat(pid: str) -> list[str]:
@@ -43,6 +43,11 @@ def family(pid: int) -> Iterator[int]:
         with suppress(OSError):
             if int(_stat(folder.name)[1]) == pid:
                 yield int(folder.name)
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process and its children have used."""
+    return sum(_cpu(one) for one in family(pid))
 
 
 def _cpu(pid: int) -> float:

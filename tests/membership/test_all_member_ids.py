@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from diglot.service.audience import member_ids
 from diglot.storage.contacts import queries
 from diglot.storage.tenant import Tenant
 from support.servers.api_clients import Misar, dialect_clients
-from support.servers.asgi import Request
+from support.servers.chunk_reader import ChunkReader
 from support.servers.in_process import Server, serving
 
 MEMBERS = 25
@@ -35,49 +35,13 @@ async def server(url: str) -> AsyncIterator[Server]:
         yield server
 
 
-@dataclass
-class Reader:
-    """A client that takes a response chunk by chunk, and may act before it takes the next."""
-
-    server: Server
-    path: str
-    key: str
-    query: bytes = b""
-    before_chunk: Callable[[int], Awaitable[None]] | None = None
-    chunks: list[bytes] = field(default_factory=list)
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    asked: bool = False
-    ended: bool = False
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def read(self) -> None:
-        """Read the response to its end."""
-        headers = [(b"authorization", f"Bearer {self.key}".encode())]
-        scope = Request("GET", self.path.encode(), self.query, headers=headers).scope()
-        await self.server.app(scope, self._receive, self._send)
-
-    async def _receive(self) -> dict[str, Any]:
-        if not self.asked:
-            self.asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            assert message["status"] == 200
-            self.headers = dict(message["headers"])
-            return
-        if self.before_chunk is not None:
-            await self.before_chunk(len(self.chunks))
-        self.chunks.append(message["body"])
-        self.ended = not message.get("more_body", False)
+class Reader(ChunkReader):
+    """A client of all ids."""
 
     @property
     def ids(self) -> list[str]:
         """The ids in the response."""
-        assert self.ended
-        result: list[str] = json.loads(b"".join(self.chunks))["contactIds"]
+        result: list[str] = json.loads(self.body)["contactIds"]
         return result
 
 

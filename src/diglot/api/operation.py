@@ -48,6 +48,8 @@ class Operation:
     returns_secret: bool = False
     # The response lists members, and a header gives the last change that it includes.
     lists_members: bool = False
+    # The response is a file of members, and headers give its change, its revision and its number of contacts.
+    exports_members: bool = False
     # The vendor does not have this call.
     extension: bool = False
 

@@ -30,10 +30,16 @@ class Check:
     progress: Callable[[int, int], None]
     clock: Clock = system_clock
 
-    async def run(self, *, repair: bool) -> int:
-        """Check all workspaces and return the number of segments compared; `repair` mends segments."""
+    async def run(self, *, repair: bool, only: str | None = None) -> int:
+        """Check all workspaces, or one by its name, and return the number of segments compared.
+
+        `repair` mends segments.
+        """
         all_workspaces = await self.engine.read(workspaces.list_all)
         segments = await self.engine.read(due_work.list_dynamic_segments)
+        if only is not None:
+            all_workspaces = [each for each in all_workspaces if each.name == only]
+            segments = [each for each in segments if each[2] == only]
         total = len(all_workspaces) + len(segments)
         for done, workspace in enumerate(all_workspaces):
             self.progress(done, total)

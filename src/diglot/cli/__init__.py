@@ -18,6 +18,7 @@ SUMMARIES: Final = {
     "check": "Look for damage and wrong counts in a database.",
     "contacts": "Export or erase everything that is stored about one person.",
     "demo": "Start a server with example contacts and segments.",
+    "export": "Write contacts as CSV or as lines of JSON.",
     "health": "Tell whether the server responds.",
     "import": "Import contacts from a file.",
     "keys": "Create, list, revoke and adopt API keys.",

@@ -1,9 +1,12 @@
 """`diglot workspaces`."""
 
 import sys
+from pathlib import Path
 
 import click
 
+from diglot.background.check import Check
+from diglot.cli.new_files import new_file
 from diglot.cli.options import (
     Progress,
     database_options,
@@ -13,6 +16,8 @@ from diglot.cli.options import (
 )
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.service.access.workspaces import Workspaces
+from diglot.service.archives.archives import Archives
+from diglot.storage.sql.engine import Engine
 
 
 @click.group()
@@ -58,6 +63,60 @@ def rename(old: str, new: str, database: str | None, config: str | None) -> None
     url = resolve_database(database, config)
     run_on_database(url, lambda engine: Workspaces(engine.in_background()).rename(old, new))
     click.echo(f"{old} is {new} now.", err=True)
+
+
+@workspaces.command("export")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@database_options
+def export_workspace(name: str, file: Path, database: str | None, config: str | None) -> None:
+    """Write everything in the workspace NAME into a new FILE, an archive that `import` reads.
+
+    It has contacts, segments, lists, tags, events, webhooks with their secrets, and the history of
+    memberships, as they are at one instant. Keys, sessions, the password and the responses kept for retries
+    are not in it. Servers go on.
+    """
+    url = resolve_database(database, config)
+    with new_file(file) as archive, Progress("written") as progress:
+        manifest = run_on_database(
+            url, lambda engine: Archives(engine.in_background(), progress.show).write(name, archive)
+        )
+    click.echo(
+        f"{file} has {name} with {manifest.rows_of('contacts'):,} contacts, {manifest.rows:,} rows in all.",
+        err=True,
+    )
+
+
+@workspaces.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--as", "name", metavar="NAME", help="The name of the workspace. [default: its name in FILE]")
+@database_options
+def import_workspace(file: Path, *, name: str | None, database: str | None, config: str | None) -> None:
+    """Create a workspace from FILE, an archive that `export` wrote; it equals the one that was exported.
+
+    FILE is verified before anything is written, and the workspace after: each dynamic segment is compared
+    with a full evaluation. Its webhooks are active, so stop the server that it comes from before. If the
+    command is interrupted, nothing is there; run it again. Exits with 1 if a check finds a difference.
+    """
+    url = resolve_database(database, config)
+    findings: list[str] = []
+    with file.open("rb") as archive, Progress("read") as progress:
+
+        async def read(engine: Engine) -> tuple[str, int]:
+            engine = engine.in_background()
+            manifest = await Archives(engine, progress.show).read(archive, name)
+            created = manifest.workspace if name is None else name
+            await Check(engine, findings.append, lambda *_: None).run(repair=False, only=created)
+            return created, manifest.rows_of("contacts")
+
+        created, count = run_on_database(url, read)
+    click.echo(
+        f"{created} is there with {count:,} contacts. `diglot keys create` makes keys for it.", err=True
+    )
+    for finding in findings:
+        click.echo(finding)
+    if findings:
+        raise click.exceptions.Exit(1)
 
 
 @workspaces.command()

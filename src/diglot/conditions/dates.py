@@ -16,6 +16,8 @@ from diglot.conditions import tree
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+# An export formats millions of instants.
+_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Near the ends of the calendar there may be no day before or after, and no zone changes there.
 _FIRST_CHECKED_DAY: Final = date(2, 1, 1)
@@ -163,8 +165,13 @@ def format_instant(instant: int) -> str:
     if not 1 <= ordinal <= date.max.toordinal():
         # An offset shifted the first or last day of the calendar out of it.
         return _format_outside_calendar(instant)
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{date.fromordinal(ordinal).isoformat()}T{clock}{f'.{fraction:06}' if fraction else ''}Z"
+    minute, second = divmod(seconds, 60)
+    return f"{_format_day(ordinal)}{_MINUTES[minute]}{second:02}{f'.{fraction:06}' if fraction else ''}Z"
+
+
+@lru_cache(maxsize=8192)
+def _format_day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def format_local(local: int) -> str:

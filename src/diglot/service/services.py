@@ -21,6 +21,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
 from diglot.service.webhooks import Webhooks
 from diglot.storage.sql.engine import NestedEngine, Transaction
@@ -53,6 +54,7 @@ class Services:
     membership_history: MembershipHistory
     membership_changes: MembershipChanges
     imports: Imports
+    exports: Exports
     strict: bool = False
     loop_turns: LoopTurns = field(default_factory=LoopTurns)
 

@@ -157,7 +157,7 @@ def _undocumented(request: Request, answer: Answer) -> str | None:
     scope = request.scope()
     target = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
     headers = {key.decode(): value.decode() for key, value in answer.headers}
-    body = json.loads(answer.body) if answer.body else None
+    body = documents.read_body(headers, answer.body)
     return documents.contradiction_of_newer(request.method, target, answer.status, headers, body)
 
 

@@ -25,6 +25,7 @@ def test_a_third_dialect_has_every_extension() -> None:
         "dryRunSegment",
         "listChanges",
         "listSegmentChanges",
+        "exportContacts",
         "createImport",
         "listImports",
         "getImport",
@@ -37,6 +38,7 @@ def test_a_third_dialect_has_every_extension() -> None:
     for item in [one for one in operations if not one.files]:
         assert item.response is not None
         assert item.response.__struct_fields__[:2] == ("ok", "data")
+    assert operations[4].files == ("text/csv", "application/x-ndjson")
     assert operations[-1].files == ("text/csv",)
 
 

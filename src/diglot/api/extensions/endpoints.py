@@ -1,7 +1,7 @@
 """All calls that Diglot adds to a dialect, in the order of the documents."""
 
 from diglot.api.endpoint import Endpoint
-from diglot.api.extensions import changes, dry_run, explain, imports
+from diglot.api.extensions import changes, dry_run, explain, export, imports
 from diglot.api.extensions.format import ExtensionFormat
 
 
@@ -11,5 +11,6 @@ def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, ...]:
         explain.build_endpoint(form),
         dry_run.build_endpoint(form),
         *changes.build_endpoints(form),
+        export.build_endpoint(form),
         *imports.build_endpoints(form),
     )

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from diglot.api.dialect import Dialect
 from diglot.api.operation import Operation
-from diglot.api.responses import AS_OF_HEADER
+from diglot.api.responses import AS_OF_HEADER, COUNT_HEADER, REVISION_HEADER
 
 IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -33,10 +33,23 @@ _REPLAYED: Final = {
 }
 _AS_OF: Final = {
     AS_OF_HEADER: {
-        "description": "The sequence number of the last change that a page of members includes.",
+        "description": "The sequence number of the last change that a page of members or an export includes.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0},
         "x-diglot-extension": True,
     }
+}
+_EXPORTED: Final = {
+    COUNT_HEADER: {
+        "description": "The number of contacts in the export, of which those are left out that are deleted "
+        "before they are read.",
+        "schema": {"type": "integer", "format": "int64", "minimum": 0},
+        "x-diglot-extension": True,
+    },
+    REVISION_HEADER: {
+        "description": "The revision of the rules of the segment or the dynamic list.",
+        "schema": {"type": "integer", "format": "int64", "minimum": 1},
+        "x-diglot-extension": True,
+    },
 }
 _RETRY_AFTER: Final = {
     "Retry-After": {"description": "Seconds to wait before retrying.", "required": True, "schema": _SECONDS}
@@ -45,14 +58,15 @@ _RETRY_AFTER: Final = {
 
 def build_headers(dialect: Dialect) -> dict[str, Any]:
     """Return all response headers of a dialect by name."""
-    return _REQUEST_ID | dict(dialect.rate_header_docs) | _RETRY_AFTER | _REPLAYED | _AS_OF
+    return _REQUEST_ID | dict(dialect.rate_header_docs) | _RETRY_AFTER | _REPLAYED | _AS_OF | _EXPORTED
 
 
 def list_for_success(dialect: Dialect, operation: Operation) -> dict[str, Any]:
     """Return the headers of a success response."""
     more = (_REPLAYED if operation.accepts_idempotency_key else {}) | (
-        _AS_OF if operation.lists_members else {}
+        _AS_OF if operation.lists_members or operation.exports_members else {}
     )
+    more |= _EXPORTED if operation.exports_members else {}
     return _header_references(_REQUEST_ID | dict(dialect.rate_header_docs) | more)
 
 

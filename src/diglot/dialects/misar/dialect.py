@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import imports
+from diglot.api.extensions import export, imports
 from diglot.api.input.headers import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
@@ -81,6 +81,7 @@ MISAR: Final = Dialect(
     named_schemas=build_condition_schemas("FilterCriteria", "Rule", WORDS)
     | build_group_schemas("PlatformFilterCriteria", "PlatformRule", "PlatformRuleOperator", PLATFORM_WORDS)
     | build_explained_schemas(WORDS)
+    | export.SCHEMAS
     | imports.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import imports
+from diglot.api.extensions import export, imports
 from diglot.api.input.headers import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
@@ -81,6 +81,7 @@ TOPMAIL: Final = Dialect(
     security_options=(("bearer",), ("apiKey",)),
     named_schemas=build_condition_schemas("Conditions", "Rule", WORDS)
     | build_explained_schemas(WORDS)
+    | export.SCHEMAS
     | imports.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,

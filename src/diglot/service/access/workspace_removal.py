@@ -35,7 +35,7 @@ class WorkspaceRemoval:
             while deleted := await self._write_part(bind_workspace(number, delete_part)):
                 done += deleted
                 self.progress(min(done, total), total)
-        # Without keys no request is counted any more. A row that is left can at most count for a later window.
+        # Without keys no request is counted any more. A row that is left counts for no later window.
         with suppress(EphemeralBusyError):
             await self.engine.run_ephemeral(bind_workspace(number, removal.delete_ephemeral))
         await self.engine.write(bind_workspace(number, workspaces.end_deletion))

@@ -26,7 +26,7 @@ async def get_or_create_workspace(
     transaction: Transaction, name: str, time_zone: str | None, now: int
 ) -> Workspace:
     """Return the workspace of a name, created if it is new; raise `Conflict` for a different time zone."""
-    _check_name(name)
+    check_name(name)
     workspace = await workspaces.find_by_name(transaction, name)
     if workspace is None:
         zone = time_zone or DEFAULT_ZONE
@@ -40,7 +40,8 @@ async def get_or_create_workspace(
     return workspace
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise `InvalidInput` for a name that no workspace may have."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InvalidInput.at(
             ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
@@ -58,6 +59,13 @@ class Workspaces:
         """Return all workspaces by name."""
         return await self.engine.read(workspaces.list_all)
 
+    async def find(self, name: str) -> Workspace:
+        """Return a workspace by its name; raise `NotFound`, also if its deletion has begun."""
+        workspace = await self.engine.read(partial(workspaces.find_by_name, name=name))
+        if workspace is None or workspace.time_zone == workspaces.IN_DELETION:
+            raise NotFound(f"workspace {name}")
+        return workspace
+
     async def set_time_zone(self, name: str, time_zone: str) -> None:
         """Set the time zone of a workspace, and rebuild what depends on it in the same transaction."""
         zone = parse_time_zone(time_zone)
@@ -65,7 +73,7 @@ class Workspaces:
 
     async def rename(self, name: str, new_name: str) -> None:
         """Rename a workspace; raise `NotFound`, or `Conflict` for a name in use."""
-        _check_name(new_name)
+        check_name(new_name)
         await self.engine.write(partial(self._run, name=name, step=partial(_rename, new_name=new_name)))
 
     async def set_password(self, name: str, password: str | None) -> None:

@@ -75,13 +75,13 @@ class Lists:
     @point_reads
     async def get_without_count(self, tenant: Tenant, id_: str | None) -> ContactList:
         """Return a list without its count; raise `NotFound`."""
-        contact_list, _ = await _require_list(tenant, id_)
+        contact_list, _ = await require_list(tenant, id_)
         return contact_list
 
     @reads
     async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
-        list_with_count = await _require_list(tenant, id_)
+        list_with_count = await require_list(tenant, id_)
         state = await workspaces.load_state(tenant)
         return await self._with_count(tenant, list_with_count, state, self.clock())
 
@@ -97,9 +97,9 @@ class Lists:
 
         Raise `NotFound`.
         """
-        contact_list, _ = await _require_list(tenant, id_)
+        contact_list, _ = await require_list(tenant, id_)
         state = await workspaces.load_state(tenant)
-        query = _members_query(contact_list, self.clock(), state).restricted_to(condition)
+        query = members_query(contact_list, self.clock(), state).restricted_to(condition)
         total = await self.counts.count(tenant, query, state)
         page = await read.load_page(tenant, query, window)
         revision = None if contact_list.segment is None else contact_list.segment.revision
@@ -126,12 +126,12 @@ class Lists:
 
         A patch that changes nothing leaves `updated_at` as it is. Only a dynamic list takes a condition.
         """
-        stored, _ = await _require_list(unit, id_)
+        stored, _ = await require_list(unit, id_)
         evaluated = None if stored.segment is None else EvaluatedSegment(stored.segment)
         if stored.segment is not None and not segment_writes.changes_nothing(stored.segment, change):
             writer = await open_writer(unit)
             # The list is read again, because the writer may have applied changes by time to its segment.
-            stored, _ = await _require_list(unit, id_)
+            stored, _ = await require_list(unit, id_)
             assert stored.segment is not None
             evaluated = await segment_writes.update_segment(writer, stored.segment, change, self.limits)
         segment = None if evaluated is None else evaluated.segment
@@ -149,7 +149,7 @@ class Lists:
         """
         unit.renew_contacts_version()
         await open_writer(unit)
-        contact_list, _ = await _require_list(unit, id_)
+        contact_list, _ = await require_list(unit, id_)
         if contact_list.segment is not None:
             await segment_writes.delete_segment(unit, contact_list.segment)
         deleted = DeletedReference("lists", contact_list.id, contact_list.name)
@@ -167,7 +167,7 @@ class Lists:
 
         Raise `NotFound` if the list or one of the contacts does not exist; then no contact is added.
         """
-        contact_list, count = await _require_list(unit, id_)
+        contact_list, count = await require_list(unit, id_)
         list_members.require_static_list(contact_list)
         joining = await require_contacts(unit, ids)
         added = await list_members.add_contacts(unit, contact_list, joining)
@@ -176,7 +176,7 @@ class Lists:
     @writes_with(MOVES_MEMBERS)
     async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
         """Remove a contact from a static list; raise `NotFound` if it is not on the list."""
-        contact_list, _ = await _require_list(unit, id_)
+        contact_list, _ = await require_list(unit, id_)
         list_members.require_static_list(contact_list)
         contact = None if contact_id is None else await queries.find_contact_by_id(unit, contact_id)
         if contact is None or not await list_members.remove_contact(unit, contact_list, contact):
@@ -206,7 +206,7 @@ class Lists:
         if contact_list.segment is not None:
             segment = await with_next_change(unit, contact_list.segment, state, now)
             contact_list = replace(contact_list, segment=segment)
-        query = _members_query(contact_list, now, state)
+        query = members_query(contact_list, now, state)
         if evaluated is not None and evaluated.count is not None:
             return CountedList(contact_list, evaluated.count, query.now)
         return CountedList(contact_list, await self.counts.count_uncached(unit, query, state), query.now)
@@ -222,14 +222,16 @@ def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | N
     return stored if changed == stored else replace(changed, updated_at=now)
 
 
-def _members_query(contact_list: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
+def members_query(contact_list: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
+    """Return the query for the contacts on a list in a state of its workspace."""
     if contact_list.segment is not None:
         return MembershipQuery.for_segment(contact_list.segment, now, state)
     on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(contact_list.id))
     return MembershipQuery(on_it, read.effective_now(state, now), state.zone)
 
 
-async def _require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
+async def require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
+    """Return a list by its id with the number of its rows as a static list; raise `NotFound`."""
     list_with_count = None if id_ is None else await lists.find_by_id(tenant, id_)
     if list_with_count is None:
         raise NotFound("list")

@@ -37,12 +37,12 @@ def iterate_other_ids(
 async def _iterate(engine: Engine, workspace: int, keys: MemberKeys) -> AsyncIterator[Sequence[str]]:
     for offset in range(IDS_PER_READ, len(keys), IDS_PER_READ):
         load = partial(_load_ids, keys=keys.newest(offset, IDS_PER_READ))
-        async with _turn(engine):
+        async with take_turn(engine):
             window = await engine.read(bind_workspace(workspace, load), workspace=workspace)
         yield window
 
 
-def _turn(engine: Engine) -> asyncio.Lock:
+def take_turn(engine: Engine) -> asyncio.Lock:
     """Return the lock of an engine's long lists: one window at a time, so that other reads need not queue."""
     return _TURNS.setdefault(engine, asyncio.Lock())
 

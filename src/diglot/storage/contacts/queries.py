@@ -75,7 +75,9 @@ SELECT_BY_EMAILS = BackendStatement(_look_up(_c.email))
 SELECT_BY_IDS = BackendStatement(_look_up(_c.id))
 
 
-def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], Select[Any]]:
+def select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], Select[Any]]:
+    """Return the select of columns of the contacts with one of the bound `keys`, newest first."""
+
     def build(backend: Backend) -> Select[Any]:
         wanted = backend.one_of(_c.pk, [], BigInteger(), lambda _, kind: bindparam("keys", type_=kind))
         return pin_to_index(select(*columns)).where(_IN_WORKSPACE, wanted).order_by(_c.pk.desc())
@@ -83,14 +85,14 @@ def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], Select[
     return build
 
 
-_BY_KEYS = BackendStatement(_select_by_keys(*CONTACT_COLUMNS))
-_IDS_OF_KEYS = BackendStatement(_select_by_keys(_c.id))
-_KEYS_AND_IDS = BackendStatement(_select_by_keys(_c.pk, _c.id))
+_BY_KEYS = BackendStatement(select_by_keys(*CONTACT_COLUMNS))
+_IDS_OF_KEYS = BackendStatement(select_by_keys(_c.id))
+_KEYS_AND_IDS = BackendStatement(select_by_keys(_c.pk, _c.id))
 
 
 def _select_joined_ids(backend: Backend) -> ClauseElement:
     # The limit keeps the order of the subquery.
-    found = _select_by_keys(_c.pk, _c.id)(backend).limit(bindparam("limit")).subquery()
+    found = select_by_keys(_c.pk, _c.id)(backend).limit(bindparam("limit")).subquery()
     return select(func.count(), backend.join_texts(found.c.id))
 
 

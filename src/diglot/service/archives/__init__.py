@@ -1,0 +1,1 @@
+"""Archives: a whole workspace in one file."""

@@ -1,0 +1,1 @@
+"""Exports: contacts as files, for people and for other tools."""
