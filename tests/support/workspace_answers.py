@@ -52,7 +52,8 @@ class Answers:
     def _paths(self, template: str) -> list[str]:
         paths = [template]
         for name in PATH_PARAMETER.findall(template):
-            paths = [path.replace(f"{{{name}:str}}", id_) for path in paths for id_ in self.ids[name]]
+            # An archive has no imports, so nothing has their ids.
+            paths = [path.replace(f"{{{name}:str}}", id_) for path in paths for id_ in self.ids.get(name, ())]
         return paths
 
     async def _get(self, path: str, query: str) -> Any:
