@@ -10,6 +10,7 @@ from support.engines import SQLITE, Database
 from support.newcomer import attacker, newcomer
 from support.reporting import Tally
 from support.servers.browser import PASSWORD, set_password
+from support.servers.in_process import Beside
 from support.servers.process import running
 
 KEYS = 30
@@ -61,7 +62,9 @@ async def test_guessing_keeps_nobody_out(tally: Tally) -> None:
     """While strangers guess a password, others are answered, and the owner signs in from another address."""
     async with SQLITE.fresh() as url, running(url, "--rate-limits", "off") as live:
         async with newcomer(live) as other:
-            await set_password(url, "newcomer")
+            beside = Beside(url)
+            await set_password(beside, "newcomer")
+            await beside.close()
             async with attacker(live, key="") as client:
 
                 async def guess() -> list[int]:

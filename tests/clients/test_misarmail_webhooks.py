@@ -1,26 +1,41 @@
 """The vendor's client from PyPI registers webhooks, and its own verifier accepts what a server sends."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import misarmail  # type: ignore[import-untyped]
 import pytest
+import pytest_asyncio
 from misarmail import verify_webhook_signature
 
 from support.engines import Database
 from support.reporting import Tally
-from support.servers.process import running
+from support.servers.process import ServerProcess, running
 from support.servers.webhook_receiver import receiving
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def two_workers(database: Database) -> AsyncIterator[ServerProcess]:
+    """Lend a server of two processes that sends webhooks to this machine."""
+    targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
+    async with database.fresh() as url, running(url, *targets) as live:
+        yield live
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
 async def test_every_webhook_method(
-    database: Database, prefix: str, tally: Tally, pytestconfig: pytest.Config
+    two_workers: ServerProcess,
+    database: Database,
+    prefix: str,
+    tally: Tally,
+    pytestconfig: pytest.Config,
 ) -> None:
     """Every method works; a test and many contacts arrive once each, in order, from two processes."""
     number = pytestconfig.getoption("client_deliveries")
-    targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
-    async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
+    live = replace(two_workers, workspace=prefix or "sync")
+    async with receiving() as receiver:
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
 
         async def hooks(method: str, *arguments: Any) -> Any:

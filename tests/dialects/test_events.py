@@ -27,7 +27,6 @@ from diglot.service.contacts.events import Events
 from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
-from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine, NestedEngine, T, UnitOfWork
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
@@ -186,8 +185,7 @@ async def test_webhooks_receive_a_conversion_once(url: str) -> None:
     """The deliveries are written with the conversion; a repeated order sends no event."""
     server = Server(url)
     key = await server.key("topmail", "one")
-    engine = create_engine(url)
-    await engine.open()
+    engine = await server.beside.engine()
     try:
         caller = await Keys(engine).authenticate("topmail", key)
         hooks = Webhooks(engine, lambda: NOW)
@@ -205,7 +203,7 @@ async def test_webhooks_receive_a_conversion_once(url: str) -> None:
         (delivery,) = await hooks.list_deliveries(caller, "topmail", hook.id)
         subject = json.loads(delivery.payload)
     finally:
-        await engine.close()
+        await server.beside.close()
     assert delivery.event is WebhookEventType.CONVERTED
     assert (subject["contact"]["total_orders"], subject["contact"]["total_spent"]) == (1, 1.5)
     assert subject["conversion"] == {

@@ -15,11 +15,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 import yaml
 
 from diglot.settings import Settings
 from diglot.storage.sql.sqlite_module import sqlite3
+from support.commands import Run, command_runner
 from support.engines import DATABASES
 from support.paths import ROOT
 
@@ -48,6 +50,12 @@ def free_port() -> int:
         with suppress(OSError), socket.create_server(("0.0.0.0", port)):  # noqa: S104 - as the image binds it
             return port
     raise AssertionError("no port is free")
+
+
+@pytest.fixture
+def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command in this process."""
+    return command_runner(capsys, monkeypatch)
 
 
 def command_line(words: list[str], settings: dict[str, str], folder: Path) -> dict[str, Any]:
@@ -79,8 +87,18 @@ def serving(words: list[str], settings: dict[str, str], folder: Path) -> Iterato
             process.kill()
 
 
+def wait_for_port(port: str) -> None:
+    """Wait until a server listens, because each health check before that costs as much as half a start."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", int(port))):
+            return
+        time.sleep(0.05)
+
+
 def check_until_healthy(words: list[str], settings: dict[str, str], folder: Path) -> None:
     """Run a health check until it succeeds, as a container engine does while a server starts."""
+    wait_for_port(settings["DIGLOT_PORT"])
     until = time.monotonic() + SECONDS
     while (checked := run(words, settings, folder)).returncode:
         assert checked.returncode == 1, checked.stderr
@@ -169,17 +187,17 @@ def test_litestream_copies_the_file_of_the_unit() -> None:
     assert f"diglot restore restored.db --database {database['path']}\n" in page
 
 
-def test_what_litestream_restores_is_put_in_place(tmp_path: Path) -> None:
+def test_what_litestream_restores_is_put_in_place(diglot: Run, tmp_path: Path) -> None:
     """Its copy has two tables of its own, and the rollback journal that a new file has."""
-    database, restored = tmp_path / "diglot.db", tmp_path / "restored.db"
-    for words in (["diglot", "migrate"], ["diglot", "backup", str(restored)]):
-        subprocess.run(**command_line(words, {}, tmp_path), check=True, capture_output=True)
+    database, restored = str(tmp_path / "diglot.db"), str(tmp_path / "restored.db")
+    for words in (("migrate", "--database", database), ("backup", restored, "--database", database)):
+        assert diglot(*words).code == 0
     with closing(sqlite3.connect(restored)) as connection:
         connection.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
         connection.execute("CREATE TABLE _litestream_lock (id INTEGER)")
     for words in (
-        ["diglot", "check", "--database", str(restored)],
-        ["diglot", "restore", str(restored), "--database", str(database)],
-        ["diglot", "check"],
+        ("check", "--database", restored),
+        ("restore", restored, "--database", database),
+        ("check", "--database", database),
     ):
-        subprocess.run(**command_line(words, {}, tmp_path), check=True, capture_output=True)
+        assert diglot(*words).code == 0

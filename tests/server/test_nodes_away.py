@@ -63,7 +63,7 @@ async def away(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Away]
             for workspace in ("here", "away")
         }
         (engine,) = engines
-        await set_password(url, "here")
+        await set_password(server.beside, "here")
         found = await engine.read(lambda tx: workspaces.find_by_name(tx, "away"))
         assert found is not None
         engine.away = {found.number}

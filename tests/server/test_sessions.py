@@ -22,7 +22,6 @@ from diglot.service.access.sessions import (
     RATE_OF_STRANGERS,
     SESSION_SECONDS,
 )
-from diglot.storage.connect import create_engine
 from diglot.storage.schema import metadata, rate_counts
 from diglot.storage.sql.statement import Statement
 from support.servers.asgi import Request, send_request
@@ -52,7 +51,7 @@ async def server(url: str) -> AsyncIterator[Server]:
     async with serving(url, now=NOW) as server:
         for workspace in ("one", "two"):
             await server.key("misar", workspace)
-            await set_password(url, workspace)
+            await set_password(server.beside, workspace)
         yield server
 
 
@@ -75,15 +74,11 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return noted
 
 
-async def rows(url: str, *columns: Any, ephemeral: bool = False) -> list[Any]:
+async def rows(server: Server, *columns: Any, ephemeral: bool = False) -> list[Any]:
     """Return the rows of a table."""
-    engine = create_engine(url)
-    await engine.open()
+    engine = await server.beside.engine()
     run = engine.run_ephemeral if ephemeral else engine.read
-    try:
-        return [tuple(row) for row in await run(lambda tx: tx.fetch_all(Statement(select(*columns))))]
-    finally:
-        await engine.close()
+    return [tuple(row) for row in await run(lambda tx: tx.fetch_all(Statement(select(*columns))))]
 
 
 # The session and its cookie
@@ -130,7 +125,7 @@ async def test_the_cookie(url: str) -> None:
     for settings, scheme, headers, attributes in cases:
         async with serving(url, now=NOW, **settings) as server:
             await server.key("misar", "one")
-            await set_password(url, "one")
+            await set_password(server.beside, "one")
             server.client.base_url = f"{scheme}://diglot"
             browser = Browser(server)
             written = (await browser.sign_in(headers=headers)).headers.get_list("set-cookie")[0]
@@ -164,11 +159,11 @@ async def test_answers_in_a_session_are_not_stored(server: Server, browser: Brow
         assert answer.headers.get_list("server") == ["diglot"]
 
 
-async def test_no_secret_is_stored(url: str, browser: Browser) -> None:
+async def test_no_secret_is_stored(server: Server, browser: Browser) -> None:
     """No table contains the password, the cookie's value or the page's token."""
     await browser.sign_in()
     assert browser.cookie is not None
-    everything = [await rows(url, table) for table in metadata.sorted_tables]
+    everything = [await rows(server, table) for table in metadata.sorted_tables]
     for secret in (PASSWORD, browser.cookie.partition("=")[2], browser.csrf_token):
         assert secret not in str(everything)
     assert "$argon2id$" in str(everything)
@@ -186,7 +181,7 @@ async def test_a_session_expires_after_twelve_hours(server: Server, browser: Bro
     refused = await browser.request("GET", CONTACTS)
     assert (refused.status_code, refused.json()) == (401, {"success": False, "error": NO_KEY})
     await Browser(server).sign_in()
-    assert len(await rows(server.url, metadata.tables["sessions"])) == 1
+    assert len(await rows(server, metadata.tables["sessions"])) == 1
 
 
 async def test_signing_out_ends_a_session_immediately(server: Server, browser: Browser) -> None:
@@ -222,7 +217,7 @@ async def test_a_new_password_ends_all_sessions(
     other = Browser(server)
     await browser.sign_in()
     await other.sign_in("two")
-    await set_password(server.url, "one", password)
+    await set_password(server.beside, "one", password)
     assert (await browser.request("GET", CONTACTS)).status_code == 401
     assert (await other.request("GET", CONTACTS)).status_code == 200
     assert (await browser.sign_in()).json() == WRONG
@@ -237,12 +232,12 @@ async def test_a_password_that_changes_during_its_check(
 
     async def fits(self: VerificationQueue, kept: str | None, password: str, address: str) -> bool:
         del self, kept, password, address
-        await set_password(server.url, "one", "another password")
+        await set_password(server.beside, "one", "another password")
         return True
 
     monkeypatch.setattr(VerificationQueue, "verify", fits)
     assert (await browser.sign_in()).json() == WRONG
-    assert await rows(server.url, metadata.tables["sessions"]) == []
+    assert await rows(server, metadata.tables["sessions"]) == []
 
 
 # Passwords
@@ -253,7 +248,7 @@ async def test_a_missing_password_costs_the_same_check(
 ) -> None:
     """A wrong password, a missing one and an unknown workspace cost one check and get one response."""
     monkeypatch.setattr(passwords, "get_hasher", lambda: HASHER)
-    await set_password(server.url, "one")
+    await set_password(server.beside, "one")
     await server.key("misar", "without")
     for workspace, password in (("one", "wrong"), ("one", ""), ("without", PASSWORD), ("nowhere", PASSWORD)):
         checked.clear()
@@ -387,7 +382,7 @@ async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str])
     """A session counts like an API key."""
     async with serving(url, now=NOW, rate_limits="5") as server:
         await server.key("misar", "one")
-        await set_password(url, "one")
+        await set_password(server.beside, "one")
         browser, other = Browser(server), Browser(server)
         for client in (browser, other):
             await client.sign_in()
@@ -420,7 +415,7 @@ async def test_a_stranger_does_not_keep_the_owner_out(url: str, checked: list[st
     """However often strangers fail, another address may try, and a device that was signed in always may."""
     async with serving(url, now=NOW, trusted_proxies=1) as server:
         await server.key("misar", "one")
-        await set_password(url, "one")
+        await set_password(server.beside, "one")
         known = Browser(server)
         assert (await known.sign_in(headers=origin("192.0.2.1"))).status_code == 200
         device = known.device
@@ -444,7 +439,7 @@ async def test_guessing_from_many_addresses_is_slow(url: str, checked: list[str]
     """A workspace that strangers try often allows each address three attempts a day."""
     async with serving(url, now=NOW, trusted_proxies=1) as server:
         await server.key("misar", "one")
-        await set_password(url, "one")
+        await set_password(server.beside, "one")
         stranger = Browser(server)
         for number in range(RATE_OF_STRANGERS.requests):
             answer = await stranger.sign_in(password="wrong", headers=origin(f"192.0.2.{number}"))
@@ -459,7 +454,7 @@ async def test_guessing_from_many_addresses_is_slow(url: str, checked: list[str]
         # A new day: the counts of the past are deleted.
         server.now += 2 * RATE_OF_STRANGERS.seconds * SECOND
         assert (await stranger.sign_in(headers=origin("198.51.100.1"))).status_code == 200
-        buckets = await rows(url, rate_counts.c.bucket, ephemeral=True)
+        buckets = await rows(server, rate_counts.c.bucket, ephemeral=True)
         assert sorted(bucket for (bucket,) in buckets if "under" not in bucket) == [
             "sign-in from",
             "sign-in from, to",
@@ -495,7 +490,7 @@ async def test_a_known_device(server: Server) -> None:
     thief = Browser(server, device=f"{name}={token}")
     answers = [await thief.sign_in(password="wrong") for _ in range(RATE_BY_DEVICE.requests + 1)]
     assert [answer.status_code for answer in answers][-2:] == [429, 429]
-    await set_password(server.url, "one", PASSWORD)
+    await set_password(server.beside, "one", PASSWORD)
     assert await status(token) == 429, "a new password ends what the old one made"
 
 
@@ -557,7 +552,7 @@ async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
                 body = [b'{"workspace":"one","password":"x"}']
                 answer = await send_request(server.app, Request("POST", b"/session", b"", headers, body))
                 assert answer.status == 401
-            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, ephemeral=True)
+            result = await rows(server, rate_counts.c.key, rate_counts.c.bucket, ephemeral=True)
             assert set(expected) <= {key for key, bucket in result if bucket == "sign-in from"}
     assert checked
 

@@ -35,7 +35,7 @@ from support import canonical, truth_sample
 from support.engines import PARTITIONED_POSTGRESQL, Database, lend_each
 from support.membership.random_world import open_world
 from support.openapi.exchanges import Story, load_stories
-from support.openapi.http_examples import run_story
+from support.openapi.http_examples import run_story_alone
 from support.partition_plans import count_with_any_values
 from support.partitioned_tables import PARTITION_COUNT
 from support.populations import Crowd, micros
@@ -119,7 +119,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def test_a_story(database: Database, routes: Routes, story: Story) -> None:
     """The stories of the spec get the same answers."""
     async with database.fresh() as url, routes.checking():
-        results = await run_story(story, url)
+        results = await run_story_alone(story, url)
     assert [item.fault for item in results if item.fault] == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from diglot.storage.sql.pool.postgresql_sessions import read_sessions
 from support.engines import ON_SERVERS, Database
 from support.openapi.exchanges import load_stories
-from support.openapi.http_examples import run_story
+from support.openapi.http_examples import run_story_alone
 
 ARRAYS = {
     "bool[]": [True, None, False],
@@ -57,5 +57,5 @@ async def test_no_story_asks(
     stories = list(load_stories())
     for story in stories if pytestconfig.getoption("full") else stories[::8]:
         async with database.fresh() as url:
-            results = await run_story(story, url)
+            results = await run_story_alone(story, url)
         assert not [item.fault for item in results if item.fault]

@@ -30,7 +30,7 @@ ATTACKER_ADDRESS: Final = "127.0.0.2"
 WITHIN: Final = 5.0
 # Seconds after which a call counts as unanswered.
 GIVES_UP: Final = 60.0
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.2
 
 
 @dataclass(frozen=True)

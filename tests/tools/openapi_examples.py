@@ -22,7 +22,7 @@ from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
 from support.openapi import documents
 from support.openapi.exchanges import load_stories
-from support.openapi.http_examples import StepResult, run_story
+from support.openapi.http_examples import StepResult, run_story_alone
 
 BODIES = (documents.JSON, "text/csv")
 RANDOM = re.compile(
@@ -119,7 +119,7 @@ async def _run_all() -> list[StepResult]:
     every: list[StepResult] = []
     for story in load_stories():
         async with SQLITE.fresh() as url:
-            every += await run_story(story, url)
+            every += await run_story_alone(story, url)
     return every
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tools.house import SOURCE, Module, read
 
+MODULES = read(SOURCE)
 # Where requests of clients become units of work; background work shares one turn.
 SERVES_CLIENTS = "service/"
 BINDS = ("bind_workspace", "lock_workspace")
@@ -21,7 +22,7 @@ COMMANDS = {
 
 def test_units_of_requests_name_their_workspace() -> None:
     """A unit without a key would share the turns of all that belongs to no workspace."""
-    every = [module for module in read(SOURCE) if module.path.startswith(SERVES_CLIENTS)]
+    every = [module for module in MODULES if module.path.startswith(SERVES_CLIENTS)]
     modules = [module for module in every if module.path not in COMMANDS.values()]
     assert len(every) == len(modules) + len(COMMANDS)
     assert list(_without_key(modules)) == []
@@ -32,9 +33,9 @@ def test_commands_have_no_deadline_of_requests(name: str) -> None:
     """Each use is in a command, with the engine of background work."""
     uses = [
         (module.path, ast.unparse(node.args[0]))
-        for module in read(SOURCE)
+        for module in MODULES
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == name
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     ]
     assert uses
     assert {engine for _, engine in uses} == {"engine.in_background()"}

@@ -36,7 +36,7 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         return await respond(call, handler)
 
     # The function answers as the hook before the handler, because Litestar builds a model of the parameters
-    # for the handler, which is then not called.
+    # for the handler, which is then not called: the model of none costs a start the least.
     decorator = route(
         operation.path,
         http_method=operation.method,
@@ -45,7 +45,12 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         name=name,
         before_request=answer,
     )
-    return decorator(answer)
+    return decorator(_not_called)
+
+
+async def _not_called() -> ASGIApp:
+    """Stand for a handler, whose type of response Litestar reads; it calls none whose hook has answered."""
+    raise NotImplementedError
 
 
 async def _admit_call(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:

@@ -88,7 +88,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """Steps that run one after another against one fresh server."""
+    """Steps that run one after another against a server that knows none of its workspaces."""
 
     file: str
     story: str

@@ -20,14 +20,19 @@ class StepResult:
     fault: str | None
 
 
-async def run_story(story: Story, url: str) -> list[StepResult]:
-    """Run a story against an app on an empty, migrated database."""
-    now = round(story.now.timestamp() * 1_000_000)
-    async with serving(url, now=now, **story.settings) as server:
-        kept: dict[str, Json] = {}
-        for name, key in story.keys.items():
-            kept[f"key.{name}"] = await server.key(key.dialect, key.workspace, key.scopes)
-        return [await _take(server, step, kept) for step in story.steps]
+async def run_story(story: Story, server: Server) -> list[StepResult]:
+    """Run a story against an app with the story's settings, in which its workspaces do not exist yet."""
+    server.now = round(story.now.timestamp() * 1_000_000)
+    kept: dict[str, Json] = {}
+    for name, key in story.keys.items():
+        kept[f"key.{name}"] = await server.key(key.dialect, key.workspace, key.scopes)
+    return [await _take(server, step, kept) for step in story.steps]
+
+
+async def run_story_alone(story: Story, url: str) -> list[StepResult]:
+    """Run a story against an app of its own on an empty, migrated database."""
+    async with serving(url, **story.settings) as server:
+        return await run_story(story, server)
 
 
 async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult:

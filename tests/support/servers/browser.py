@@ -8,22 +8,16 @@ from typing import Any, Final
 import httpx
 
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.connect import create_engine
-from support.servers.in_process import Server
+from support.servers.in_process import Beside, Server
 
 Headers = Mapping[str, str]
 NONE: Final[Headers] = {}
 PASSWORD: Final = "correct horse battery staple"
 
 
-async def set_password(url: str, workspace: str, password: str | None = PASSWORD) -> None:
+async def set_password(beside: Beside, workspace: str, password: str | None = PASSWORD) -> None:
     """Set the password of a workspace through the operator's use case."""
-    engine = create_engine(url)
-    await engine.open()
-    try:
-        await Workspaces(engine).set_password(workspace, password)
-    finally:
-        await engine.close()
+    await Workspaces(await beside.engine()).set_password(workspace, password)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from diglot.server.observability.cells import SharedCells
 from diglot.service.access.keys import Keys
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
 
 
 @dataclass
@@ -22,6 +23,28 @@ class ManualClock:
     """The clock of an app under test, in microseconds."""
 
     now: int = 0
+
+
+@dataclass
+class Beside:
+    """An engine beside that of an app, as operators' commands have; it opens when it is needed first."""
+
+    url: str
+    _engine: Engine | None = None
+
+    async def engine(self) -> Engine:
+        """Return the open engine."""
+        if self._engine is None:
+            opened = create_engine(self.url)
+            await opened.open()
+            self._engine = opened
+        return self._engine
+
+    async def close(self) -> None:
+        """Close the engine if it is open."""
+        if self._engine is not None:
+            await self._engine.close()
+        self._engine = None
 
 
 @dataclass
@@ -36,6 +59,10 @@ class Server:
     app: Any = None
     clock: ManualClock = field(default_factory=ManualClock)
     apart: str = ""
+    beside: Beside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.beside = Beside(self.url)
 
     @property
     def now(self) -> int:
@@ -50,18 +77,16 @@ class Server:
         """Return the same app with other workspaces and a reset clock, for a test of a module."""
         self.now = now
         result = Server(self.url, self.app, self.clock, f"{number} ")
-        result.client = self.client
+        result.client, result.beside = self.client, self.beside
         return result
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
         """Create a key through the operator's use case."""
-        engine = create_engine(self.url)
-        await engine.open()
-        name = self.apart + workspace
-        try:
-            return await Keys(engine, lambda: self.now).create(get_dialect(dialect).key_format, name, scopes)
-        finally:
-            await engine.close()
+        keys = Keys(await self.beside.engine(), lambda: self.now)
+        created = await keys.create(get_dialect(dialect).key_format, self.apart + workspace, scopes)
+        # The clock may stand still, and then only ids of different milliseconds have an order.
+        await asyncio.sleep(0.001)
+        return created
 
 
 def idle_scope(dialect: Dialect) -> str:
@@ -117,4 +142,7 @@ async def serving(
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:
         server.client = client
-        yield server
+        try:
+            yield server
+        finally:
+            await server.beside.close()
