@@ -15,7 +15,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
-from support import amounts, bytecode, reporting, scheduling, spec_data, truth_sample
+from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample
 from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
 from support.populations import Crowd, load
@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     bytecode.allow()
+    certificates.share()
     amounts.settle(config)
     reporting.configure(config)
 
