@@ -33,7 +33,7 @@ AMOUNTS: Final = (
     Amount("--world-writes", 400, 4_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
-    Amount("--commit-seconds", 3, 60, "seconds in which processes commit and checkpoint one SQLite file"),
+    Amount("--commit-seconds", 2, 60, "seconds in which processes commit and checkpoint one SQLite file"),
     Amount("--abuse-seconds", 2, 10, "seconds in which one workspace takes all that it can get"),
     Amount("--abuse-contacts", 5_000, 20_000, "contacts over which one workspace runs dry runs at once"),
     Amount("--power-losses", 8, 120, "images of a disk after a power loss"),
