@@ -38,6 +38,10 @@ COMMANDS: Final = {
     "workspaces password acme": "correct horse battery staple\n",
     "contacts export a@example.com --workspace acme": "",
     "contacts erase a@example.com --workspace acme --confirm a@example.com --vacuum": "",
+    "import FOLDER/people.csv --workspace acme": "",
+    "export --workspace acme --output FOLDER/acme.csv": "",
+    "workspaces export acme FOLDER/acme.zip": "",
+    "workspaces import FOLDER/acme.zip --as copy": "",
     "workspaces rename acme other": "",
     "workspaces delete other --confirm other": "",
     "demo --no-serve": "",
@@ -132,6 +136,7 @@ def test_every_command_uses_the_same_library(tmp_path: Path) -> None:
     """A second library would drop the locks of the first, and an older one would corrupt the file."""
     names = set(opening_commands(commands)) - ELSEWHERE
     assert all(any(line.startswith(name) for line in COMMANDS) for name in names), names
+    (tmp_path / "people.csv").write_text("email\nb@example.com\n")
     lines = [
         (f"{line.replace('FOLDER', str(tmp_path))} --database {tmp_path / 'diglot.db'}", stdin)
         for line, stdin in COMMANDS.items()

@@ -66,7 +66,7 @@ def import_contacts(  # noqa: PLR0913 - one parameter for each option
     warn_of_risk(settings.database)
 
     async def work(engine: Engine) -> int:
-        imports = LocalImports(engine, open_contact_file, max_contacts=settings.max_contacts)
+        imports = LocalImports(engine.in_background(), open_contact_file, max_contacts=settings.max_contacts)
         number = await imports.find_workspace(workspace)
         with file.open("rb") as opened:
             if dry_run:

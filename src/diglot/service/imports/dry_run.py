@@ -40,7 +40,7 @@ class DryRun:
 
     async def run(self, options: ImportOptions, clock: Clock) -> None:
         """Read the file to its end; raise `InvalidInput` if it would be refused."""
-        state = await self.engine.read(bind_workspace(self.workspace, _load_state))
+        state = await self.engine.read(bind_workspace(self.workspace, _load_state), workspace=self.workspace)
         await self._check(self.open_file(options, state.zone, clock()))
         file = self.open_file(options, state.zone, clock())
         rules = ImportRules(options.update_existing, self.max_contacts)
@@ -69,7 +69,9 @@ class DryRun:
         changes = [row.change for row in rows if row.change is not None]
         emails = list(dict.fromkeys(change.email for change in changes))
         find = partial(queries.find_contacts_by_email, emails=emails)
-        existing: dict[str, Contact] = await self.engine.read(bind_workspace(self.workspace, find))
+        existing: dict[str, Contact] = await self.engine.read(
+            bind_workspace(self.workspace, find), workspace=self.workspace
+        )
         keys = count()
         batch = ImportBatch(rules, existing, now, lambda: next(keys), state.contact_count + len(self._new))
         batch.apply_changes(changes)

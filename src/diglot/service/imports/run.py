@@ -152,7 +152,9 @@ class ImportRun:
     async def _open(self) -> ContactFile:
         """Return the reader of the file, at the stored position."""
         if self._file is None:
-            self._zone = await self.engine.read(bind_workspace(self.workspace, _load_zone))
+            self._zone = await self.engine.read(
+                bind_workspace(self.workspace, _load_zone), workspace=self.workspace
+            )
             progress = self.job.progress
             self._file = self.open_file(self.job.options, self._zone, self.clock(), progress.state)
             self._fed, self._is_final, self._checked_rows = progress.offset, False, 0

@@ -49,7 +49,8 @@ class ImportTurns:
     async def _load(self, key: JobKey) -> ImportRun | None:
         """Return a run of a job as it is stored; None if it has ended."""
         workspace, number = key
-        job = await self.engine.read(bind_workspace(workspace, partial(jobs.find_by_number, number=number)))
+        find = partial(jobs.find_by_number, number=number)
+        job = await self.engine.read(bind_workspace(workspace, find), workspace=workspace)
         if job is None or job.status not in ACTIVE:
             return None
         source = UploadedFile(self.engine, workspace, number)
