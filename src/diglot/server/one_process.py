@@ -143,18 +143,17 @@ def _listen_for_signals(stopping: asyncio.Event, interrupted: asyncio.Event) -> 
             interrupted.set()
         stopping.set()
 
+    # Not with the loop's own handlers: to remove one, the loop restores for a moment what kills the process.
     loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop, number)
+    for each in _STOP_SIGNALS:
+        signal.signal(each, lambda number, _: loop.call_soon_threadsafe(stop, signal.Signals(number)))
     # The server has no files to open again, and the end of a terminal is no order to stop.
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def _ignore_signals() -> None:
     """Ignore repeated signals from here to the end of the process, because they would kill it."""
-    loop = asyncio.get_running_loop()
     for number in (*_STOP_SIGNALS, signal.SIGHUP):
-        loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
 
 
