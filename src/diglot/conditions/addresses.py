@@ -15,26 +15,43 @@ from diglot.conditions.text import WHITE_SPACE, to_nfc
 ADDRESS_FAULT: Final = "Invalid email"
 # White space, controls, and what no part of an address holds; `:` and `?` begin the rest of
 # a link, as in `mailto:ada@example.com?subject=Hello`.
-_OUTSIDE: Final = r'\s@\x00-\x1f\x7f,;:<>"()\\/?'
-_LABEL: Final = rf"[^-.{_OUTSIDE}](?:[^.{_OUTSIDE}]*[^-.{_OUTSIDE}])?"
+_OUTSIDE: Final = r'\s@\x00-\x1f\x7f,;:<>"()\\/?\[\]`'
+# An apostrophe at the front is a quotation mark; within, it belongs to a name such as O'Brien.
+_LOCAL: Final = rf"[^'{_OUTSIDE}][^{_OUTSIDE}]*"
+# Of ASCII a label holds letters, digits, `-` and `_` only, because a sign behind an address would
+# make a second contact of one person. IDNA decides on other letters.
+_SIGNS: Final = r"\s\x00-,./:-@\[-^`{-\x7f"
+_LABEL: Final = rf"[^-{_SIGNS}](?:[^{_SIGNS}]*[^-{_SIGNS}])?"
 DOMAIN_PATTERN: Final = rf"{_LABEL}(?:\.{_LABEL})+"
 # A pattern of the OpenAPI documents too, so it means the same in all regular expressions.
-ADDRESS_PATTERN: Final = rf"^[^{_OUTSIDE}]+@{DOMAIN_PATTERN}$"
+ADDRESS_PATTERN: Final = rf"^{_LOCAL}@{DOMAIN_PATTERN}$"
 _ADDRESS: Final = re.compile(ADDRESS_PATTERN.removeprefix("^").removesuffix("$"))
 _DOMAIN: Final = re.compile(DOMAIN_PATTERN)
+# A character as links write it, `%61` for `a`.
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _FORMAT: Final = "Cf"
+# Quotation marks and brackets that open or close.
+_QUOTES: Final = frozenset({"Pi", "Pf", "Ps", "Pe"})
 
 
 def find_address_fault(address: str) -> str | None:
     """Return what is wrong with an address, or None if it is accepted."""
-    return find_international_fault(address) if _ADDRESS.fullmatch(address) else ADDRESS_FAULT
+    return find_hidden_fault(address) if _ADDRESS.fullmatch(address) else ADDRESS_FAULT
 
 
-def find_international_fault(address: str) -> str | None:
-    """Return what the pattern cannot say of an address: a format character, or a domain that is no name."""
+def find_hidden_fault(address: str) -> str | None:
+    """Return what the pattern cannot say of an address, or None.
+
+    It is an escape as in links, a format character, a quotation mark outside ASCII at the front, or a domain
+    that is no name.
+    """
+    if "%" in address and _ESCAPE.search(address):
+        return ADDRESS_FAULT
     if address.isascii():
         return None
     if any(unicodedata.category(character) == _FORMAT for character in address):
+        return ADDRESS_FAULT
+    if unicodedata.category(address[0]) in _QUOTES:
         return ADDRESS_FAULT
     return ADDRESS_FAULT if _encode_domain(address.rpartition("@")[2]) is None else None
 
