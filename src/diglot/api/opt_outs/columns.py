@@ -32,6 +32,8 @@ class Reading(enum.Enum):
     HINT_NO = enum.auto()
     # Like HINT, but yes lowers the status too.
     HINT_YES = enum.auto()
+    # The status of a subscription or an address: a value that is neither an opt-out nor consent is unknown.
+    STATED = enum.auto()
     # Only the words of the column itself are understood.
     WORDS = enum.auto()
 
@@ -54,6 +56,7 @@ _OPT_OUT: Final = OptOutColumn(Reading.OPT_OUT)
 _CONSENT: Final = OptOutColumn(Reading.CONSENT)
 _PRESENT: Final = OptOutColumn(Reading.PRESENT)
 _HINT: Final = OptOutColumn(Reading.HINT)
+_STATED: Final = OptOutColumn(Reading.STATED)
 _FLAG: Final = OptOutColumn(Reading.HINT_NO)
 _BOUNCED: Final = OptOutColumn(Reading.OPT_OUT, _B)
 _BOUNCED_ONCE: Final = OptOutColumn(Reading.PRESENT, _B)
@@ -93,7 +96,7 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("Zoho CRM", "Email Opt Out", _OPT_OUT),
     ("Zoho CRM", "Unsubscribed Mode", _PRESENT),
     ("Zoho CRM", "Unsubscribed Time", _PRESENT),
-    ("Pipedrive", "Marketing status", _HINT),
+    ("Pipedrive", "Marketing status", _STATED),
     ("Mailchimp", "UNSUB_TIME", _PRESENT),
     ("Mailchimp", "UNSUB_REASON", _PRESENT),
     ("Mailchimp", "UNSUB_REASON_OTHER", _PRESENT),
@@ -129,7 +132,7 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("ActiveCampaign", "Unsubscribe Reason", _PRESENT),
     ("ActiveCampaign", "bounced_hard", _BOUNCES),
     ("ActiveCampaign", "bounced_soft", None),
-    ("Constant Contact", "Email status", _HINT),
+    ("Constant Contact", "Email status", _STATED),
     ("Constant Contact", "Email permission status", _CONSENT),
     ("Constant Contact", "Email opt out date", _PRESENT),
     ("Constant Contact", "Email opt out reason", _PRESENT),
@@ -148,7 +151,7 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("Sendy", "bounce_soft", None),
     ("Sendy", "complaint", _COMPLAINED),
     ("listmonk", "blocklisted", _OPT_OUT),
-    ("listmonk", "subscription_status", _HINT),
+    ("listmonk", "subscription_status", _STATED),
     ("Shopify", "Accepts Email Marketing", _CONSENT),
     ("Shopify", "Accepts Marketing", _CONSENT),
     ("Shopify", "accepts_marketing", _CONSENT),
@@ -156,8 +159,8 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("Voyado", "acceptsEmail", _CONSENT),
     ("PrestaShop", "Newsletter", _FLAG),
     ("PrestaShop", "Opt-in", _CONSENT),
-    ("Cordial", "channels.email.subscribeStatus", _HINT),
-    ("Braze", "email_subscribe", _HINT),
+    ("Cordial", "channels.email.subscribeStatus", _STATED),
+    ("Braze", "email_subscribe", _STATED),
     ("Braze", "email_unsubscribed_at", _PRESENT),
     ("EmailOctopus", "Unsubscribed at", _PRESENT),
     ("any", "Subscribed", _FLAG),
@@ -175,4 +178,9 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("any", "GDPR", _CONSENT),
     ("any", "complaints", OptOutColumn(Reading.COUNT, _C)),
     ("any", "undeliverable", _BOUNCED),
+    ("any", "spam", _COMPLAINED),
+    ("any", "is spam", _COMPLAINED),
+    ("any", "as spam", _COMPLAINED),
+    ("any", "abuse", _COMPLAINED),
+    ("any", "complained", _COMPLAINED),
 )

@@ -49,6 +49,12 @@ FLAG_NAME: Final = re.compile(
     r"(?:marketing|newsletters?|emails?|mailings?)"
     r"|(?:marketing|newsletters?|emails?|mailings?) (?:allowed|enabled|agreed)"
 )
+# The status of a subscription or an address: all its values must be understood. `mailing state` is
+# part of a postal address.
+STATED_NAME: Final = re.compile(
+    r"\b(?:(?:subscri(?:ptions?|be|bed|bers?)|lists?|permissions?|emails?|newsletters?) (?:status|state)"
+    r"|(?:mail|mailing) status|status of (?:subscription|list|permission|email|newsletter))\b"
+)
 STATUS_WORDS: Final = frozenset({"status", "state"})
 STATUS_OF: Final = _words(
     "email emails mail contact member subscriber subscription subscribed list lead mailing newsletter"

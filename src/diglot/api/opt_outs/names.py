@@ -1,6 +1,7 @@
 """Recognizes opt-out columns of an import by their names."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +22,7 @@ def column_of(name: str) -> OptOutColumn | None:
 
 @lru_cache(maxsize=4096)
 def _column_of(name: str) -> OptOutColumn | None:
+    name = _without_lookalikes(name)
     if not words_of.STEMS.search(name.lower()):
         return None
     squeezed = _squeezed(name)
@@ -71,9 +73,20 @@ def _consent(name: str, words: frozenset[str]) -> OptOutColumn | None:
 def _hint(name: str, words: frozenset[str]) -> OptOutColumn | None:
     if words_of.FLAG_NAME.fullmatch(name):
         return OptOutColumn(Reading.HINT_NO)
+    if words_of.STATED_NAME.search(name):
+        told_otherwise = words & (words_of.CONSENT_DETAILS | words_of.OPT_OUT_DETAILS)
+        return OptOutColumn(Reading.HINT if told_otherwise else Reading.STATED)
     if words & words_of.STATUS_WORDS and words & words_of.STATUS_OF:
         return OptOutColumn(Reading.HINT)
     return None
+
+
+def _without_lookalikes(name: str) -> str:
+    """Return a name without format characters, and with ordinary letters for full-width and similar ones."""
+    if name.isascii():
+        return name
+    plain = unicodedata.normalize("NFKC", name)
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 def _squeezed(name: str) -> str:

@@ -54,6 +54,23 @@ CONSENT_VALUES: Final = dict.fromkeys(
     ),
     _U,
 )
+# Values that lower it in a column for the status of a subscription or an address.
+STATED_VALUES: Final = (
+    CONSENT_VALUES
+    | OPT_OUT_VALUES
+    | dict.fromkeys(
+        (
+            *("cancelled", "canceled", "cancel", "removed", "remove", "deleted", "stop", "stopped", "ended"),
+            *("left", "lapsed", "disabled", "suspended", "paused", "terminated", "deactivated", "closed"),
+            *("non subscriber", "not a subscriber", "transactional", "awaiting confirmation", "opting out"),
+        ),
+        _U,
+    )
+    | dict.fromkeys(("not deliverable", "invalid email", "invalid address", "nonexistent", "bouncing"), _B)
+    | dict.fromkeys(("complaining", "spam complainer", "spammed"), _C)
+)
+# Values that say nothing there, beside those of `OPTED_IN` and `CONSENTED`.
+STATED_OTHERWISE: Final = frozenset({"valid", "verified", "deliverable", "ok", "subscriber", "member", "new"})
 # Values of contacts that accept email; they never raise a status.
 OPTED_IN: Final = frozenset(
     {

@@ -10,6 +10,9 @@ from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError
 
 _HINTS: Final = frozenset({Reading.HINT, Reading.HINT_NO, Reading.HINT_YES})
+_SAYS_NOTHING_STATED: Final = (
+    words_of.SAYS_NOTHING | words_of.YES | words_of.OPTED_IN | words_of.CONSENTED | words_of.STATED_OTHERWISE
+)
 _FIRST_EPOCH: Final = 10**8
 _FIRST_DAY: Final = 19_000_101
 _LAST_DAY: Final = 21_001_231
@@ -39,6 +42,8 @@ def _scalar_status(column: OptOutColumn, value: Any) -> str | None:
         return None
     if column.reading is Reading.WORDS:
         return _listed_status(column, value)
+    if column.reading is Reading.STATED:
+        return _stated_status(column, value)
     if column.reading in _HINTS:
         return _hinted_status(column, value)
     if isinstance(value, bool):
@@ -55,6 +60,20 @@ def _listed_status(column: OptOutColumn, value: Any) -> str | None:
     if word not in column.words:
         raise _not_understood(value)
     return column.words[word]
+
+
+def _stated_status(column: OptOutColumn, value: Any) -> str | None:
+    written = str(value).strip(text.WHITE_SPACE) if isinstance(value, str | bool) else None
+    if written is None:
+        raise _not_understood(value)
+    word = _word(written)
+    if word in words_of.NO:
+        return column.status
+    if (known := words_of.STATED_VALUES.get(word)) is not None:
+        return known
+    if word in _SAYS_NOTHING_STATED or not written.strip("-\u2013\u2014"):
+        return None
+    raise _not_understood(value)
 
 
 def _hinted_status(column: OptOutColumn, value: Any) -> str | None:
