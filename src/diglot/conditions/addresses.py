@@ -66,6 +66,17 @@ def normalize_address(text: str) -> str:
     return to_nfc(to_nfc(text).lower())
 
 
+def list_stored_forms(address: str) -> list[str]:
+    """Return the forms in which an address may be stored: the compared one, then the earlier one.
+
+    Most addresses have one form only. Two contacts that are stored with the two forms of one are twins.
+    """
+    if "xn--" not in address and address.isascii():
+        return [address]
+    normalized = normalize_address(address)
+    return list(dict.fromkeys((normalized, spell_address(normalized))))
+
+
 def spell_address(normalized: str) -> str:
     """Return an address in the compared form with its domain in letters, as people read it."""
     if "xn--" not in normalized:

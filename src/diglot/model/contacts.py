@@ -61,6 +61,12 @@ class ContactChange(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, values=values)
 
     @property
+    def lowers_status(self) -> bool:
+        """Tell whether the change states a status other than subscribed."""
+        stated = self.values.get("status", SUBSCRIBED) != SUBSCRIBED
+        return stated or self.subscribed is False or self.lowered is not None
+
+    @property
     def email(self) -> str:
         """The address as it is compared; raises KeyError if the change has none."""
         email: str = self.values["email"]

@@ -14,7 +14,7 @@ from diglot.model.workspaces import Workspace, parse_time_zone
 from diglot.service.access.passwords import check_new_password, hash_password
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
-from diglot.storage.contacts import queries
+from diglot.storage.contacts.rederived_attributes import rederive_attributes
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 
@@ -104,7 +104,7 @@ async def _set_time_zone(unit: WriteUnit, zone: ZoneInfo) -> None:
     unit.row.time_zone = zone.key
     await workspaces.set_time_zone(unit, zone.key)
     unit.renew_contacts_version()
-    await queries.rederive_attributes(unit, zone)
+    await rederive_attributes(unit, zone)
     await reevaluate_all_segments(unit)
 
 

@@ -3,11 +3,15 @@
 Memberships, tag counts, the contact count and webhook deliveries are updated in the same write unit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
+from diglot.conditions.addresses import list_stored_forms
+from diglot.conditions.fields import stricter
 from diglot.membership import follow
 from diglot.membership.writer import open_writer
-from diglot.model.contacts import Contact
+from diglot.model.contacts import SUBSCRIBED, Contact
 from diglot.model.membership_changes import Cause
 from diglot.service.contacts import tag_counts
 from diglot.storage.audience import lists
@@ -35,9 +39,10 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
 
 
 async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> None:
-    """Update existing contacts."""
+    """Update existing contacts; a lowered status lowers that of their twins too."""
     if not changed:
         return
+    changed = [*changed, *await _lower_twins(unit, changed)]
     after = [contact for _, contact in changed]
     unit.renew_contacts_version()
     writer = await open_writer(unit)
@@ -47,6 +52,42 @@ async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> 
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
     await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, on_lists)
+
+
+async def repeat_opt_outs(unit: WriteUnit, contacts: Iterable[Contact]) -> None:
+    """Lower the twins of contacts that opt out again, so that nothing of the contacts themselves changes."""
+    statuses = dict(_iterate_other_forms((contact, contact.status) for contact in contacts))
+    await update_contacts(unit, await _lower(unit, statuses, frozenset()))
+
+
+async def _lower_twins(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> list[ContactUpdate]:
+    """Return the updates of contacts that have the address of a changed one in its other form.
+
+    Both are one mailbox, so who opts out of one opts out of both.
+    """
+    lowered = ((old, new.status) for old, new in changed if new.status not in (SUBSCRIBED, old.status))
+    statuses = dict(_iterate_other_forms(lowered))
+    return await _lower(unit, statuses, {old.pk for old, _ in changed})
+
+
+def _iterate_other_forms(lowered: Iterable[tuple[Contact, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the other form of each address that has one, with the status of the contact."""
+    for contact, status in lowered:
+        for form in list_stored_forms(contact.email):
+            if form != contact.email and status != SUBSCRIBED:
+                yield form, status
+
+
+async def _lower(unit: WriteUnit, statuses: Mapping[str, str], but: Collection[int]) -> list[ContactUpdate]:
+    """Return the updates of contacts by their stored addresses, except those with the dense keys `but`."""
+    updates: list[ContactUpdate] = []
+    if not statuses:
+        return updates
+    for email, twin in (await queries.find_contacts_by_stored_email(unit, list(statuses))).items():
+        status = stricter(twin.status, statuses[email])
+        if twin.pk not in but and status != twin.status:
+            updates.append((twin, replace(twin, status=status, updated_at=unit.now)))
+    return updates
 
 
 async def delete_contacts(unit: WriteUnit, deleted: Sequence[Contact]) -> None:

@@ -159,6 +159,8 @@ async def _update_contact(
         raise Conflict("contact", "A contact with this email already exists")
     if changed is not stored:
         await contact_writes.update_contacts(unit, [(stored, changed)])
+    elif change.lowers_status:
+        await contact_writes.repeat_opt_outs(unit, [stored])
     return changed
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from diglot.clock import FUTURE_FAULT, Clock, is_in_future, system_clock
+from diglot.conditions.addresses import normalize_address
 from diglot.errors import InvalidInput, NotFound
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
@@ -120,7 +121,7 @@ class _EventRecorder:
         if contact is None:
             # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
-        if contact_ref.email not in (None, contact.email):
+        if contact_ref.email not in (None, contact.email, normalize_address(contact.email)):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return contact
 

@@ -39,6 +39,7 @@ async def import_batch(
     await compute_off_loop(unit, len(changes), partial(batch.apply_changes, changes))
     await contact_writes.insert_contacts(unit, list(batch.created.values()))
     await contact_writes.update_contacts(unit, batch.updates())
+    await contact_writes.repeat_opt_outs(unit, batch.opted_out_again)
     return batch
 
 
@@ -47,7 +48,7 @@ class ImportBatch:
     """A batch in progress: existing, new and updated contacts by address.
 
     `rejected` are the places of rejected rows in the batch, with the reasons. `take_key` returns the dense
-    key of a new contact.
+    key of a new contact. `opted_out_again` had the status before that their rows state.
     """
 
     rules: ImportRules
@@ -58,6 +59,7 @@ class ImportBatch:
     created: dict[str, Contact] = field(default_factory=dict)
     updated: dict[str, Contact] = field(default_factory=dict)
     counts: ImportCounts = field(default_factory=ImportCounts)
+    opted_out_again: list[Contact] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
 
     def apply_changes(self, changes: Sequence[ContactChange]) -> None:
@@ -85,6 +87,8 @@ class ImportBatch:
         else:
             after = changed_contact(before, change.without_address(), self.now)
             (self.created if email in self.created else self.updated)[email] = after
+            if change.lowers_status and after.status == before.status:
+                self.opted_out_again.append(after)
             if after is before:
                 counts.unchanged += 1
                 return

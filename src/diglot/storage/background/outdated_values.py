@@ -66,8 +66,10 @@ async def find_outdated_values(tenant: Tenant, now: int) -> OutdatedValues:
             for kind in _find_kinds(contact, now):
                 found.note(kind, contact.id)
             normalized = normalize_address(contact.shown_email)
-            if contact.email != normalized and (other := await find_contact_by_email(tenant, normalized)):
-                found.note(SHARED_ADDRESS, f"{contact.id} and {other.id}")
+            if contact.email != normalized:
+                other = await find_contact_by_email(tenant, normalized)
+                if other is not None and other.id != contact.id:
+                    found.note(SHARED_ADDRESS, f"{contact.id} and {other.id}")
             after = contact.pk
     return found
 

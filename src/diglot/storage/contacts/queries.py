@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -23,10 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.conditions.addresses import list_stored_forms
 from diglot.model.contacts import Contact, ListName
 from diglot.model.pages import Window
 from diglot.storage import bulk
-from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, derive_attribute_columns, row_of
+from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, row_of
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, events, list_members, lists
 from diglot.storage.slices import compute_in_slices
@@ -135,20 +135,6 @@ _LISTS_OF_CONTACT = Statement(
     .where(lists.c.workspace == bindparam("workspace"), list_members.c.pk == bindparam("pk"))
     .order_by(lists.c.list)
 )
-_DERIVED_COLUMNS = ("attributes_exact", "attributes_fold", "attributes_number", "attributes_instant")
-_SELECT_ATTRIBUTES = Statement(
-    select(_c.pk, _c.attributes)
-    .where(_IN_WORKSPACE, _c.pk > bindparam("after"))
-    .order_by(_c.pk)
-    .limit(bindparam("limit"))
-)
-_UPDATE_DERIVED = bulk.build_update(
-    contacts,
-    ("pk",),
-    [_c[name] for name in _DERIVED_COLUMNS],
-    {name: itemgetter(name) for name in _DERIVED_COLUMNS},
-)
-_SLICE_LENGTH = 1_000
 
 
 async def find_contact_by_id(tenant: Tenant, id_: str) -> Contact | None:
@@ -158,23 +144,37 @@ async def find_contact_by_id(tenant: Tenant, id_: str) -> Contact | None:
 
 
 async def find_contact_by_email(tenant: Tenant, email: str) -> Contact | None:
-    """Return a contact by its address in stored form, or None."""
-    row = await tenant.fetch_one(_BY_EMAIL, email=email)
-    return None if row is None else contact_of(row)
+    """Return a contact by its address in compared form, or None; one in the earlier form only if no other."""
+    for form in list_stored_forms(email):
+        if (row := await tenant.fetch_one(_BY_EMAIL, email=form)) is not None:
+            return contact_of(row)
+    return None
 
 
 async def find_contact_and_holder(
     tenant: Tenant, id_: str, email: str
 ) -> tuple[Contact | None, Contact | None]:
-    """Return a contact by its UUID and another one that has an address in stored form, each or None."""
-    rows = await tenant.fetch_all(_BY_ID_OR_EMAIL, id=id_, email=email)
-    found = {contact.id: contact for contact in map(contact_of, rows)}
+    """Return a contact by its UUID and another one that has an address in either form, each or None."""
+    found: dict[str, Contact] = {}
+    for form in list_stored_forms(email):
+        rows = await tenant.fetch_all(_BY_ID_OR_EMAIL, id=id_, email=form)
+        found |= {contact.id: contact for contact in map(contact_of, rows)}
     contact = found.pop(id_, None)
     return contact, next(iter(found.values()), None)
 
 
 async def find_contacts_by_email(tenant: Tenant, emails: Sequence[str]) -> dict[str, Contact]:
-    """Return the contacts with one of the addresses, by address."""
+    """Return the contacts with one of the addresses, by its compared form; see `find_contact_by_email`."""
+    found = await find_contacts_by_stored_email(tenant, emails)
+    earlier = {form: email for email in emails if email not in found for form in list_stored_forms(email)[1:]}
+    if earlier:
+        others = await find_contacts_by_stored_email(tenant, list(earlier))
+        found |= {earlier[form]: contact for form, contact in others.items()}
+    return found
+
+
+async def find_contacts_by_stored_email(tenant: Tenant, emails: Sequence[str]) -> dict[str, Contact]:
+    """Return the contacts with one of the addresses exactly as they are stored, by address."""
     rows = await _look_up_all(tenant, SELECT_BY_EMAILS, "row_email", emails)
     return {contact.email: contact for contact in map(contact_of, rows)}
 
@@ -273,16 +273,3 @@ async def load_lists_of(tenant: Tenant, pk: int) -> list[ListName]:
     """Return the static lists that contain a contact."""
     rows = await tenant.fetch_all(_LISTS_OF_CONTACT, pk=pk)
     return [ListName(id_, name) for id_, name in rows]
-
-
-async def rederive_attributes(tenant: Tenant, zone: ZoneInfo) -> None:
-    """Recompute the columns that depend on the time zone, for every contact of a workspace."""
-    after = 0
-    while rows := await tenant.fetch_all(_SELECT_ATTRIBUTES, after=after, limit=_SLICE_LENGTH):
-        async for values in compute_in_slices(tenant, rows, partial(_derive_again, zone)):
-            await _UPDATE_DERIVED.execute(tenant, values)
-        after = rows[-1][0]
-
-
-def _derive_again(zone: ZoneInfo, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    return [{"pk": pk, **derive_attribute_columns(attributes, zone)} for pk, attributes in rows]
