@@ -184,6 +184,14 @@ async def test_no_connection_is_held_for_a_slow_client(stage: Stage) -> None:
     assert {len(emails(reader.body)) for reader in readers} == {MEMBERS}
 
 
+async def test_an_address_leaves_as_it_was_sent(stage: Stage) -> None:
+    """The form with A-labels only serves comparisons (semantics 23)."""
+    sent = "Bob@Bücher.example"
+    await stage.misar.request("POST", "/contacts", {"email": sent}, 201)
+    assert emails(await stage.read("columns=email"))[0] == sent
+    assert json.loads((await stage.read("format=ndjson&columns=email")).split(b"\n")[0]) == {"email": sent}
+
+
 async def test_too_many_attributes_have_to_be_named(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of all attributes has as many columns as an import reads; lines of JSON have no such limit."""
     monkeypatch.setattr(exports, "MAX_ATTRIBUTES", 2)

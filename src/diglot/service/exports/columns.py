@@ -8,6 +8,7 @@ from diglot.conditions.fields import ATTRIBUTE_PREFIX, FIELDS, STORED_FIELDS, fi
 from diglot.errors import InvalidInput
 
 ID: Final = "id"
+EMAIL: Final = "email"
 LISTS: Final = "lists"
 ATTRIBUTES: Final = "attributes"
 # All attributes in one column, under the names by which the dialects call it.

@@ -20,6 +20,7 @@ from diglot.service.exports import cells
 from diglot.service.exports.columns import (
     ATTRIBUTES,
     CONTAINERS,
+    EMAIL,
     LISTS,
     is_attribute,
     key_of,
@@ -98,6 +99,11 @@ def _quote_name(name: str) -> str:
     return f'"{name}"' if quoted else name
 
 
+def _getter_of(name: str) -> Callable[[Row], Any]:
+    """Return the function that reads a field of a contact; an address is shown as it was sent."""
+    return attrgetter("contact.shown_email" if name == EMAIL else f"contact.{name}")
+
+
 def _cell_of(name: str) -> Callable[[Row], str | None]:
     if is_attribute(name):
         key = key_of(name)
@@ -108,7 +114,7 @@ def _cell_of(name: str) -> Callable[[Row], str | None]:
         return lambda row: ",".join(row.lists)
     if name == "subscribed":
         return lambda row: "true" if row.contact.status == SUBSCRIBED else "false"
-    get, text = attrgetter(f"contact.{name}"), cells.formatter_of(name)
+    get, text = _getter_of(name), cells.formatter_of(name)
     if text is None:
         return get
     return lambda row: None if (value := get(row)) is None else text(value)
@@ -151,7 +157,7 @@ def _value_of(name: str) -> Callable[[Row], Any]:
         return lambda row: row.lists
     if name == "subscribed":
         return lambda row: row.contact.status == SUBSCRIBED
-    get = attrgetter(f"contact.{name}")
+    get = _getter_of(name)
     convert = _VALUES_BY_KIND.get(FIELDS[name].kind) if name in FIELDS else None
     if convert is None:
         return get
