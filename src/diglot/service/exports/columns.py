@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, FIELDS, STORED_FIELDS, find_key_fault
+from diglot.conditions.text import normalize_name
 from diglot.errors import InvalidInput
 
 ID: Final = "id"
@@ -32,11 +33,18 @@ def find_columns_fault(written: str) -> str | None:
         names = _split_names(written)
     except csv.Error as error:
         return f"Expected names with commas between them: {error}"
+    if not names:
+        return "Expected at least one name"
     return next((fault for name in names if (fault := _find_column_fault(name)) is not None), None)
 
 
 def _split_names(written: str) -> Sequence[str]:
-    return next(csv.reader([written], strict=True), [""])
+    return [_normalize(name) for name in next(csv.reader([written], strict=True), [])]
+
+
+def _normalize(name: str) -> str:
+    """Return the name of a column with the key of an attribute as it is stored."""
+    return ATTRIBUTE_PREFIX + normalize_name(key_of(name)) if name.startswith(ATTRIBUTE_PREFIX) else name
 
 
 def _find_column_fault(name: str) -> str | None:
