@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -290,10 +291,15 @@ def _refused(match: str) -> Iterator[None]:
         yield
 
 
-def _change(archive: bytes, name: str, change: Callable[[bytes], bytes | None]) -> bytes:
+def _change(
+    archive: bytes,
+    name: str,
+    change: Callable[[bytes], bytes | None],
+    compression: int = zipfile.ZIP_STORED,
+) -> bytes:
     """Return an archive with one file changed, or without it."""
     changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(changed, "w") as new:
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(changed, "w", compression) as new:
         for info in old.infolist():
             content = old.read(info)
             result = change(content) if info.filename == name else content
@@ -348,6 +354,37 @@ async def test_a_damaged_archive_writes_nothing(url: str, other_url: str) -> Non
         with _refused(message):
             await read(other_url, damaged)
     assert await load_rows(other_url) == before
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "tables/tags.ndjson"])
+async def test_a_bomb_is_not_unpacked(url: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A line, or a manifest, of any length is refused after as many bytes as one may have."""
+    monkeypatch.setattr(archive_file, "MAX_LINE_BYTES", 1 << 20)
+    await insert_marked(url, 1, "acme", 1, "goes")
+    bomb = _change(await write(url), name, lambda _: b"[" + b" " * (64 << 20) + b"]", zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 1 << 20
+    tracemalloc.start()
+    try:
+        with _refused("is longer than 1048576 bytes"):
+            list(archive_file.ArchiveReader(io.BytesIO(bomb)).verify())
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_manifest_that_lies_about_its_size(url: str) -> None:
+    """The size in the directory is a claim of the file, so the manifest is read with a limit all the same."""
+    await insert_marked(url, 1, "acme", 1, "goes")
+    bomb = _change(await write(url), "manifest.json", lambda _: b" " * (64 << 20), zipfile.ZIP_DEFLATED)
+    lied = bomb.replace((64 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert lied != bomb
+    tracemalloc.start()
+    try:
+        with _refused("this is no archive of a workspace, or it is damaged"):
+            archive_file.ArchiveReader(io.BytesIO(lied))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_table_of_one_row_has_one(url: str) -> None:

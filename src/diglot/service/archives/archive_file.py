@@ -6,7 +6,6 @@ number of its rows and the SHA-256 of its uncompressed lines. It is written last
 """
 
 import hashlib
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import msgspec
 from diglot import __version__
 from diglot.conditions import dates
 from diglot.errors import Misconfigured
+from diglot.service.archives.zip_members import iterate_lines, read_whole
 from diglot.storage.archived_rows import ARCHIVED, ArchivedTable
 from diglot.storage.schema.revisions import LATEST
 
@@ -25,7 +25,9 @@ FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
 # Higher levels take several times as long for a tenth of the size.
 _COMPRESSION_LEVEL: Final = 1
-_BUFFER_BYTES: Final = 1 << 20
+# A manifest has some kilobytes, a row at most a few megabytes.
+MAX_MANIFEST_BYTES: Final = 1 << 20
+MAX_LINE_BYTES: Final = 64 << 20
 # A part has so many rows or bytes at most, but at least one row.
 ROWS_PER_PART: Final = 1_000
 BYTES_PER_PART: Final = 4 << 20
@@ -125,7 +127,7 @@ class ArchiveReader:
     def __init__(self, file: BinaryIO) -> None:
         try:
             self._zip = zipfile.ZipFile(file)
-            self.manifest = _decode_manifest(self._zip.read(_MANIFEST))
+            self.manifest = _decode_manifest(read_whole(self._zip, _MANIFEST, MAX_MANIFEST_BYTES))
         except (*_DAMAGE, KeyError) as error:
             raise Misconfigured(f"this is no archive of a workspace, or it is damaged: {error}") from error
 
@@ -152,15 +154,14 @@ class ArchiveReader:
         part: list[Sequence[Any]] = []
         size = 0
         try:
-            with self._zip.open(_file_of(table)) as file:
-                for line in io.BufferedReader(file, _BUFFER_BYTES):  # type: ignore[type-var]
-                    if digest is not None:
-                        digest.update(line)
-                    part.append(decode(line))
-                    size += len(line)
-                    if len(part) >= ROWS_PER_PART or size >= BYTES_PER_PART:
-                        yield part
-                        part, size = [], 0
+            for line in iterate_lines(self._zip, _file_of(table), MAX_LINE_BYTES):
+                if digest is not None:
+                    digest.update(line)
+                part.append(decode(line))
+                size += len(line)
+                if len(part) >= ROWS_PER_PART or size >= BYTES_PER_PART:
+                    yield part
+                    part, size = [], 0
             if part:
                 yield part
         except (*_DAMAGE, KeyError) as error:
