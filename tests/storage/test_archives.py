@@ -1,6 +1,7 @@
 """Archives: a whole workspace leaves one database as a file, and comes back equal in another."""
 
 import asyncio
+import hashlib
 import io
 import json
 import tracemalloc
@@ -385,6 +386,129 @@ async def test_a_manifest_that_lies_about_its_size(url: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
+
+
+def _forge(archive: bytes, table: str, change: Callable[[list[Any]], list[Any]]) -> bytes:
+    """Return an archive with other rows in a table, whose manifest has the right digests."""
+    rows: list[Any] = []
+
+    def replace_rows(content: bytes) -> bytes:
+        rows.extend(change([json.loads(line) for line in content.splitlines()]))
+        return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+    changed = _change(archive, f"tables/{table}.ndjson", replace_rows)
+    content = zipfile.ZipFile(io.BytesIO(changed)).read(f"tables/{table}.ndjson")
+    tables = json.loads(zipfile.ZipFile(io.BytesIO(archive)).read("manifest.json"))["tables"]
+    (entry,) = (one for one in tables if one["name"] == table)
+    entry |= {"rows": len(rows), "sha256": hashlib.sha256(content).hexdigest()}
+    return _manifest_with(changed, tables=tables)
+
+
+def _forge_cell(archive: bytes, table: str, column: str, value: Any) -> bytes:
+    """Return an archive with another value in the last row of a table."""
+    place = next(one for one in ARCHIVED if one.name == table).columns.index(column)
+
+    def change(rows: list[Any]) -> list[Any]:
+        rows[-1][place] = value
+        return rows
+
+    return _forge(archive, table, change)
+
+
+async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
+    """Return all rows but those that keep the numbers of deleted workspaces."""
+    rows = await load_rows(url)
+    profiles = rows["workspace_profiles"]
+    return {**rows, "workspace_profiles": [row for row in profiles if not row[1].startswith("\x7f")]}
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "message"),
+    [
+        ("contacts.first_name", "a\0b", "contacts: a text has the character U\\+0000"),
+        ("contacts.created_at", 2**63, "contacts: "),
+        ("contacts.created_at", -(2**63) - 1, "contacts: "),
+        ("lists.list", 2**31, "lists: "),
+        ("contacts.status", "asleep", "contacts: Invalid enum value 'asleep'"),
+        ("segments.type", "elastic", "segments: Invalid enum value 'elastic'"),
+        ("workspaces.time_zone", "Mars/Olympus", "unknown time zone 'Mars/Olympus'"),
+        ("workspace_profiles.time_zone", "", "unknown time zone ''"),
+        ("list_members.pk", 99, "list_members: the database refuses rows"),
+    ],
+)
+async def test_a_forged_value(url: str, other_url: str, cell: str, value: Any, message: str) -> None:
+    """The digests are right, so the rows themselves are checked; nothing is left of a refused archive."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    before = await _load_what_is_there(other_url)
+    table, _, column = cell.partition(".")
+    forged = _forge_cell(await write(url), table, column, value)
+    with _refused(f"^the archive is damaged: {message}"):
+        await read(other_url, forged)
+    assert await _load_what_is_there(other_url) == before
+
+
+async def test_a_text_about_a_character(url: str, other_url: str) -> None:
+    """The escape of U+0000 is text like any other."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    archive = _forge_cell(await write(url), "contacts", "first_name", "\\u0000")
+    await read(other_url, archive)
+    assert _digests(await write(other_url)).keys() == _digests(archive).keys()
+
+
+@pytest.mark.parametrize("table", ["contacts", "tags", "workspaces", "workspace_profiles"])
+async def test_a_forged_row(url: str, other_url: str, table: str) -> None:
+    """A row that is there twice is refused, also if the first parts are written by then."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    before = await _load_what_is_there(other_url)
+    forged = _forge(await write(url), table, lambda rows: [*rows, rows[0]])
+    with _refused("^the archive is damaged: "):
+        await read(other_url, forged)
+    assert await _load_what_is_there(other_url) == before
+
+
+def _set_in_directory(archive: bytes, name: str, place: int, value: int) -> bytes:
+    """Return an archive with another number of two bytes in the entry of a file, and in its own header."""
+    changed = bytearray(archive)
+    for mark, name_at, at in ((b"PK\1\2", 46, place), (b"PK\3\4", 30, place - 2)):
+        start = changed.index(mark)
+        while changed[start + name_at : start + name_at + len(name)] != name.encode():
+            start = changed.index(mark, start + 1)
+        changed[start + at : start + at + 2] = value.to_bytes(2, "little")
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "tables/tags.ndjson"])
+async def test_a_file_that_cannot_be_unpacked(url: str, other_url: str, name: str) -> None:
+    """An encrypted file, and one that is packed by a method without a limit or by none that exists."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    archive = await write(url)
+    before = await load_rows(other_url)
+    packed = _change(archive, name, lambda content: content, zipfile.ZIP_BZIP2)
+    for damaged in (
+        _set_in_directory(archive, name, 8, 1),
+        _set_in_directory(archive, name, 10, 99),
+        packed,
+    ):
+        with _refused("damaged: "):
+            await read(other_url, damaged)
+    assert await load_rows(other_url) == before
+
+
+@pytest.mark.parametrize("format_", [0, -1])
+async def test_a_format_that_never_was(url: str, format_: int) -> None:
+    """The first format is 1."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    with _refused(f"it has the format {format_}"):
+        await read(url, _manifest_with(await write(url), format=format_), "copy")
+
+
+async def test_a_table_is_listed_once(url: str) -> None:
+    """Which of two entries counts would be a guess."""
+    await insert_marked(url, 1, "acme", ROWS, "goes")
+    archive = await write(url)
+    tables = json.loads(zipfile.ZipFile(io.BytesIO(archive)).read("manifest.json"))["tables"]
+    with _refused("a table is listed twice"):
+        await read(url, _manifest_with(archive, tables=[*tables, tables[0]]), "copy")
 
 
 async def test_a_table_of_one_row_has_one(url: str) -> None:

@@ -19,6 +19,7 @@ _READ: Final[dict[Column[Any], Any]] = {
     segments.c.type: SegmentType.DYNAMIC.value,
     segments.c.invalid: None,
     contacts.c.attributes: "{}",
+    contacts.c.status: "subscribed",
 }
 
 

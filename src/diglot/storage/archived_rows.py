@@ -11,9 +11,11 @@ until the end.
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import NoneType
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+from msgspec import Meta
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -27,11 +29,13 @@ from sqlalchemy import (
     update,
 )
 
+from diglot.conditions.fields import STATUSES
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
 from diglot.storage import bulk
 from diglot.storage.page_size import PageSize
 from diglot.storage.schema import (
+    contacts,
     idempotent_responses,
     import_chunks,
     import_jobs,
@@ -67,7 +71,18 @@ HELD: Final[Mapping[Table, Mapping[str, Any]]] = {
     segments: {"type": SegmentType.STATIC.value, "members": 0, "next_change_at": NEVER},
     webhooks: {"active": False, "leased_until": NEVER},
 }
-_TYPES: Final = ((Boolean, bool), (Integer, int), (Float, float), (LargeBinary, bytes))
+_TYPES: Final = (
+    (Boolean, bool),
+    (BigInteger, Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]),
+    (Integer, Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]),
+    (Float, float),
+    (LargeBinary, bytes),
+)
+# The values of columns that have no others.
+_CHOICES: Final[Mapping[Column[Any], tuple[str, ...]]] = {
+    contacts.c.status: STATUSES,
+    segments.c.type: tuple(each.value for each in SegmentType),
+}
 
 
 def _list_tables() -> tuple[Table, ...]:
@@ -142,7 +157,9 @@ class ArchivedTable:
 
 
 def _type_of(column: Column[Any]) -> Any:
-    kind = next((python for sql, python in _TYPES if isinstance(column.type, sql)), str)
+    kind: Any = next((python for sql, python in _TYPES if isinstance(column.type, sql)), str)
+    if column in _CHOICES:
+        kind = Literal[_CHOICES[column]]
     return kind | NoneType if column.nullable else kind
 
 

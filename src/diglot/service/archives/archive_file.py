@@ -32,7 +32,14 @@ MAX_LINE_BYTES: Final = 64 << 20
 ROWS_PER_PART: Final = 1_000
 BYTES_PER_PART: Final = 4 << 20
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
-_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, msgspec.DecodeError, UnicodeDecodeError)
+# `zipfile` raises RuntimeError for an encrypted file, and for what it does not support, ValueError for an
+# impossible place in the file.
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, msgspec.DecodeError),
+    *(RuntimeError, ValueError, OverflowError),
+)
+# PostgreSQL stores no such character. The bytes of its escape can also be a part of other text.
+_NUL, _ESCAPED_NUL = "\0", b"\\u0000"
 
 
 class TableEntry(msgspec.Struct, frozen=True):
@@ -134,6 +141,8 @@ class ArchiveReader:
     def verify(self) -> Iterator[int]:
         """Read everything, and compare it with the manifest; yield the number of rows so far."""
         entries = {entry.name: entry for entry in self.manifest.tables}
+        if len(entries) != len(self.manifest.tables):
+            raise Misconfigured("the archive is damaged: a table is listed twice")
         if set(entries) != {table.name for table in ARCHIVED}:
             raise Misconfigured("the archive is damaged: its tables are not those of its revision")
         done = 0
@@ -157,7 +166,10 @@ class ArchiveReader:
             for line in iterate_lines(self._zip, _file_of(table), MAX_LINE_BYTES):
                 if digest is not None:
                     digest.update(line)
-                part.append(decode(line))
+                row = decode(line)
+                if _ESCAPED_NUL in line:
+                    _require_no_nul(row)
+                part.append(row)
                 size += len(line)
                 if len(part) >= ROWS_PER_PART or size >= BYTES_PER_PART:
                     yield part
@@ -175,6 +187,11 @@ class ArchiveReader:
         return table.to_mapping(rows[0])
 
 
+def _require_no_nul(row: Sequence[Any]) -> None:
+    if any(isinstance(value, str) and _NUL in value for value in row):
+        raise ValueError("a text has the character U+0000")
+
+
 def _file_of(table: ArchivedTable) -> str:
     return f"tables/{table.name}.ndjson"
 
@@ -185,6 +202,8 @@ def _decode_manifest(encoded: bytes) -> Manifest:
         raise Misconfigured(
             f"a newer Diglot wrote this archive (format {version}; this one reads {FORMAT}): use that one"
         )
+    if version < 1:
+        raise Misconfigured(f"this is no archive of a workspace: it has the format {version}")
     manifest = msgspec.json.decode(encoded, type=Manifest)
     if manifest.revision != LATEST:
         raise Misconfigured(

@@ -8,13 +8,14 @@ name deletes it.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Conflict, NotFound
+from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
+from diglot.model.workspaces import parse_time_zone
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.service.access.workspaces import check_name
 from diglot.service.archives.archive_file import (
@@ -75,8 +76,8 @@ class Archives:
     async def read(self, file: BinaryIO, name: str | None) -> Manifest:
         """Create a workspace from an archive, under its own name or another one.
 
-        Raise `Misconfigured` for an unusable archive, before anything is written, and `Conflict` for a name
-        in use.
+        Raise `Misconfigured` for an unusable archive, of which nothing is left, and `Conflict` for a name in
+        use.
         """
         archive = ArchiveReader(file)
         name = archive.manifest.workspace if name is None else name
@@ -86,14 +87,21 @@ class Archives:
         total = 2 * archive.manifest.rows
         for done in archive.verify():
             self.progress(done, total)
+        _require_time_zones(archive)
         if leftover:
-            await WorkspaceRemoval(self.engine, lambda *_: None).delete(unfinished)
+            await self._remove(unfinished)
         number = await self.engine.write(partial(_create, name=unfinished, now=self.clock()))
-        await self._insert_tables(number, archive, total)
-        complete = partial(_complete, name=name, archive=archive)
-        await self.engine.write(bind_workspace(number, complete))
+        try:
+            await self._insert_tables(number, archive, total)
+            await self._write_part(number, "segments", partial(_complete, name=name, archive=archive))
+        except Misconfigured:
+            await self._remove(unfinished)
+            raise
         self.progress(total, total)
         return archive.manifest
+
+    async def _remove(self, unfinished: str) -> None:
+        await WorkspaceRemoval(self.engine, lambda *_: None).delete(unfinished)
 
     async def _insert_tables(self, number: int, archive: ArchiveReader, total: int) -> None:
         done = archive.manifest.rows
@@ -106,8 +114,24 @@ class Archives:
     async def _insert_part(self, number: int, table: ArchivedTable, part: Sequence[Sequence[Any]]) -> None:
         """Insert a part, then leave the database to others for as long as that took."""
         started = time.monotonic()
-        await self.engine.write(bind_workspace(number, partial(table.insert, rows=part)))
+        await self._write_part(number, table.name, partial(table.insert, rows=part))
         await asyncio.sleep(time.monotonic() - started)
+
+    async def _write_part(self, number: int, table: str, work: Callable[[Tenant], Awaitable[None]]) -> None:
+        try:
+            await self.engine.write(bind_workspace(number, work))
+        except self.engine.backend.list_refusals() as error:
+            reason = str(error).partition("\n")[0]
+            message = f"the archive is damaged: {table}: the database refuses rows of it: {reason}"
+            raise Misconfigured(message) from error
+
+
+def _require_time_zones(archive: ArchiveReader) -> None:
+    for table in (_PROFILE, _ROW):
+        try:
+            parse_time_zone(archive.read_only_row(table)["time_zone"])
+        except InvalidInput as invalid:
+            raise Misconfigured(f"the archive is damaged: {invalid.faults[0].message}") from invalid
 
 
 async def _find_leftover(transaction: Transaction, name: str, unfinished: str) -> bool:

@@ -125,6 +125,8 @@ class Backend:
     """The text type that compares by code point, if plain text does not."""
     workspace_nodes: WorkspaceNodes | None = None
     """How to find the node of a workspace; None for a database on one machine."""
+    list_refusals: Callable[[], tuple[type[Exception], ...]]
+    """Returns the driver's errors about rows: a key that is in use, a value that the database cannot hold."""
     has_ephemeral_schema: bool
     """Whether the ephemeral tables are a schema of the database, which a migration creates."""
 

@@ -122,6 +122,12 @@ def _load_migrator() -> Migrator:
     return MIGRATOR
 
 
+def _list_refusals() -> tuple[type[Exception], ...]:
+    import asyncpg  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+    return (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
 POSTGRESQL: Final = Database(
     name="postgresql",
     dialect=PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
@@ -145,6 +151,7 @@ POSTGRESQL: Final = Database(
     # Compares by code point, as SQLite does, whatever the collation of the database.
     exact_text=TEXT(collation="C"),
     workspace_nodes=WORKSPACE_NODES,
+    list_refusals=_list_refusals,
     has_ephemeral_schema=True,
     url_prefixes=("postgresql://", "postgres://"),
     create_engine=_create_engine,

@@ -161,6 +161,12 @@ def _library() -> str:
     return f"SQLite {sqlite_module.sqlite3.sqlite_version}"
 
 
+def _list_refusals() -> tuple[type[Exception], ...]:
+    # An integer of more than 64 bits is an OverflowError.
+    module = sqlite_module.sqlite3
+    return (module.IntegrityError, module.DataError, OverflowError)
+
+
 SQLITE: Final = Database(
     name="sqlite",
     dialect=_SQLiteDialect(paramstyle="qmark"),
@@ -178,6 +184,7 @@ SQLITE: Final = Database(
     insert=insert,
     rows_from_arrays=None,
     index_hint=_index_hint,
+    list_refusals=_list_refusals,
     has_ephemeral_schema=False,
     # A file name has no scheme.
     url_prefixes=("sqlite:///", ""),
