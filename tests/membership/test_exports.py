@@ -282,12 +282,15 @@ async def test_lines_are_imported_to_equal_contacts(server: Server) -> None:
     assert await _contacts(copy) == await _contacts(origin)
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "begin", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\u00a0 +", "\n=", "\u2003@", " \n-"]
+)
 def test_what_begins_a_formula_is_escaped(begin: str) -> None:
-    """Only the first character counts."""
+    """Only the first character counts, and the first one after white space, which spreadsheets pass over."""
     assert escape_formula(f"{begin}1") == f"'{begin}1"
     assert escape_formula(f"1{begin}") == f"1{begin}"
     assert escape_formula("") == ""
+    assert escape_formula(" 1 = 1") == " 1 = 1"
 
 
 @pytest.fixture

@@ -64,9 +64,9 @@ _FormulasWord = Annotated[
     str,
     choice_ref("ExportFormulas", _FORMULAS),
     Meta(
-        description="Only for CSV. `escape` puts an apostrophe before a cell that begins with `=`, `+`, `-`, "
-        "`@`, a tab or a carriage return, so that no spreadsheet computes it. That changes values, so the "
-        "default is `keep`."
+        description="Only for CSV. `escape` puts an apostrophe before a cell that begins with `=`, `+`, `-` "
+        "or `@`, also after white space, or with a tab, a carriage return or a line feed, so that no "
+        "spreadsheet computes it. That changes values, so the default is `keep`."
     ),
 ]
 

@@ -12,9 +12,12 @@ import msgspec
 
 from diglot.conditions import dates
 from diglot.conditions.fields import FIELDS, FieldKind
+from diglot.conditions.text import WHITE_SPACE
 
-# A spreadsheet computes a cell that begins with one of these.
-_OF_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet computes a cell that begins with one of these; some pass over white space before them, and
+# what follows a tab or the end of a line can become a cell of its own.
+_OF_FORMULAS: Final = ("=", "+", "-", "@")
+_OF_CELLS: Final = ("\t", "\r", "\n")
 # What a tag is quoted for. White space at its ends belongs to no tag.
 _SEPARATORS: Final = frozenset(',;"')
 _NO_TAGS: Final = "[]"
@@ -24,7 +27,8 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 
 def escape_formula(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula: with an apostrophe before what begins one."""
-    return f"'{cell}" if cell.startswith(_OF_FORMULAS) else cell
+    begins_one = cell.startswith(_OF_CELLS) or cell.lstrip(WHITE_SPACE).startswith(_OF_FORMULAS)
+    return f"'{cell}" if begins_one else cell
 
 
 def join_tags(tags: str) -> str:
