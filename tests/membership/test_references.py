@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.verification import Verification
-from diglot.errors import NotFound
+from diglot.errors import InUse, NotFound
 from diglot.membership import evaluate, notify, store
 from diglot.membership.writer import load_active_segments
 from diglot.model.contacts import ContactChange
@@ -287,6 +287,56 @@ async def test_an_invalid_segment_needs_no_index(world: World) -> None:
     assert await world.engine.read(load) == {"last_opened_at"}
     await _delete_tag(world)
     assert await world.engine.read(load) == set()
+
+
+async def _tag_again(world: World, id_: str) -> None:
+    """Delete the tag vip, and create it again on a contact."""
+    await _delete_tag(world)
+    await Contacts(world.engine, world.clock).update(world.caller, id_, ContactChange({"tags": ["vip"]}))
+
+
+async def test_a_tag_is_deleted_twice(world: World) -> None:
+    """The rules are invalid because of it already, so it is told once, and refuses no other deletion."""
+    ids = await _contacts(world)
+    segment = await _create(world, OTHERS)
+    await _tag_again(world, ids["new"])
+    tags = Tags(world.engine, world.clock)
+    await tags.delete(world.caller, await _tag(world, "vip"), force=False)
+    stored = await Segments(world.engine, world.clock).get(world.caller, segment.id)
+    assert [one.name for one in stored.deleted_references] == ["vip"]
+    assert await _count(world, segment.id) == 0
+    await world.check()
+
+
+async def test_another_deleted_tag_is_told_too(world: World) -> None:
+    """Rules that are invalid because of one tag still name the other, so that is asked and told."""
+    await _contacts(world)
+    segment = await _create(world, {"all": [OTHERS, {**OTHERS, "operand": "new"}]})
+    await _delete_tag(world)
+    tags = Tags(world.engine, world.clock)
+    with pytest.raises(InUse):
+        await tags.delete(world.caller, await _tag(world, "new"), force=False)
+    await _delete_tag(world, "new")
+    stored = await Segments(world.engine, world.clock).get(world.caller, segment.id)
+    assert [one.name for one in stored.deleted_references] == ["vip", "new"]
+
+
+async def test_a_rename_leaves_a_deleted_tag_in_rules(world: World) -> None:
+    """Invalid rules are kept as written; another tag of the deleted name is not the one that they name."""
+    ids = await _contacts(world)
+    invalid = await _create(world, {"all": [OTHERS, {**OTHERS, "operand": "new"}]})
+    await _tag_again(world, ids["vip"])
+    valid = await _create(world, OTHERS)
+    tags, segments = Tags(world.engine, world.clock), Segments(world.engine, world.clock)
+    await tags.update(world.caller, await _tag(world, "vip"), TagPatch(name="gold"))
+    kept = await segments.get(world.caller, invalid.id)
+    assert (kept.revision, kept.condition) == (1, invalid.condition)
+    assert [one.name for one in kept.deleted_references] == ["vip"]
+    assert "gold" in (await segments.get(world.caller, valid.id)).condition.original.text
+    await tags.update(world.caller, await _tag(world, "new"), TagPatch(name="newer"))
+    kept = await segments.get(world.caller, invalid.id)
+    assert kept.condition.original.text == invalid.condition.original.text.replace('"new"', '"newer"')
+    await world.check()
 
 
 async def test_a_list_and_its_own_segment(world: World) -> None:

@@ -79,6 +79,8 @@ class Expected:
     is_list: bool
     is_valid: bool = True
     revision: int = 1
+    # The field and value of what is deleted and makes it invalid.
+    deleted: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass
@@ -182,7 +184,7 @@ class ReferenceWorld:
         await use.update(self.world.caller, id_, SegmentChange(condition=self.condition(written)))
         same = canonical.read(written) == canonical.read(expected.written)
         if not same or not expected.is_valid:
-            expected.written, expected.is_valid = written, True
+            expected.written, expected.is_valid, expected.deleted = written, True, set()
             expected.revision += 1
 
     async def list_(self) -> None:
@@ -213,6 +215,8 @@ class ReferenceWorld:
         for contact in self.contacts.values():
             contact["tags"] = [new if each == tag.name else each for each in contact["tags"]]
         for expected in self.segments.values():
+            if ("tags", tag.name) in expected.deleted:
+                continue
             written = rename_in(expected.written, tag.name, new)
             expected.revision += written != expected.written
             expected.written = written
@@ -244,7 +248,11 @@ class ReferenceWorld:
 
     async def is_refused(self, kind: Any, id_: str, name: str, value: str) -> bool:
         """Delete a tag or a list, and tell whether that was refused, as it has to be."""
-        dependents = [one for one in self.segments.values() if excludes(one.written, name, value)]
+        dependents = [
+            one
+            for one in self.segments.values()
+            if excludes(one.written, name, value) and (name, value) not in one.deleted
+        ]
         force = self.rng.random() < 0.7
         try:
             await self.use_cases(kind).delete(self.world.caller, id_, force=force)
@@ -256,6 +264,7 @@ class ReferenceWorld:
         self.invalidated += sum(one.is_valid for one in dependents)
         for expected in dependents:
             expected.is_valid = False
+            expected.deleted.add((name, value))
         return False
 
     async def zone(self) -> None:

@@ -90,11 +90,15 @@ def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
 
 
 async def _find_dependents(unit: WriteUnit, reference: Reference) -> list[Dependent]:
-    """Return the segments whose rules name a reference."""
+    """Return the segments whose rules name a reference.
+
+    Rules that are invalid because it was deleted name that one, not another of the same name.
+    """
     return [
         Dependent(segment, list_ref)
         for segment, list_ref in await segments.load_mentioning(unit, reference.field)
         if references.is_named(segment.condition.tree, reference)
+        and all(deleted.reference != reference for deleted in segment.deleted_references)
     ]
 
 
