@@ -233,7 +233,7 @@ async def test_into_the_same_database(url: str) -> None:
     """A workspace can be copied beside itself; its own name is in use."""
     await insert_marked(url, 1, "acme", ROWS, "goes")
     archive = await write(url)
-    with pytest.raises(Conflict, match="there is a workspace acme already: give another name with --as"):
+    with pytest.raises(Conflict, match="there is a workspace acme already: import it under another name"):
         await read(url, archive)
     await read(url, archive, "copy")
     assert _digests(await write(url, "copy")) == _digests(archive)
@@ -562,12 +562,46 @@ def test_the_commands(diglot: Run, url: str, tmp_path: Path) -> None:
     taken = diglot("workspaces", "import", file, *database)
     assert (taken.code, taken.err.splitlines()[-1]) == (
         2,
-        f"diglot: there is a workspace {name} already: give another name with --as",
+        f"diglot: there is a workspace {name} already: import it under another name",
     )
     named = diglot("workspaces", "import", file, "--as", "", *database)
     assert (named.code, "printable characters" in named.err) == (2, True)
     none = diglot("workspaces", "import", f"{file}3", *database)
     assert none.code == 2
+
+
+def test_import_reads_an_archive(diglot: Run, url: str, tmp_path: Path) -> None:
+    """`diglot import` makes the workspace that its option names, and takes none of the options for tables."""
+    file, database = tmp_path / "acme.zip", ("--database", url)
+
+    async def fill() -> str:
+        async with serving(url, now=NOW) as server:
+            misar, _ = await dialect_clients(server)
+            await misar.request("POST", "/contacts", {"email": "ada@example.com"}, 201)
+        return await _first_name(url)
+
+    name = asyncio.run(fill())
+    file.write_bytes(asyncio.run(write(url, name)))
+    every = ("import", str(file), "--workspace", "copy", *database)
+    refused = diglot(*every, "--map", "a=email", "--tag", "x", "--skip-existing", "--dry-run")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused
+    said = "acme.zip is an archive of a workspace, which is read as it is: leave out --map, --tag, "
+    assert f"{said}--skip-existing, --dry-run" in refused.err
+    assert [one.name for one in asyncio.run(on(url, _list_all))] == [name]
+    imported = diglot(*every)
+    assert "copy is there with 1 contacts. `diglot keys create` makes keys for it.\n" in imported.err
+    assert sorted(one.name for one in asyncio.run(on(url, _list_all))) == sorted([name, "copy"])
+    taken = diglot(*every)
+    assert (taken.code, taken.err.splitlines()[-1]) == (
+        2,
+        "diglot: there is a workspace copy already: import it under another name",
+    )
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as packed:
+        packed.writestr("people.csv", "email\r\nada@example.com\r\n")
+    none = diglot("import", str(other), "--workspace", "copy", *database)
+    assert (none.code, none.out) == (2, "")
+    assert none.err.splitlines()[-1].startswith("diglot: other.zip is not imported: ")
 
 
 def test_a_finding_is_told(diglot: Run, url: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -11,9 +11,17 @@ import click
 from diglot.api.imports.contact_file import LOWERING, check_import_options, open_contact_file
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.reject_file import RejectFile
-from diglot.cli.options import Progress, database_options, run_on_database, warn_of_risk
+from diglot.cli.options import (
+    Progress,
+    database_options,
+    resolve_database,
+    run_on_database,
+    warn_of_risk,
+)
+from diglot.cli.workspaces import read_archive
 from diglot.errors import InvalidInput, Misconfigured
 from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
+from diglot.service.archives.archive_file import is_archive
 from diglot.service.imports.dry_run import DryRun
 from diglot.service.imports.local import LocalImports
 from diglot.service.imports.run import ImportRun
@@ -21,6 +29,8 @@ from diglot.setting_sources import load_settings
 from diglot.storage.sql.engine import Engine
 
 _STOPPED: Final = 130
+# The names of options, by those of their parameters.
+_SHORT_NAMES: Final = {"mapping": "map", "tags": "tag"}
 
 
 @click.command(name="import")
@@ -45,21 +55,21 @@ _STOPPED: Final = 130
     help="Write the rows that are not imported into this new file, each with the reason.",
 )
 @database_options
-def import_contacts(  # noqa: PLR0913 - one parameter for each option
-    *,
-    file: Path,
-    workspace: str,
-    dry_run: bool,
-    rejects: Path | None,
-    database: str | None,
-    config: str | None,
-    **given: Any,
+def import_contacts(
+    *, file: Path, workspace: str, database: str | None, config: str | None, **given: Any
 ) -> int:
     """Import contacts from FILE, of comma-separated values, into a workspace.
+
+    FILE can also be an archive of `diglot workspaces export`, which becomes a new workspace of that name.
 
     An existing contact with the address of a row is updated. A server may run meanwhile. If the import is
     stopped, by Ctrl-C or otherwise, the same command continues it.
     """
+    if _is_archive(file):
+        _require_nothing_else(file.name, given)
+        read_archive(file, workspace, resolve_database(database, config))
+        return 0
+    dry_run, rejects = given.pop("dry_run"), given.pop("rejects")
     options = _read_options(**given)
     _require_absent(rejects)
     settings = load_settings({"database": database}, file=config)
@@ -75,6 +85,22 @@ def import_contacts(  # noqa: PLR0913 - one parameter for each option
             return await _Import(imports, number, opened, file.name).run(options, rejects)
 
     return run_on_database(settings.database, work)
+
+
+def _is_archive(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return is_archive(opened)
+
+
+def _require_nothing_else(name: str, given: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for options that are only about a file of contacts."""
+    flags = [
+        f"--{_SHORT_NAMES.get(option, option).replace('_', '-')}" for option, value in given.items() if value
+    ]
+    if flags:
+        raise click.UsageError(
+            f"{name} is an archive of a workspace, which is read as it is: leave out {', '.join(flags)}"
+        )
 
 
 class _Import:

@@ -98,7 +98,11 @@ def import_workspace(file: Path, *, name: str | None, database: str | None, conf
     with a full evaluation. Its webhooks are active, so stop the server that it comes from before. If the
     command is interrupted, nothing is there; run it again. Exits with 1 if a check finds a difference.
     """
-    url = resolve_database(database, config)
+    read_archive(file, name, resolve_database(database, config))
+
+
+def read_archive(file: Path, name: str | None, url: str) -> None:
+    """Create a workspace from an archive and check it; exit with 1 if the check finds a difference."""
     findings: list[str] = []
     with file.open("rb") as archive, Progress("read") as progress:
 

@@ -75,6 +75,17 @@ class _FormatOnly(msgspec.Struct):
     format: int
 
 
+def is_archive(file: BinaryIO) -> bool:
+    """Tell whether a file is a ZIP file with a manifest and tables, whatever they contain."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            names = opened.namelist()
+    except _DAMAGE:
+        names = []
+    file.seek(0)
+    return _MANIFEST in names and any(_file_of(table) in names for table in ARCHIVED)
+
+
 class ArchiveWriter:
     """Writes an archive table by table, until the end of a block."""
 

@@ -145,7 +145,7 @@ async def _find_leftover(transaction: Transaction, name: str, unfinished: str) -
 
 async def _require_free(transaction: Transaction, name: str) -> None:
     if await workspaces.find_by_name(transaction, name) is not None:
-        raise Conflict("workspace", f"there is a workspace {name} already: give another name with --as")
+        raise Conflict("workspace", f"there is a workspace {name} already: import it under another name")
 
 
 async def _create(transaction: Transaction, name: str, now: int) -> int:
