@@ -91,8 +91,8 @@ async def test_names_are_suggested_for_a_few_fields(served: Server) -> None:
     assert suggested == [True, True, True, False, False, False]
 
 
-async def test_a_warning_survives_that_a_rename_changed_the_rule(served: Server) -> None:
-    """A tag of the deleted name is renamed: the rule follows, and the segment stays invalid."""
+async def test_an_invalid_segment_follows_no_rename(served: Server) -> None:
+    """Another tag of the deleted name is renamed: the rules stay as they were written, and invalid."""
     misar, topmail = await dialect_clients(served)
     await misar.request("POST", "/contacts", {"email": "ada@example.com", "tags": ["vip"]}, 201)
     segment = await misar.create(
@@ -103,8 +103,9 @@ async def test_a_warning_survives_that_a_rename_changed_the_rule(served: Server)
     tag = (await topmail.request("POST", "/tags", {"name": "vip"}, 201))["data"]["id"]
     await topmail.request("PATCH", f"/tags/{tag}", {"name": "gold"})
     shown = await misar.get(segment["id"])
-    assert shown["filter_criteria"]["rules"][0]["value"] == "gold"
-    assert [(one["path"], one["code"]) for one in shown["warnings"]] == [("filter_criteria", "invalid")]
+    assert shown["filter_criteria"]["rules"][0]["value"] == "vip"
+    warnings = [(one["path"], one["code"]) for one in shown["warnings"]]
+    assert warnings == [("filter_criteria.rules.0", "invalid")]
     assert shown["contact_count"] == 0
 
 
