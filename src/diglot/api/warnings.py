@@ -103,11 +103,7 @@ class _RuleWarnings:
     unknown_fields: Mapping[str, str]
 
     def iterate_all(self, path: Path) -> Iterator[RuleWarning]:
-        """Yield all warnings; those about the rules as a whole come first."""
-        for deleted in self.rules.deleted_references:
-            # A rename may have changed the rule since.
-            if not references.is_excluded(self.rules.tree, deleted.reference):
-                yield _warning(path, "invalid", _describe_deleted(deleted))
+        """Yield all warnings. A rule names each deleted reference, as no rename changes invalid rules."""
         yield from self.iterate(judge(self.rules.tree), path, is_decided=False)
 
     def iterate(self, one: Judgement, path: Path, *, is_decided: bool) -> Iterator[RuleWarning]:
