@@ -106,6 +106,7 @@ def _segment(name: str, description: str | None) -> dict[str, Any]:
         "count_as_of": "<rfc3339 s>",
         "revision": 1,
         "next_change_at": None,
+        "warnings": [],
     }
 
 
@@ -159,7 +160,7 @@ async def test_the_lines_of_topmails_page(
     segment: dict[str, Any] = {"id": "<uuid>", "name": "Engaged Subscribers", "conditions": CONDITIONS}
     segment |= {"created_at": "<rfc3339 ms>", "updated_at": "<rfc3339 ms>"}
     # Extensions, next to the fields on the vendor's page.
-    segment |= {"revision": 1, "next_change_at": None}
+    segment |= {"revision": 1, "next_change_at": None, "warnings": []}
     assert (status, difference({"data": segment}, created)) == (201, None)
     known = replaced | {"SEGMENT_ID": created["data"]["id"]}
     listing, getting, _, renaming, deleting, estimating, paging = lines("topmail-curl.txt", known)
@@ -170,7 +171,7 @@ async def test_the_lines_of_topmails_page(
     new_name: dict[str, Any] = {"data": segment | {"name": "Top Engaged Subscribers"}}
     assert (status, difference(new_name, renamed)) == (200, None)
     counted: dict[str, Any] = {"count_as_of": "<rfc3339 ms>", "revision": 1}
-    estimate = {"count": 1, "estimated_count": 1, **counted}
+    estimate = {"count": 1, "estimated_count": 1, **counted, "warnings": []}
     status, estimated = await curl(estimating, tmp_path)
     assert (status, difference({"data": estimate}, estimated)) == (200, None)
     status, page = await curl(paging, tmp_path)
