@@ -23,9 +23,8 @@ _LOCAL: Final = rf"[^'{_OUTSIDE}][^{_OUTSIDE}]*"
 _SIGNS: Final = r"\s\x00-,./:-@\[-^`{-\x7f"
 _LABEL: Final = rf"[^-{_SIGNS}](?:[^{_SIGNS}]*[^-{_SIGNS}])?"
 DOMAIN_PATTERN: Final = rf"{_LABEL}(?:\.{_LABEL})+"
-# A pattern of the OpenAPI documents too, so it means the same in all regular expressions.
-ADDRESS_PATTERN: Final = rf"^{_LOCAL}@{DOMAIN_PATTERN}$"
-_ADDRESS: Final = re.compile(ADDRESS_PATTERN.removeprefix("^").removesuffix("$"))
+ADDRESS_PATTERN: Final = rf"{_LOCAL}@{DOMAIN_PATTERN}"
+_ADDRESS: Final = re.compile(ADDRESS_PATTERN)
 _DOMAIN: Final = re.compile(DOMAIN_PATTERN)
 # A character as links write it, `%61` for `a`.
 _ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")

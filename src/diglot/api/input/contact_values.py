@@ -52,7 +52,7 @@ Email = Annotated[
     str,
     Meta(max_length=FIELDS["email"].max_length, pattern=EMAIL, examples=["ada@example.com"]),
     refused_as(addresses.ADDRESS_FAULT),
-    checked_by(addresses.find_hidden_fault),
+    checked_by(addresses.find_address_fault),
 ]
 # An address that names a contact, in the form in which addresses are compared.
 EmailOfContact = Annotated[Email, converted_by(addresses.normalize_address)]
