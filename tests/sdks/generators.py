@@ -55,9 +55,9 @@ _OPENAPI_GENERATOR: Final = (
     r"^\[main\] WARN  o\.o\.codegen\.utils\.ModelUtils - Failed to get the schema name: null$",
     r"^#.*$",
 )
-# The vendor's query has a `type`.
+# The vendor's query has a `type`, and that of an import a `map`.
 _GO_WORD: Final = (
-    r"^\[main\] WARN  o\.o\.c\.languages\.AbstractGoCodegen - type \(reserved word\) cannot be used as .*$"
+    r"^\[main\] WARN  o\.o\.c\.languages\.AbstractGoCodegen - (?:type|map) \(reserved word\) cannot be used as .*$"
 )
 # The query of an import has a `map`.
 _TYPESCRIPT_WORD: Final = (
