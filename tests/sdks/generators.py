@@ -56,7 +56,9 @@ _OPENAPI_GENERATOR: Final = (
     r"^#.*$",
 )
 # The vendor's query has a `type`, and that of an import a `map`.
-_GO_WORD: Final = r"^\[main\] WARN  o\.o\.c\.languages\.AbstractGoCodegen - (?:type|map) \(reserved word\) cannot .*$"
+_GO_WORD: Final = (
+    r"^\[main\] WARN  o\.o\.c\.languages\.AbstractGoCodegen - (?:type|map) \(reserved word\) cannot be .*$"
+)
 # The query of an import has a `map`.
 _TYPESCRIPT_WORD: Final = (
     r"^\[main\] WARN  o\.o\.c\.l\.AbstractTypeScriptClientCodegen - Map \(model name matches existing .*$"
