@@ -14,6 +14,7 @@ from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage.connect import create_engine
+from diglot.storage.contacts import attribute_keys
 from diglot.storage.contacts import queries as rows
 from diglot.storage.schema import migrate
 from diglot.storage.sql.engine import Engine
@@ -72,6 +73,7 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
                 unit.take_keys("pk", len(batch))
                 unit.count_contacts(len(batch))
                 await rows.insert_contacts(unit, batch, unit.zone)
+                await attribute_keys.record_keys(unit, batch)
 
             await engine.write(lock_workspace(workspace, system_clock, work))
             progress.step(len(batch))

@@ -109,6 +109,7 @@ def misar_segment(row: Any) -> bytes:
         "count_as_of": seconds(time.time_ns() // 1000),
         "revision": revision,
         "next_change_at": seconds(next_change if next_change < NEVER else None),
+        "warnings": [],
     }
     return ENCODE({"success": True, "data": data})
 
@@ -123,6 +124,7 @@ def topmail_segment(row: Any) -> bytes:
         "updated_at": milliseconds(updated),
         "revision": revision,
         "next_change_at": milliseconds(next_change if next_change < NEVER else None),
+        "warnings": [],
     }
     return ENCODE({"data": data})
 

@@ -99,6 +99,7 @@ class MisarSegment(BaseModel):
     count_as_of: datetime
     revision: int
     next_change_at: datetime | None
+    warnings: list[str]
 
 
 class MisarSegmentAnswer(BaseModel):
@@ -114,6 +115,7 @@ class TopmailSegment(BaseModel):
     updated_at: datetime
     revision: int
     next_change_at: datetime | None
+    warnings: list[str]
 
 
 class TopmailSegmentAnswer(BaseModel):
@@ -232,6 +234,7 @@ async def misar_segment(id_: str, db: Session, workspace_: Workspace) -> MisarSe
         count_as_of=datetime.now(UTC),
         revision=row.revision,
         next_change_at=when(row.next_change_at if row.next_change_at < NEVER else None),
+        warnings=[],
     )
     return MisarSegmentAnswer(success=True, data=data)
 
@@ -247,6 +250,7 @@ async def topmail_segment(id_: str, db: Session, workspace_: Workspace) -> Topma
         updated_at=at(row.updated_at),
         revision=row.revision,
         next_change_at=when(row.next_change_at if row.next_change_at < NEVER else None),
+        warnings=[],
     )
     return TopmailSegmentAnswer(data=data)
 
