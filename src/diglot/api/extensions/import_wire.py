@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import read_by, reduced_to
+from diglot.api.annotations import choice_ref, read_by, reduced_to
 from diglot.api.imports.contact_file import LOWERING
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.tag_text import read_tag_text, split_tags
@@ -44,7 +44,12 @@ class UploadQuery(msgspec.Struct, frozen=True):
         | UnsetType
     ) = UNSET
     preset: (
-        Annotated[str, Meta(description=f"The tool that wrote the file: {', '.join(PRESETS)}.")] | UnsetType
+        Annotated[
+            str,
+            choice_ref("ImportPreset", tuple(PRESETS)),
+            Meta(description="The tool that wrote the file."),
+        ]
+        | UnsetType
     ) = UNSET
     encoding: (
         Annotated[str, Meta(description="The character set, if Content-Type has no `charset`.")] | UnsetType
@@ -56,7 +61,11 @@ class UploadQuery(msgspec.Struct, frozen=True):
         | UnsetType
     ) = UNSET
     status: (
-        Annotated[str, Meta(description=f"Lower every contact to this status: {', '.join(LOWERING)}.")]
+        Annotated[
+            str,
+            choice_ref("LoweredStatus", LOWERING),
+            Meta(description="Lower every contact to this status."),
+        ]
         | UnsetType
     ) = UNSET
     skip_existing: Annotated[bool, Meta(description="Leave contacts that exist as they are.")] | UnsetType = (

@@ -12,7 +12,8 @@ from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.format import Count, ExtensionFormat, define_struct
 from diglot.api.extensions.import_wire import MAX_NAME, ImportFile, ImportsQuery, UploadQuery, read_options
-from diglot.api.imports.contact_file import check_import_options
+from diglot.api.imports.contact_file import LOWERING, check_import_options
+from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.reject_file import RejectFile
 from diglot.api.imports.upload import open_upload
 from diglot.api.input.headers import find_header
@@ -33,7 +34,9 @@ SCHEMAS: Final = {
     "FileImportStatus": enumeration_schema(
         "How far an import is: its file is being sent, waits, is checked and imported, or it has ended.",
         get_args(ImportStatus),
-    )
+    ),
+    "ImportPreset": enumeration_schema("A tool whose files are known.", tuple(PRESETS)),
+    "LoweredStatus": enumeration_schema("A status to which an import lowers contacts.", LOWERING),
 }
 
 
