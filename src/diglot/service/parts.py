@@ -43,6 +43,11 @@ class Progress(msgspec.Struct):
 P = TypeVar("P", bound=Progress)
 
 
+def seconds_for(unit: WriteUnit) -> float:
+    """Return how long a part should hold the lock of a unit."""
+    return SHARED_PART_SECONDS if unit.transaction.others_write else PART_SECONDS
+
+
 class Checkpoint(Protocol):
     """Keeps the encoded progress of one write in parts."""
 
@@ -144,6 +149,5 @@ class PartwiseWrite(Generic[P]):
             # Until here the part only says what it writes.
             await unit.flush()
             await unit.transaction.send_writes()
-            target = SHARED_PART_SECONDS if unit.transaction.others_write else PART_SECONDS
-            size.adapt(end - first, time.perf_counter() - began, target)
+            size.adapt(end - first, time.perf_counter() - began, seconds_for(unit))
         return progress

@@ -21,7 +21,7 @@ from diglot.model.contacts import ContactChange
 from diglot.model.imports import ACTIVE, ImportJob, ImportProgress, ImportStatus
 from diglot.service.contacts.import_batch import ImportRules, import_batch
 from diglot.service.imports.contact_files import ByteSource, ContactFile, FileRow, OpenContactFile
-from diglot.service.parts import PART_SECONDS, SHARED_PART_SECONDS, PartSize
+from diglot.service.parts import PartSize, seconds_for
 from diglot.storage import workspaces
 from diglot.storage.imports import chunks, jobs, rejects
 from diglot.storage.sql.engine import Engine
@@ -134,8 +134,7 @@ class ImportRun:
         await unit.flush()
         await unit.transaction.send_writes()
         if part:
-            target = SHARED_PART_SECONDS if unit.transaction.others_write else PART_SECONDS
-            self._size.adapt(len(part), time.perf_counter() - began, target)
+            self._size.adapt(len(part), time.perf_counter() - began, seconds_for(unit))
         return done
 
     async def _write_rows(self, unit: WriteUnit, part: Sequence[FileRow], progress: ImportProgress) -> None:
