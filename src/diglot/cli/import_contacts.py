@@ -200,7 +200,7 @@ def _show_counts(counts: ImportCounts, custom_fields: list[str]) -> None:
         ("unchanged", counts.unchanged),
         ("skipped", counts.skipped),
         ("refused", counts.refused),
-        ("of them not subscribed since this import", counts.unsubscribed),
+        ("got another status than subscribed", counts.unsubscribed),
     ):
         click.echo(f"{count:>12,} {name}")
     click.echo(f"custom fields: {', '.join(custom_fields) or 'none'}")

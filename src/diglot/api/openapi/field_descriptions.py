@@ -35,7 +35,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "FileImport.unchanged": "Rows whose contact had these values already.",
     "FileImport.skipped": "Rows whose contact exists and was left as it is.",
     "FileImport.refused": "Rows that were not imported.",
-    "FileImport.unsubscribed": "Created or changed contacts that are not subscribed since this import.",
+    "FileImport.unsubscribed": "Contacts to which this import gave another status than `subscribed`.",
     "FileImport.custom_fields": "The columns that are stored as custom fields.",
     "FileImport.error": "Why the file was refused; null if it was not.",
     "ImportFile.file": "A file of comma-separated values; its first row names the columns.",
