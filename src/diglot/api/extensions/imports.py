@@ -192,8 +192,8 @@ def _define_import(form: ExtensionFormat) -> type[msgspec.Struct]:
         "FileImport",
         "An import of a file, with the numbers of its rows by what became of them.\n\n`rows` are done, of "
         "`total_rows`, which is null until the file is checked. `unsubscribed` counts rows that gave "
-        "their contact another status than `subscribed`. `custom_fields` are the columns that are stored as custom "
-        "fields. `error` says why a file was refused.",
+        "their contact another status than `subscribed`. `custom_fields` are the columns that are stored as "
+        "custom fields. `error` says why a file was refused.",
         [
             ("id", Uuid),
             ("status", Annotated[str, schema_ref("FileImportStatus")]),
