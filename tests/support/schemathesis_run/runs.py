@@ -112,6 +112,8 @@ async def run(live: ServerProcess, dialect: str, budget: Budget, *options: str) 
             *command, stdout=PIPE, stderr=STDOUT, env=environment, cwd=folder
         )
         said, _ = await process.communicate()
+        # The hooks write them at the end, so a run that was killed has none.
+        assert counts.exists(), f"Schemathesis ended with {process.returncode}:\n{said.decode()[-4_000:]}"
         told: Any = json.loads(counts.read_text())
     return Run(process.returncode or 0, said.decode(), told, await _key_works(live, dialect, key))
 
