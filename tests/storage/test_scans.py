@@ -12,6 +12,7 @@ import pytest_asyncio
 from diglot.conditions import tree
 from diglot.model.pages import Sort
 from diglot.storage.contacts import dry_run_counts, queries, scans
+from diglot.storage.predicates.binder import SHORT_LIST, SHORT_TAG_LIST
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.databases import DATABASES
@@ -30,9 +31,10 @@ ALLOWED = {
     "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk=?)",
     "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk>?)",
 }
-DAY = "2026-01-01"
 INSTANT = "2026-01-01T00:00:00Z"
-SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
+# No two of them meet.
+DAYS = [f"{year}-{month:02}-01" for year in range(2000, 2010) for month in range(1, 13)]
+LISTED: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
     ("first_name", ["a"], ["a", "b", "c"]),
     ("status", ["bounced"], ["bounced", "complained"]),
     ("tags", ["a"], ["a", "b", "c"]),
@@ -41,8 +43,8 @@ SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
     ("engagement_score", [1], [0.1, 2, 50.5, 99.99, "0.3"]),
     ("total_spent", [0.1], [0.01, 2, 50.5, 99.99, "0.3", 2**51 + 0.5]),
     ("created_at", [INSTANT], ["2026-01-01T00:00", "2025-01-01 00:00:00.5+01:00"]),
-    ("created_at", [DAY], [DAY, "2025-01-01", "2024-02-29"]),
-    ("created_at", [DAY, INSTANT], [INSTANT, DAY, "2025-01-01"]),
+    ("created_at", DAYS[:70], DAYS),
+    ("created_at", [*DAYS, INSTANT], [INSTANT, *DAYS[:70]]),
     ("attributes.a", ["a"], ["a", "", "c", True]),
     ("attributes.a", [1], [1, 2.5, -0.0, 1e-7]),
     ("attributes.a", [2**53], [2**53 + 1, 2**63 - 1]),
@@ -146,18 +148,42 @@ def test_one_shape_is_one_statement(backend: Backend) -> None:
 
 
 @BACKENDS
-@pytest.mark.parametrize(("field", "short", "long"), SHORT_AND_LONG)
-def test_a_list_of_any_length_is_one_statement(
-    backend: Backend, field: str, short: Sequence[Any], long: Sequence[Any]
+@pytest.mark.parametrize(("field", "few", "others"), LISTED)
+def test_a_long_list_of_any_length_is_one_statement(
+    backend: Backend, field: str, few: Sequence[Any], others: Sequence[Any]
 ) -> None:
-    """The values of `in` are one parameter: their number is not part of the SQL."""
-    one = compile_uncached({"field": field, "operator": "in", "operand": list(short)}, backend)
-    other = compile_uncached({"field": field, "operator": "in", "operand": list(long)}, backend)
+    """Many values of `in` are one parameter: their number is not part of the SQL."""
+    one = compile_uncached({"field": field, "operator": "in", "operand": [*few] * 40}, backend)
+    other = compile_uncached({"field": field, "operator": "in", "operand": [*others] * 50}, backend)
     assert (one[0].shape, one[1].text, one[1].parameter_names) == (
         other[0].shape,
         other[1].text,
         other[1].parameter_names,
     )
+
+
+@BACKENDS
+@pytest.mark.parametrize(("field", "few", "others"), LISTED)
+def test_few_values_are_compared_one_by_one(
+    backend: Backend, field: str, few: Sequence[Any], others: Sequence[Any]
+) -> None:
+    """The values of a short list are bound as scalars, because a list parameter costs more."""
+    for listed in (few, others):
+        operand = [*listed[:SHORT_LIST]]
+        found, _ = compile_uncached({"field": field, "operator": "in", "operand": operand}, backend)
+        assert not any(
+            isinstance(value, list) or str(value).startswith("[") for value in found.values.values()
+        )
+
+
+@BACKENDS
+def test_lists_of_other_lengths_have_other_shapes(backend: Backend) -> None:
+    """Each number of values that are compared one by one has a shape of its own, and so has a long list."""
+    shapes = {
+        compile_uncached({"field": "tags", "operator": "in", "operand": ["a"] * number}, backend)[0].shape
+        for number in range(SHORT_TAG_LIST + 3)
+    }
+    assert len(shapes) == SHORT_TAG_LIST + 2
 
 
 @BACKENDS

@@ -26,6 +26,7 @@ TEXTS: Sequence[str] = (
     "1" * 31,
     "0.1", "0.30000000000000004", "1e16", "1e308", "lorem ipsum " * 20, "\u0390", "\u03b9\u0308\u0301",
     "\u1fd3", "ŉ",
+    "\\u001e", "\\u001e\\u001f", "a\\u001eplan\\u001f",
     "\x1e", "\x1f", "\x1a\x18", "\x1d\x1fplan\x1ea\x1eplan\x1f", "a\x1eplan", "\x1fx\x1e", "da", "b",
     "\u03b1\u0345\u0301", "\u03ac\u03b9", "\u03b1\u03af",
 )

@@ -1,15 +1,15 @@
 """Predicates on custom attributes, as searches in the token documents of a contact (semantics 11)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import and_, case, func, literal_column, or_
+from sqlalchemy import and_, case, func, or_
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates import token_documents
-from diglot.storage.predicates.binder import MATCHES_NONE, STRING, Binder, compare, compare_days
+from diglot.storage.predicates.binder import MATCHES_NONE, SHORT_LIST, STRING, Binder, compare, compare_days
 from diglot.storage.predicates.token_documents import (
     BIG_NUMBER,
     ELEMENT,
@@ -20,7 +20,7 @@ from diglot.storage.predicates.token_documents import (
     escape_marks,
 )
 from diglot.storage.schema import contacts
-from diglot.storage.sql.backend import CLOSE, ONE, Expression
+from diglot.storage.sql.backend import CLOSE, Expression
 
 _PLAIN_LENGTH: Final = 17
 _BIG_LENGTH: Final = 33
@@ -63,6 +63,10 @@ def _scalar_mark(key: str) -> str:
     return f"{SCALAR}{OPEN}{key}{CLOSE}"
 
 
+def _element_mark(key: str) -> str:
+    return f"{ELEMENT}{OPEN}{key}{CLOSE}"
+
+
 def _has_scalar(document: Expression, key: str, binder: Binder) -> Expression:
     return binder.contains_part(document, _scalar_mark(key))
 
@@ -78,8 +82,16 @@ def _scalar_value(document: Expression, key: str, binder: Binder) -> Expression:
 
 def _scalar_digits(document: Expression, key: str, first: int, binder: Binder) -> Expression:
     """Return 16 characters of the key's value, beginning at position `first`, which counts from 1."""
-    after_mark = _after_scalar_mark(document, key, binder)
-    return func.substr(after_mark, literal_column(str(first)), literal_column("16"))
+    return _slice_after_scalar_mark(document, key, first, 16, binder)
+
+
+def _slice_after_scalar_mark(
+    document: Expression, key: str, first: int, count: int, binder: Binder
+) -> Expression:
+    mark = _scalar_mark(key)
+    return binder.backend.slice_after_mark(
+        document, binder.bind_text(mark), binder.bind_length(mark), first, count
+    )
 
 
 def _bind_instant(value: int, binder: Binder) -> Expression:
@@ -121,7 +133,7 @@ def _compile_substring(key: str, op: Op, scalar: tree.Scalar, binder: Binder) ->
 
 
 def _compile_contains(key: str, scalar: tree.Scalar, binder: Binder) -> Expression:
-    element = f"{ELEMENT}{OPEN}{key}{CLOSE}"
+    element = _element_mark(key)
     if isinstance(scalar, tree.Number):
         return or_(
             *(binder.contains_part(NUMBER_DOCUMENT, element + form) for form in _number_forms(scalar.value))
@@ -145,6 +157,19 @@ def _require_text(scalar: tree.Scalar) -> str:
 
 
 def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expression:
+    if len(values) > SHORT_LIST:
+        return _compile_in_list(key, values, binder)
+    binder.shape.append(f"{len(values)} values")
+    return or_(*(_compile_one_of_few(key, value, binder) for value in values)) if values else MATCHES_NONE
+
+
+def _compile_one_of_few(key: str, value: tree.Scalar, binder: Binder) -> Expression:
+    binder.shape.append("number" if isinstance(value, tree.Number) else "text")
+    return _compile_equals(key, value, binder)
+
+
+def _compile_in_list(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expression:
+    """Cut the key's value out of the document and look it up among the values, which are one parameter."""
     texts = [_escaped_text(value) for value in values if isinstance(value, tree.Text | tree.Boolean)]
     numbers = [value.value for value in values if isinstance(value, tree.Number)]
     forms = [form for number in numbers for form in _number_forms(number)]
@@ -154,41 +179,56 @@ def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expr
     if texts:
         binder.shape.append("texts")
         value = _scalar_value(EXACT_DOCUMENT, key, binder)
-        closed = [form + CLOSE for form in texts]
-        clauses.append(
-            _scalar_or_element(EXACT_DOCUMENT, key, _scalar_one_of(value, texts, binder), closed, binder)
-        )
+        clauses += [_scalar_one_of(EXACT_DOCUMENT, key, value, texts, binder)]
+        clauses += [_element_one_of(EXACT_DOCUMENT, key, texts, binder)]
     if doubles:
         binder.shape.append("numbers")
-        value = func.substr(
-            _after_scalar_mark(NUMBER_DOCUMENT, key, binder), ONE, literal_column(str(_PLAIN_LENGTH))
-        )
-        clauses.append(
-            _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, doubles, binder), doubles, binder)
-        )
+        value = _slice_after_scalar_mark(NUMBER_DOCUMENT, key, 1, _PLAIN_LENGTH, binder)
+        clauses += [_scalar_one_of(NUMBER_DOCUMENT, key, value, doubles, binder)]
     if bigs:
         binder.shape.append("big numbers")
         value = _scalar_value(NUMBER_DOCUMENT, key, binder)
-        clauses.append(
-            _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, bigs, binder), bigs, binder)
+        clauses += [_scalar_one_of(NUMBER_DOCUMENT, key, value, bigs, binder)]
+    if forms:
+        clauses += _number_elements(key, forms, binder)
+    return or_(*clauses)
+
+
+def _number_elements(key: str, forms: list[str], binder: Binder) -> Iterator[Expression]:
+    """Yield whether a number in the key's array is, or begins with, one of the forms."""
+    beginnings = [form for form in forms if form[0] == BIG_NUMBER and len(form) == _PLAIN_LENGTH]
+    values = [form for form in forms if form[0] == PLAIN_NUMBER or len(form) == _BIG_LENGTH]
+    if values:
+        yield _element_one_of(NUMBER_DOCUMENT, key, values, binder)
+    if beginnings:
+        binder.shape.append("beginnings")
+        mark = _element_mark(key)
+        begins = binder.backend.contains_any(
+            NUMBER_DOCUMENT, [mark + form for form in beginnings], binder.bind
         )
-    return or_(*clauses) if clauses else MATCHES_NONE
+        yield and_(binder.contains_part(NUMBER_DOCUMENT, mark), begins)
 
 
-def _scalar_one_of(value: Expression, forms: list[str], binder: Binder) -> Expression:
-    return binder.backend.one_of(value, forms, STRING, binder.bind)
-
-
-def _scalar_or_element(
-    document: Expression, key: str, scalar: Expression, forms: list[str], binder: Binder
+def _scalar_one_of(
+    document: Expression, key: str, value: Expression, forms: list[str], binder: Binder
 ) -> Expression:
-    """Return whether the key's scalar is one of the forms, or an element of its array begins with one."""
-    mark = f"{ELEMENT}{OPEN}{key}{CLOSE}"
-    element = binder.backend.contains_any(document, [mark + form for form in forms], binder.bind)
-    return or_(
-        and_(_has_scalar(document, key, binder), scalar),
-        and_(binder.contains_part(document, mark), element),
+    is_one = binder.backend.one_of(value, forms, STRING, binder.bind)
+    return and_(_has_scalar(document, key, binder), is_one)
+
+
+def _element_one_of(document: Expression, key: str, forms: list[str], binder: Binder) -> Expression:
+    """Return whether an element of the key's array is one of the forms.
+
+    The elements' tokens follow each other. So the document is divided, from the first of them, at what ends
+    a token of the key: each part is then the beginning of a token and its value.
+    """
+    mark = _element_mark(key)
+    has_element = binder.contains_part(document, mark)
+    elements = func.substr(document, binder.backend.position(document, binder.bind_text(mark)))
+    is_one = binder.backend.any_part_one_of(
+        elements, f"{CLOSE}{key}{OPEN}", [mark + form for form in forms], binder.bind
     )
+    return and_(has_element, is_one)
 
 
 def _compile_ordered(key: str, op: Op, scalar: tree.Scalar, binder: Binder) -> Expression:

@@ -6,12 +6,13 @@ exact complement (semantics 1 to 3). `conditions/python_compiler.py` compiles th
 rows of tests/spec hold both to the same results.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, bindparam, cast, func, or_, select, true
+from sqlalchemy import BooleanClauseList, and_, bindparam, cast, func, or_, select, true
+from sqlalchemy.sql.elements import Grouping
 
 from diglot.conditions import dates, text, tree
 from diglot.conditions.fields import FIELDS, FieldKind, kind_of
@@ -21,6 +22,8 @@ from diglot.storage.predicates.binder import (
     DOUBLE,
     INTEGER,
     MATCHES_NONE,
+    SHORT_SPAN_LIST,
+    SHORT_TAG_LIST,
     STRING,
     Binder,
     bind_integer,
@@ -31,7 +34,17 @@ from diglot.storage.predicates.binder import (
 )
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
 from diglot.storage.schema import contacts, list_members, lists
-from diglot.storage.sql.backend import CLOSE, ONE, Backend, Expression
+from diglot.storage.sql.backend import CLOSE, ONE, TRUE, Backend, Expression
+
+
+class _Bracketed(Grouping[Any]):
+    """Brackets that SQLAlchemy does not merge into an AND or OR around them.
+
+    A merged OR is as deep as it has terms, and SQLite refuses an expression that is deeper than 1,000.
+    """
+
+    operator = None
+    inherit_cache = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def combine_predicates(
         return leaf(node)
     if isinstance(node, tree.Not):
         shape.append("not")
-        return combine_predicates(node.item, leaf, shape).is_not(true())
+        return combine_predicates(node.item, leaf, shape).is_not(TRUE)
     shape.append("all(" if isinstance(node, tree.All) else "any(")
     items = [combine_predicates(item, leaf, shape) for item in node.items]
     shape.append(")")
@@ -97,13 +110,14 @@ def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
     kind = kind_of(predicate.field)
     name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
     binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
-    return _COMPILERS[kind](predicate, binder)
+    compiled = _COMPILERS[kind](predicate, binder)
+    return _Bracketed(compiled) if isinstance(compiled, BooleanClauseList) else compiled
 
 
 def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
     column = contacts.c[predicate.field]
     if predicate.op is Op.IS_SET:
-        return func.trim(column, binder.bind_text(text.WHITE_SPACE)) != binder.bind_text("")
+        return _compile_is_not_blank(column, binder)
     if predicate.op is Op.IN:
         return one_of(column, texts_of(predicate.operand), STRING, binder)
     (value,) = texts_of(predicate.operand)
@@ -117,6 +131,16 @@ def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
         return func.substr(folded, ONE, binder.bind_length(part)) == binder.bind_text(part)
     assert predicate.op is Op.ENDS_WITH
     return binder.backend.suffix(folded, binder.bind_length(part)) == binder.bind_text(part)
+
+
+def _compile_is_not_blank(column: Expression, binder: Binder) -> Expression:
+    """Trim only a text that begins with no visible ASCII character, because trimming doubles SQLite's scan.
+
+    Text is compared by code point, so what lies between `!` and `~` begins with one of these characters.
+    """
+    begins_visibly = column.between(binder.bind_text("!"), binder.bind_text("~"))
+    trimmed = func.trim(column, binder.bind_text(text.WHITE_SPACE))
+    return or_(begins_visibly, trimmed != binder.bind_text(""))
 
 
 def _compile_choice(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -142,14 +166,22 @@ def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:
         return exact != binder.bind_text("")
     values = [escape_marks(value) for value in texts_of(predicate.operand)]
     if predicate.op is Op.IN:
-        if not values:
-            return MATCHES_NONE
-        return binder.backend.contains_any(exact, [f"{OPEN}{value}{CLOSE}" for value in values], binder.bind)
+        return _compile_tags_in(values, binder)
     if predicate.op in (Op.EQUALS, Op.CONTAINS):
         return binder.contains_part(exact, f"{OPEN}{values[0]}{CLOSE}")
     part = escape_marks(text.fold_case(texts_of(predicate.operand)[0]))
     marked = {Op.STARTS_WITH: OPEN + part, Op.ENDS_WITH: part + CLOSE}
     return binder.contains_part(folded, marked[predicate.op])
+
+
+def _compile_tags_in(values: Sequence[str], binder: Binder) -> Expression:
+    exact = contacts.c.tags_exact
+    if len(values) > SHORT_TAG_LIST:
+        binder.shape.append("list")
+        return binder.backend.any_part_one_of(exact, CLOSE, [OPEN + value for value in values], binder.bind)
+    binder.shape.append(f"{len(values)} values")
+    found = [binder.contains_part(exact, f"{OPEN}{value}{CLOSE}") for value in values]
+    return or_(*found) if found else MATCHES_NONE
 
 
 def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -209,8 +241,30 @@ def _compile_instant_in(column: Expression, scalars: Sequence[tree.Scalar], bind
     is_one_instant = one_of(column, instants, INTEGER, binder)
     if not spans:
         return is_one_instant
-    binder.shape.append("spans")
-    return or_(is_one_instant, binder.backend.in_any_span(column, spans, binder.bind))
+    return or_(is_one_instant, _in_any_span(column, spans, binder))
+
+
+def _in_any_span(column: Expression, spans: Sequence[tuple[int, int]], binder: Binder) -> Expression:
+    bounds = list(_merge_spans(spans))
+    if len(bounds) > 2 * SHORT_SPAN_LIST:
+        binder.shape.append("spans")
+        return binder.backend.in_any_span(column, bounds, binder.bind)
+    binder.shape.append(f"{len(bounds)} bounds")
+    bound = [bind_integer(instant, binder) for instant in bounds]
+    pairs = zip(bound[::2], bound[1::2], strict=True)
+    return or_(*(and_(column >= begin, column < end) for begin, end in pairs))
+
+
+def _merge_spans(spans: Sequence[tuple[int, int]]) -> Iterator[int]:
+    """Yield begin and end in turn, ascending, of the spans that are left when those that meet are merged."""
+    ordered = sorted(spans)
+    _, last = ordered[0]
+    yield ordered[0][0]
+    for begin, end in ordered[1:]:
+        if begin > last:
+            yield from (last, begin)
+        last = max(last, end)
+    yield last
 
 
 _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, Binder], Expression]]] = {

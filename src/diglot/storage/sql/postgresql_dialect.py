@@ -15,7 +15,6 @@ from sqlalchemy import (
     MetaData,
     Select,
     Text,
-    and_,
     any_,
     bindparam,
     exists,
@@ -48,6 +47,13 @@ def _split_part_after_mark(document: Expression, mark: Expression, length: Expre
     return func.split_part(document, mark, literal_column("2"))
 
 
+def _split_part_slice_after_mark(
+    document: Expression, mark: Expression, length: Expression, first: int, count: int
+) -> Expression:
+    rest = _split_part_after_mark(document, mark, length)
+    return func.substr(rest, literal_column(str(first)), literal_column(str(count)))
+
+
 def _split_part_up_to_mark(rest: Expression) -> Expression:
     return func.split_part(rest, literal_column(f"chr({ord(CLOSE)})"), ONE)
 
@@ -63,11 +69,15 @@ def _array_contains_any(text: Expression, parts: Sequence[str], bind: Bind) -> E
     return exists(select(ONE).select_from(part).where(func.strpos(text, part.c.part) > ZERO))
 
 
-def _array_in_any_span(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
-    begins = bind([begin for begin, _ in spans], ARRAY(BigInteger()))
-    ends = bind([end for _, end in spans], ARRAY(BigInteger()))
-    span = func.unnest(begins, ends).table_valued("begin", "end", name="span").render_derived()
-    return exists(select(ONE).select_from(span).where(and_(number >= span.c.begin, number < span.c["end"])))
+def _array_any_part_one_of(text: Expression, separator: str, values: Sequence[str], bind: Bind) -> Expression:
+    parts = func.string_to_array(text, bind(separator, Text()))
+    return parts.op("&&", is_comparison=True)(bind(values, ARRAY(Text())))
+
+
+def _array_in_any_span(number: Expression, bounds: Sequence[int], bind: Bind) -> Expression:
+    # width_bucket counts the bounds up to the number, by a binary search.
+    passed = func.width_bucket(number, bind(bounds, ARRAY(BigInteger())))
+    return passed.op("%")(literal_column("2")) == ONE
 
 
 def _select_keys_as_bytes(keys: Select[Any], key: Expression) -> Select[Any]:
@@ -134,9 +144,11 @@ POSTGRESQL: Final = Database(
     position=_strpos_position,
     suffix=_right_suffix,
     after_mark=_split_part_after_mark,
+    slice_after_mark=_split_part_slice_after_mark,
     up_to_mark=_split_part_up_to_mark,
     one_of=_array_one_of,
     contains_any=_array_contains_any,
+    any_part_one_of=_array_any_part_one_of,
     in_any_span=_array_in_any_span,
     encode_list=list,
     select_keys=_select_keys_as_bytes,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
-    and_,
     exists,
     func,
     literal_column,
@@ -62,12 +61,21 @@ def _instr_after_mark(document: Expression, mark: Expression, length: Expression
     return func.substr(document, func.instr(document, mark) + length)
 
 
+def _instr_slice_after_mark(
+    document: Expression, mark: Expression, length: Expression, first: int, count: int
+) -> Expression:
+    begin = func.instr(document, mark) + length
+    if first > 1:
+        begin += literal_column(str(first - 1))
+    return func.substr(document, begin, literal_column(str(count)))
+
+
 def _instr_up_to_mark(rest: Expression) -> Expression:
     return func.substr(rest, ONE, func.instr(rest, literal_column(f"char({ord(CLOSE)})")) - ONE)
 
 
-def _json_each(parameter: Expression) -> Any:
-    return func.json_each(parameter).table_valued("value", name="each")
+def _json_each(array: Expression, name: str = "each") -> Any:
+    return func.json_each(array).table_valued("value", name=name)
 
 
 def _json_one_of(
@@ -106,11 +114,24 @@ def _json_contains_any(text: Expression, parts: Sequence[str], bind: Bind) -> Ex
     return exists(select(ONE).select_from(each).where(func.instr(text, each.c.value) > ZERO))
 
 
-def _json_in_any_span(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
-    each = _json_each(bind(spans, Text()))
-    begin = func.json_extract(each.c.value, literal_column("'$[0]'"))
-    end = func.json_extract(each.c.value, literal_column("'$[1]'"))
-    return exists(select(ONE).select_from(each).where(and_(number >= begin, number < end)))
+def _json_any_part_one_of(text: Expression, separator: str, values: Sequence[str], bind: Bind) -> Expression:
+    r"""Divide the text by changing its JSON string into an array: each separator becomes `","`.
+
+    In a JSON string, a backslash before `u001e` is `\\u001e`, which contains the escape of U+001E. So each
+    backslash is written as `\u005c` first: then every backslash begins an escape, and only separators match.
+    """
+    unambiguous = func.replace(func.json_quote(text), literal_column(r"'\\'"), literal_column(r"'\u005c'"))
+    spelled = json.dumps(separator, ensure_ascii=False)[1:-1]
+    quoted = func.replace(unambiguous, bind(spelled, Text()), literal_column("""'","'"""))
+    part = _json_each(literal_column("'['").concat(quoted).concat(literal_column("']'")), "part")
+    return exists(select(ONE).select_from(part).where(_json_one_of(part.c.value, values, Text(), bind)))
+
+
+def _json_in_any_span(number: Expression, bounds: Sequence[int], bind: Bind) -> Expression:
+    # A number in a span is past the begin of one span more than it is past ends.
+    each = _json_each(bind(bounds, Text()))
+    passed = select(func.count()).select_from(each).where(each.c.value <= number).scalar_subquery()
+    return passed.op("%")(literal_column("2")) == ONE
 
 
 def _encode_json_list(values: Sequence[Any]) -> str:
@@ -173,9 +194,11 @@ SQLITE: Final = Database(
     position=_instr_position,
     suffix=_substr_suffix,
     after_mark=_instr_after_mark,
+    slice_after_mark=_instr_slice_after_mark,
     up_to_mark=_instr_up_to_mark,
     one_of=_json_one_of,
     contains_any=_json_contains_any,
+    any_part_one_of=_json_any_part_one_of,
     in_any_span=_json_in_any_span,
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
