@@ -132,6 +132,10 @@ class ContactReader:
             raise InvalidInput(faults)
         return given
 
+    def list_unknown(self, members: Iterable[str]) -> list[str]:
+        """Return those of the members that no field has as its property."""
+        return [key for key in members if key not in self._by_key]
+
     def read_fields(self, given: Mapping[str, Given]) -> ContactValues:
         """Return the values of fields by name; raise `InvalidInput` with all faults."""
         faults: list[Fault] = []
