@@ -43,7 +43,7 @@ class UnreadValues:
             FileWarning(
                 name,
                 "unread_values",
-                f"{count_of(count, 'value is', 'values are')} no known status, and lower no contact's status",
+                f"The column lowers no status in {count_of(count, 'row')}, because the value is unknown",
             )
             for name, count in islice(self._counts.items(), MOST_WARNINGS)
         ]
