@@ -38,7 +38,8 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "FileImport.unsubscribed": "Contacts to which this import gave another status than `subscribed`.",
     "FileImport.custom_fields": "The columns that are stored as custom fields.",
     "FileImport.dry_run": "Whether it is a dry run, which writes no contact.",
-    "FileImport.warnings": "What is probably not meant in the file; empty if nothing. A warning changes nothing.",
+    "FileImport.warnings": "What is probably not meant in the file; empty if nothing. A warning changes "
+    "nothing.",
     "FileImport.error": "Why the file was refused; null if it was not.",
     "ImportFile.file": "A file of comma-separated values; its first row names the columns.",
     "FileImportsPagination.total": "The number of imports.",
