@@ -589,7 +589,7 @@ def test_import_reads_an_archive(diglot: Run, url: str, tmp_path: Path) -> None:
     assert f"{said}--skip-existing, --dry-run" in refused.err
     assert [one.name for one in asyncio.run(on(url, _list_all))] == [name]
     imported = diglot(*every)
-    assert "copy is there with 1 contacts. `diglot keys create` makes keys for it.\n" in imported.err
+    assert "copy is there with 1 contact. `diglot keys create` makes keys for it.\n" in imported.err
     assert sorted(one.name for one in asyncio.run(on(url, _list_all))) == sorted([name, "copy"])
     taken = diglot(*every)
     assert (taken.code, taken.err.splitlines()[-1]) == (
