@@ -99,7 +99,7 @@ def test_a_wrong_value_is_a_line(diglot: Run, url: str, statement: ClauseElement
     assert (checked.code, len(lines)) == (1, 2), checked
     assert lines[0].startswith("workspace acme: ")
     assert finding in lines[0]
-    assert lines[1].endswith("; 1 findings.")
+    assert lines[1].endswith("; 1 finding.")
 
 
 OUTDATED: dict[str, tuple[Any, str]] = {

@@ -13,8 +13,10 @@ from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import import_batch
 from diglot.service.contacts.personal_data import PersonalData
+from diglot.service.imports import run as import_run
 from diglot.service.imports.run import StaleError
 from diglot.service.limits import require_room
+from diglot.service.parts import FIRST_PART, PartSize
 from diglot.storage.imports import jobs
 from diglot.storage.sql.engine import Engine
 from diglot.storage.write_unit import lock_workspace
@@ -131,6 +133,24 @@ async def test_the_command_follows_another_process(world: World) -> None:
     )
     assert done.status == "done"
     await check_imported(world, job)
+
+
+async def test_a_part_after_segments_changed_is_small(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows may take much longer now, although more of them are read already."""
+    job = await world.begin(BODY)
+    run, sizes = world.run(job, BODY), list[int]()
+    write = import_run.import_batch
+
+    async def import_batch(unit: Any, changes: Any, rules: Any) -> Any:
+        sizes.append(len(changes))
+        return await write(unit, changes, rules)
+
+    monkeypatch.setattr(import_run, "import_batch", import_batch)
+    run._size = PartSize(20, segments_version=-1)
+    await run.run_step()
+    await run.run_step()
+    assert sizes == [FIRST_PART - 1], "one of its rows is refused"
+    await check_imported(world, await finish(run))
 
 
 async def test_a_cancelled_job_stops(world: World) -> None:

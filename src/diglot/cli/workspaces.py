@@ -23,7 +23,7 @@ from diglot.storage.sql.engine import Engine
 
 @click.group()
 def workspaces() -> None:
-    """List, rename and delete workspaces, set their time zones and passwords.
+    """List, rename, delete, export and import workspaces, set their time zones and passwords.
 
     A workspace is a tenant: it owns contacts, segments and keys, and cannot see those of others.
     `diglot keys create` creates one.

@@ -160,13 +160,13 @@ class ImportRun:
             self.workspace, self.clock, partial(self._write_part, file, part), MOVES_MEMBERS
         )
         self.job = await self.engine.write(work, workspace=self.workspace)
-        for _ in part:
+        while self._rows and self._rows[0].offset <= self.job.progress.offset:
             self._rows.popleft()
 
     async def _write_part(self, file: ContactFile, part: Sequence[FileRow], unit: WriteUnit) -> ImportJob:
         began = time.perf_counter()
         await self._require_same(unit)
-        self._size.begin(unit.row.segments_version)
+        part = part[: self._size.begin(unit.row.segments_version)]
         progress = msgspec.convert(msgspec.to_builtins(self.job.progress), ImportProgress)
         if part:
             unit.share = len(part) / max(progress.total_rows, 1)
