@@ -13,7 +13,6 @@ from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import import_batch
 from diglot.service.contacts.personal_data import PersonalData
-from diglot.service.imports import run as import_run
 from diglot.service.imports.run import StaleError
 from diglot.service.limits import require_room
 from diglot.service.parts import FIRST_PART, PartSize
@@ -139,13 +138,13 @@ async def test_a_part_after_segments_changed_is_small(world: World, monkeypatch:
     """Its rows may take much longer now, although more of them are read already."""
     job = await world.begin(BODY)
     run, sizes = world.run(job, BODY), list[int]()
-    write = import_run.import_batch
+    write = import_batch.import_batch
 
-    async def import_batch(unit: Any, changes: Any, rules: Any) -> Any:
+    async def note(unit: Any, changes: Any, rules: Any) -> Any:
         sizes.append(len(changes))
         return await write(unit, changes, rules)
 
-    monkeypatch.setattr(import_run, "import_batch", import_batch)
+    monkeypatch.setattr("diglot.service.imports.run.import_batch", note)
     run._size = PartSize(20, segments_version=-1)
     await run.run_step()
     await run.run_step()
