@@ -1,9 +1,9 @@
 """What a dry run remembers of the contacts that a file would create or change, in bounded memory.
 
-The last contacts are kept as MessagePack, about 350 bytes each with their entry. Of an older one only a hash of
-its address is left, 8 bytes, so that a later row with the address is known to repeat it. Hashes are kept in
-sorted arrays, each at least twice as long as the next one, so that adding a million hashes copies each of them
-about ten times.
+The last contacts are kept as MessagePack, about 350 bytes each with their entry. Of an older one only a hash
+of its address is left, 8 bytes, so that a later row with the address is known to repeat it. Hashes are kept
+in sorted arrays, each at least twice as long as the next one, so that adding a million hashes copies each of
+them about ten times.
 """
 
 import heapq
