@@ -135,6 +135,7 @@ async def test_an_import(live: ServerProcess, prefix: str) -> None:
         "skipped": 0,
         "failed": 1,
         "custom_field_columns": [],
+        "warnings": [],
     }
     listed = (await twin.contacts("list"))["data"]
     assert [(item["email"], item["first_name"], item["status"]) for item in listed] == [

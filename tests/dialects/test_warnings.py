@@ -13,7 +13,7 @@ from diglot.storage.contacts import attribute_keys
 from support import canonical, oracle, random_conditions, spec_data
 from support.reporting import SEED, Tally
 from support.servers.api_clients import Misar, Topmail, dialect_clients
-from support.servers.in_process import Server, serving
+from support.servers.in_process import Server, bearer, serving
 
 PEOPLE = spec_data.population()
 CONDITIONS = 1_500
@@ -46,6 +46,21 @@ async def test_strict_leaves_warnings_out(url: str) -> None:
             body = {client.member: UNKNOWN}
             assert "warnings" not in (await client.request("POST", "/segments/dry-run", body))["data"]
             assert "warnings" not in json.dumps(await client.request("GET", "/segments"))
+
+
+async def test_strict_leaves_warnings_about_imports_out(url: str) -> None:
+    """In the vendor's own call and in jobs."""
+    async with serving(url, strict=True) as server:
+        for client in await dialect_clients(server):
+            headers = {**bearer(client.key), "Content-Type": "text/csv"}
+            created = await server.client.post(f"{client.prefix}/imports", headers=headers, content="email")
+            assert created.json()["data"]["status"] == "waiting"
+            assert "warnings" not in created.text
+        misar, _ = await dialect_clients(server)
+        done = await misar.request(
+            "POST", "/contacts/import", {"contacts": [{"email": "a@x.example", "b": 1}]}
+        )
+        assert (done["imported"], "warnings" in done) == (1, False)
 
 
 async def test_a_key_is_known_once_a_contact_has_it(served: Server) -> None:

@@ -61,7 +61,7 @@ def test_a_healthy_database(diglot: Run, url: str) -> None:
     checked = diglot("check", "--database", url)
     assert checked.code == 0, checked
     assert checked.out.startswith(f"Revision {LATEST}")
-    assert checked.out.endswith("; 1 dynamic segments compared; 0 findings.\n")
+    assert checked.out.endswith("; 1 dynamic segment compared; 0 findings.\n")
     assert checked.out.count("\n") == 1
     assert "100 % checked" in checked.err
     assert ("free on the disk" in checked.out) == url.startswith("sqlite:")
@@ -99,19 +99,19 @@ def test_a_wrong_value_is_a_line(diglot: Run, url: str, statement: ClauseElement
     assert (checked.code, len(lines)) == (1, 2), checked
     assert lines[0].startswith("workspace acme: ")
     assert finding in lines[0]
-    assert lines[1].endswith("; 1 findings.")
+    assert lines[1].endswith("; 1 finding.")
 
 
 OUTDATED: dict[str, tuple[Any, str]] = {
     "address": (
         update(contacts).where(contacts.c.pk == 1).values(email="c0@example.com,"),
-        "1 contacts have an address that is refused now: ",
+        "1 contact has an address that is refused now: ",
     ),
     "twins": (
         update(contacts)
         .where(contacts.c.pk == 1)
         .values(email="c1@Example.com", as_sent='{"email_as_sent":"C1@example.com"}'),
-        "1 contacts have the address of another contact, in another spelling: ",
+        "1 contact has the address of another contact, in another spelling: ",
     ),
     "keys": (
         update(contacts).values(attributes='{" plan": 1}'),

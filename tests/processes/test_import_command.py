@@ -65,12 +65,15 @@ def test_a_file_with_rejected_rows(diglot: Run, url: str, file: Path, tmp_path: 
     tried = diglot(*arguments, "--dry-run")
     assert tried.out.splitlines()[:2] == ["people.csv: 3,000 rows, nothing is written", "       2,998 new"]
     assert "row 9 would be refused: Email Address: Invalid email" in tried.out
+    told = "warning: Email Address: 2 rows are refused for the value\n"
+    untold = "warning: No column says who opted out, so every new contact becomes subscribed\n"
+    assert untold + told in tried.out
     assert emails(url) == []
     rejects = tmp_path / "rejects.csv"
     done = diglot(*arguments, "--rejects", str(rejects), "--tag", "june")
     assert (done.code, done.out.splitlines()[:2]) == (0, ["people.csv: 3,000 rows", "       2,998 new"])
     assert "           2 refused\n" in done.out
-    assert "custom fields: Points\n" in done.out
+    assert f"custom fields: Points\n{untold}{told}" in done.out
     assert "100 % imported" in done.err
     lines = rejects.read_text(encoding="utf-8").splitlines()
     assert lines == [

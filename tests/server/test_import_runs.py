@@ -2,37 +2,26 @@
 
 import io
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 
-from diglot.api.imports.contact_file import open_contact_file
 from diglot.clock import system_clock
-from diglot.model.contacts import Contact
 from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
-from diglot.model.pages import Window
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import import_batch
 from diglot.service.contacts.personal_data import PersonalData
-from diglot.service.imports.local import LocalImports
-from diglot.service.imports.run import ImportRun, StaleError
-from diglot.service.imports.sources import LocalFile
+from diglot.service.imports.run import StaleError
 from diglot.service.limits import require_room
-from diglot.service.parts import PartSize
-from diglot.storage import workspaces
-from diglot.storage.contacts import queries
+from diglot.service.parts import FIRST_PART, PartSize
 from diglot.storage.imports import jobs
 from diglot.storage.sql.engine import Engine
-from diglot.storage.tenant import bind_workspace
 from diglot.storage.write_unit import lock_workspace
+from support.import_world import NOW, PART, World, finish
 
-NOW: Final = 1_772_366_400_000_000
-PART: Final = 8
 ROWS: Final = 50
-NO_OPTIONS: Final = ImportOptions()
 BAD: Final = (4, 30)
 # Two rows have one address.
 REPEATED: Final = (5, 47)
@@ -44,64 +33,9 @@ BODY: Final = ("\n\nEmail Address,plan,opt_out,tags\n" + "\n".join(LINES) + "\n\
 COUNTS: Final = ImportCounts(rows=ROWS, created=47, updated=1, refused=2)
 
 
-class FixedSize(PartSize):
-    """A size that does not depend on the speed of the machine."""
-
-    def __init__(self) -> None:
-        super().__init__(PART)
-
-    def adapt(self, items: int, seconds: float, target: float = 0) -> None:
-        assert 0 < items <= PART
-        assert seconds > 0 < target
-
-
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diglot.service.imports.sources.PIECE_BYTES", 100)
-
-
-@dataclass
-class World:
-    """A workspace into which files are imported."""
-
-    engine: Engine
-    workspace: int
-
-    @property
-    def imports(self) -> LocalImports:
-        """The imports of local files."""
-        return LocalImports(self.engine, open_contact_file, lambda: NOW, max_contacts=0)
-
-    async def begin(self, body: bytes, options: ImportOptions = NO_OPTIONS) -> ImportJob:
-        """Return the job of a file."""
-        return (await self.imports.find_or_begin(self.workspace, io.BytesIO(body), "a.csv", options))[0]
-
-    def run(self, job: ImportJob, body: bytes) -> ImportRun:
-        """Return a run of a job, as a new process makes it."""
-        source = LocalFile(io.BytesIO(body))
-        run = ImportRun(self.engine, lambda: NOW, self.workspace, job, source, open_contact_file, 0)
-        run._size = FixedSize()
-        return run
-
-    async def contacts(self) -> list[Contact]:
-        """Return all contacts, oldest first."""
-        load = partial(queries.load_contact_page, window=Window(limit=1_000, offset=0))
-        found = await self.engine.read(bind_workspace(self.workspace, load))
-        state = await self.engine.read(bind_workspace(self.workspace, workspaces.load_state))
-        assert state.contact_count == len(found)
-        return list(reversed(found))
-
-    async def stored(self, job: ImportJob) -> ImportJob:
-        """Return a job as it is stored."""
-        find = partial(jobs.find_by_number, number=job.number)
-        found = await self.engine.read(bind_workspace(self.workspace, find))
-        assert found is not None
-        return found
-
-    async def rejects(self, job: ImportJob) -> list[tuple[int, str, str]]:
-        """Return the rejected rows of a job."""
-        windows = [rows async for rows in self.imports.iterate_rejects(self.workspace, job)]
-        return [(row.row, row.reason, row.email) for rows in windows for row in rows]
 
 
 @pytest_asyncio.fixture
@@ -109,13 +43,6 @@ async def world(engine: Engine) -> AsyncIterator[World]:
     """Lend a workspace."""
     row = await engine.write(lambda tx: get_or_create_workspace(tx, "acme", "UTC", NOW))
     yield World(engine, row.number)
-
-
-async def finish(run: ImportRun) -> ImportJob:
-    """Run a job to its end."""
-    while not run.is_ended:
-        await run.run_step()
-    return run.job
 
 
 async def check_imported(world: World, job: ImportJob) -> None:
@@ -207,6 +134,24 @@ async def test_the_command_follows_another_process(world: World) -> None:
     await check_imported(world, job)
 
 
+async def test_a_part_after_segments_changed_is_small(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows may take much longer now, although more of them are read already."""
+    job = await world.begin(BODY)
+    run, sizes = world.run(job, BODY), list[int]()
+    write = import_batch.import_batch
+
+    async def note(unit: Any, changes: Any, rules: Any) -> Any:
+        sizes.append(len(changes))
+        return await write(unit, changes, rules)
+
+    monkeypatch.setattr("diglot.service.imports.run.import_batch", note)
+    run._size = PartSize(20, segments_version=-1)
+    await run.run_step()
+    await run.run_step()
+    assert sizes == [FIRST_PART - 1], "one of its rows is refused"
+    await check_imported(world, await finish(run))
+
+
 async def test_a_cancelled_job_stops(world: World) -> None:
     """What was imported stays."""
     job = await world.begin(BODY)
@@ -293,20 +238,6 @@ async def test_rows_that_only_the_contacts_reject(world: World, monkeypatch: pyt
 
 def _refuse_after(most: int) -> Callable[[str, int, int], None]:
     return lambda kind, limit, current: require_room(kind, most, current)
-
-
-async def test_a_dry_run(world: World) -> None:
-    """It says what the import then does, and writes nothing."""
-    before = await world.imports.dry_run(world.workspace, io.BytesIO(BODY), ImportOptions())
-    assert (before.counts, before.custom_fields, before.warnings) == (COUNTS, ["plan"], [])
-    assert [(row.row, row.reason) for row in before.rejected] == [
-        (n + 4, "Email Address: Invalid email") for n in BAD
-    ]
-    assert await world.contacts() == []
-    await finish(world.run(await world.begin(BODY), BODY))
-    after = await world.imports.dry_run(world.workspace, io.BytesIO(b"email\na@example.com"), ImportOptions())
-    assert after.counts == ImportCounts(rows=1, created=1)
-    assert after.warnings == ["no column says who opted out, so every new contact becomes subscribed"]
 
 
 async def test_rejected_rows_of_a_person(world: World) -> None:

@@ -10,11 +10,12 @@ from diglot.api.imports.contact_file import open_contact_file
 from diglot.background.import_worker import ImportWorker
 from diglot.background.retention import Retention
 from diglot.errors import DatabaseBusy
+from diglot.service.imports import run as import_run
 from diglot.service.imports import turns as import_turns
 from diglot.service.imports.turns import ImportTurns
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.imports import chunks
-from diglot.storage.schema import import_chunks, import_jobs, import_rejects
+from diglot.storage.schema import import_chunks, import_jobs, import_rejects, metadata
 from diglot.storage.sql.engine import Engine
 from support.marked_rows import load_rows
 from support.servers.in_process import Server, bearer, serving
@@ -24,6 +25,10 @@ DAY: Final = 86_400_000_000
 PATH: Final = "/api/v1/imports"
 ROWS: Final = 300
 TABLES: Final = (import_jobs, import_chunks, import_rejects)
+# A job takes the lock of its workspace, which is a row.
+UNTOUCHED: Final = [
+    one for one in metadata.sorted_tables if one not in TABLES and one.name not in ("workspaces", "api_keys")
+]
 BODY: Final = (
     "email,plan\n" + "".join(f"p{n}@{'@' * (n == 7)}example.com,x\n" for n in range(ROWS))
 ).encode()
@@ -119,6 +124,66 @@ async def test_two_files_take_turns(client: Client) -> None:
     assert (await client.get(large["id"]))["status"] == "done"
 
 
+async def test_a_dry_run_of_an_upload(client: Client) -> None:
+    """It says what the import would do, keeps the rows that would be refused, and writes no contact."""
+    before = await load_rows(client.server.url, UNTOUCHED)
+    created = await client.upload(BODY.replace(b"plan", b"frist_name"), dry_run="true", tags="june")
+    assert (created["dry_run"], created["status"]) == (True, "waiting")
+    await client.work()
+    done = await client.get(created["id"])
+    counts = {name: done[name] for name in ("status", "total_rows", "rows", "created", "refused")}
+    assert counts == {"status": "done", "total_rows": ROWS, "rows": ROWS, "created": ROWS - 1, "refused": 1}
+    assert done["warnings"] == [
+        {
+            "path": "",
+            "code": "no_opt_outs",
+            "message": "No column says who opted out, so every new contact becomes subscribed",
+        },
+        {
+            "path": "frist_name",
+            "code": "near_field",
+            "message": "The column is stored as a custom field: did you mean `first_name`?",
+        },
+        {"path": "email", "code": "refused_values", "message": "1 row is refused for the value"},
+    ]
+    rejects = await client.server.client.get(f"{PATH}/{created['id']}/rejects", headers=client.headers)
+    assert rejects.text.splitlines()[1:] == ["p7@@example.com,x,9,email: Invalid email"]
+    assert await load_rows(client.server.url, UNTOUCHED) == before
+    assert (await load_rows(client.server.url, [import_chunks]))["import_chunks"] == []
+
+
+async def test_a_dry_run_that_is_stopped(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends as an import does."""
+    monkeypatch.setattr(import_run, "_CHECK_SECONDS", 0.0)
+    created = await client.upload(BODY, dry_run="true")
+    for _ in range(3):
+        await client.worker._run_round()
+    assert (await client.get(created["id"]))["status"] == "running"
+    await client.server.client.post(f"{PATH}/{created['id']}/cancel", headers=client.headers)
+    await client.work()
+    assert (await client.get(created["id"]))["status"] == "cancelled"
+    assert (await load_rows(client.server.url, [import_chunks]))["import_chunks"] == []
+
+
+async def test_dry_runs_wait_for_each_other(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace has one at a time and a process some; nobody waits for one that another process took."""
+    monkeypatch.setattr(import_turns, "_MOST_DRY_RUNS", 2)
+    monkeypatch.setattr(import_run, "_CHECK_SECONDS", 0.0)
+    others = [
+        Client(client.server, await client.server.key("topmail", name), client.turns.engine)
+        for name in ("two", "three")
+    ]
+    jobs = [(one, await one.upload(BODY, dry_run="true")) for one in (client, client, *others)]
+    rounds = [(1, 1), (1, 2), (2, 1), (3, 1)]
+    assert [await client.turns.run_turn(*key) for key in rounds] == [True, False, True, False]
+    monkeypatch.setattr(import_turns, "_IDLE_SECONDS", -1.0)
+    assert await client.turns.run_turn(3, 1)
+    monkeypatch.setattr(import_turns, "_IDLE_SECONDS", 60.0)
+    await client.work()
+    for one, job in jobs:
+        assert (await one.get(job["id"]))["created"] == ROWS - 1
+
+
 async def test_an_import_that_is_stopped(client: Client) -> None:
     """It ends before its next part, also in another process, and its bytes are deleted."""
     created = await client.upload(BODY)
@@ -174,10 +239,10 @@ async def test_a_worker_that_fails_goes_on(client: Client, monkeypatch: pytest.M
     real = client.worker.run_turn
     errors: list[Exception] = [DatabaseBusy(), RuntimeError("a bug")]
 
-    async def fail(workspace: int, number: int) -> None:
+    async def fail(workspace: int, number: int) -> bool:
         if errors:
             raise errors.pop(0)
-        await real(workspace, number)
+        return await real(workspace, number)
 
     client.worker.run_turn = fail
     assert not await client.worker._run_round()

@@ -415,6 +415,9 @@ def _forge_cell(archive: bytes, table: str, column: str, value: Any) -> bytes:
     return _forge(archive, table, change)
 
 
+DEEP = 10_000 * "[" + 10_000 * "]"
+
+
 async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
     """Return all rows but those that keep the numbers of deleted workspaces."""
     rows = await load_rows(url)
@@ -431,6 +434,16 @@ async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
         ("lists.list", 2**31, "lists: "),
         ("contacts.status", "asleep", "contacts: Invalid enum value 'asleep'"),
         ("segments.type", "elastic", "segments: Invalid enum value 'elastic'"),
+        ("contacts.tags", '["a"', "contacts: tags: Input data was truncated"),
+        ("contacts.tags", '{"a": 1}', "contacts: tags: Expected `array`, got `object`"),
+        ("contacts.attributes", "[]", "contacts: attributes: Expected `object`, got `array`"),
+        (
+            "contacts.attributes",
+            '{"a":' + DEEP + "}",
+            "contacts: attributes: maximum rec",
+        ),
+        ("segments.tree", '{"type":"Never"}', "segments: tree: Invalid value 'Never'"),
+        ("segments.invalid", "{}", "segments: invalid: Expected `array`, got `object`"),
         ("workspaces.time_zone", "Mars/Olympus", "unknown time zone 'Mars/Olympus'"),
         ("workspace_profiles.time_zone", "", "unknown time zone ''"),
         ("list_members.pk", 99, "list_members: the database refuses rows"),
@@ -589,7 +602,7 @@ def test_import_reads_an_archive(diglot: Run, url: str, tmp_path: Path) -> None:
     assert f"{said}--skip-existing, --dry-run" in refused.err
     assert [one.name for one in asyncio.run(on(url, _list_all))] == [name]
     imported = diglot(*every)
-    assert "copy is there with 1 contacts. `diglot keys create` makes keys for it.\n" in imported.err
+    assert "copy is there with 1 contact. `diglot keys create` makes keys for it.\n" in imported.err
     assert sorted(one.name for one in asyncio.run(on(url, _list_all))) == sorted([name, "copy"])
     taken = diglot(*every)
     assert (taken.code, taken.err.splitlines()[-1]) == (
@@ -620,3 +633,19 @@ def test_a_finding_is_told(diglot: Run, url: str, tmp_path: Path) -> None:
     file.write_bytes(asyncio.run(write(url, asyncio.run(fill()))))
     found = diglot("workspaces", "import", str(file), "--as", "copy", "--database", url)
     assert (found.code, found.out) == (1, "workspace copy: contact_count is 99, but there are 10\n")
+
+
+def test_an_address_that_would_be_refused_is_told(diglot: Run, url: str, tmp_path: Path) -> None:
+    """An archive equals its workspace, so it keeps values that writes refuse; the command lists them."""
+
+    async def fill() -> str:
+        async with serving(url, now=NOW) as server:
+            misar, _ = await dialect_clients(server)
+            await misar.request("POST", "/contacts", {"email": "ada@example.com"}, 201)
+        return await _first_name(url)
+
+    file, name = tmp_path / "acme.zip", asyncio.run(fill())
+    file.write_bytes(_forge_cell(asyncio.run(write(url, name)), "contacts", "email", "ada@example"))
+    found = diglot("workspaces", "import", str(file), "--as", "copy", "--database", url)
+    assert found.code == 1
+    assert found.out.startswith("workspace copy: 1 contact has an address that is refused now: "), found.out

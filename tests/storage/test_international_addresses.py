@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from diglot.service.contacts.personal_data import PersonalData
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import migrate
 from diglot.storage.schema.migrations.versions import r005_international_addresses
 from diglot.storage.schema.revisions import LATEST
@@ -174,3 +176,22 @@ async def test_a_twin_is_found_when_the_other_is_gone(url: str) -> None:
         statuses = await _statuses(server, key)
         assert statuses[EVE] == "unsubscribed"
         assert TWIN not in statuses
+
+
+async def test_both_twins_are_exported_and_erased(url: str) -> None:
+    """A person is told of both contacts, and one erasure leaves none of them."""
+    await _fill(url)
+    await migrate.upgrade_schema(url)
+    engine = create_engine(url)
+    await engine.open()
+    try:
+        data = PersonalData(engine)
+        exported = await data.export("acme", EVE)
+        other = [one["contact"]["email"] for one in exported["other_contacts"]]
+        assert (exported["contact"]["email"], other) == (TWIN, [EVE])
+        assert (await data.erase("acme", EVE)).contacts == 2
+        assert (await data.export("acme", EVE))["contact"] is None
+        assert (await data.erase("acme", EVE)).contacts == 0
+    finally:
+        await engine.close()
+    assert await _run(url, f"SELECT count(*) FROM contacts WHERE email IN ('{EVE}', '{TWIN}')") == [(0,)]

@@ -19,6 +19,8 @@ _READ: Final[dict[Column[Any], Any]] = {
     segments.c.type: SegmentType.DYNAMIC.value,
     segments.c.invalid: None,
     contacts.c.attributes: "{}",
+    contacts.c.tags: "[]",
+    segments.c.tree: '{"type":"all","items":[]}',
     contacts.c.status: "subscribed",
 }
 

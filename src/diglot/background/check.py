@@ -13,6 +13,7 @@ from diglot.background.sampling import compare_sample
 from diglot.background.verification import Verification, VerificationResult
 from diglot.clock import Clock, system_clock
 from diglot.model.workspaces import Workspace
+from diglot.plurals import count_of
 from diglot.storage import workspaces
 from diglot.storage.background import due_work, stored_counts
 from diglot.storage.background.due_work import SegmentKey
@@ -90,7 +91,8 @@ class Check:
 
 def _describe_outdated(kind: str, count: int, ids: Sequence[str]) -> str:
     more = f" and {count - len(ids):,} more" if count > len(ids) else ""
-    return f"{count:,} contacts {kind}: {', '.join(ids)}{more}"
+    have = count_of(count, "contact has", "contacts have")
+    return f"{have} {kind}: {', '.join(ids)}{more}"
 
 
 def _describe(result: VerificationResult) -> str:

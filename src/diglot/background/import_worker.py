@@ -16,8 +16,8 @@ log = logging.getLogger("diglot.background")
 POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
 _WORK: Final = "import"
-# Works on the job of a workspace with a number for a second.
-RunTurn = Callable[[int, int], Awaitable[None]]
+# Works on the job of a workspace with a number for a second; returns False if it has to wait for others.
+RunTurn = Callable[[int, int], Awaitable[bool]]
 
 
 @dataclass
@@ -63,13 +63,12 @@ class ImportWorker:
 
     async def _give_turn(self, workspace: int, number: int) -> bool:
         try:
-            await self.run_turn(workspace, number)
+            return await self.run_turn(workspace, number)
         except Unavailable:
             return False
         except Exception as error:  # noqa: BLE001 - the other imports go on
             await self.sweeper.pass_over(_WORK, workspace, error)
             return False
-        return True
 
     async def _pause(self) -> None:
         try:

@@ -26,7 +26,7 @@ SUMMARIES: Final = {
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
     "restore": "Put a backup in place of a SQLite database.",
     "serve": "Start the server.",
-    "workspaces": "List, rename and delete workspaces, set their time zones and passwords.",
+    "workspaces": "List, rename, delete, export and import workspaces, set their time zones and passwords.",
 }
 # Of a command whose name is a word of Python.
 _MODULES: Final = {"import": "import_contacts"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from diglot.cli.options import Progress, database_options, resolve_database
+from diglot.plurals import count_of
 from diglot.storage import backups
 
 
@@ -21,6 +22,6 @@ def backup(file: Path, database: str | None, config: str | None) -> None:
     with Progress("copied") as progress:
         verified = backups.back_up(url, file, progress.show)
     click.echo(
-        f"{file} has {verified.contact_count:,} contacts at revision {verified.revision} "
+        f"{file} has {count_of(verified.contact_count, 'contact')} at revision {verified.revision} "
         f"({verified.size:,} bytes), and no damage."
     )

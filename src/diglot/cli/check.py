@@ -11,6 +11,7 @@ import click
 
 from diglot.background.check import Check
 from diglot.cli.options import Progress, database_options, run_on_database, warn_of_risk
+from diglot.plurals import count_of
 from diglot.setting_sources import load_settings
 from diglot.storage.checks import DatabaseState, inspect_database
 from diglot.storage.schema.revisions import LATEST
@@ -55,7 +56,7 @@ def check(
     if not state.is_behind and not (state.file and state.file.damage):
         compare = partial(_compare, report=report, repair=repair, sample=sample, seed=seed)
         compared = run_on_database(url, compare)
-    click.echo(f"{_describe(state)}; {compared}; {len(findings):,} findings.")
+    click.echo(f"{_describe(state)}; {compared}; {count_of(len(findings), 'finding')}.")
     if findings:
         raise click.exceptions.Exit(1)
 
@@ -67,10 +68,10 @@ async def _compare(
     with Progress("checked") as progress:
         checking = Check(engine.in_background(), report, progress.show)
         if sample is None:
-            return f"{await checking.run(repair=repair):,} dynamic segments compared"
+            return f"{count_of(await checking.run(repair=repair), 'dynamic segment')} compared"
         chosen = secrets.randbits(32) if seed is None else seed
         contacts = await checking.run_on_sample(sample, Random(chosen))  # noqa: S311 - a sample is no secret
-        return f"{contacts:,} contacts compared (--seed {chosen})"
+        return f"{count_of(contacts, 'contact')} compared (--seed {chosen})"
 
 
 def _report_state(state: DatabaseState, min_free_mib: int, report: Callable[[str], None]) -> None:

@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from diglot.cli.options import database_options, require_confirmation, resolve_database, run_on_database
+from diglot.plurals import count_of
 from diglot.service.contacts.personal_data import PersonalData
 from diglot.storage import checks
 
@@ -55,8 +56,12 @@ def erase(  # noqa: PLR0913, PLR0917 - one for each option
     erased = run_on_database(url, lambda engine: PersonalData(engine.in_background()).erase(workspace, email))
     if vacuum:
         checks.vacuum(url)
-    what = "The contact is deleted" if erased.had_contact else "There was no contact with this address"
-    click.echo(
-        f"{what}; {erased.deliveries:,} deliveries and {erased.responses:,} kept responses are deleted.",
-        err=True,
-    )
+    deliveries = count_of(erased.deliveries, "delivery", "deliveries")
+    responses = count_of(erased.responses, "kept response")
+    click.echo(f"{_say(erased.contacts)}; {deliveries} and {responses} are deleted.", err=True)
+
+
+def _say(contacts: int) -> str:
+    if not contacts:
+        return "There was no contact with this address"
+    return "The contact is deleted" if contacts == 1 else f"{contacts} contacts are deleted"

@@ -20,6 +20,7 @@ from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
+from diglot.plurals import count_of
 from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
@@ -104,7 +105,8 @@ async def _prepare_demo(url: str) -> _Demonstration:
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
     how = f"created in {time.monotonic() - began:.1f} s" if filled else "unchanged"
-    summary = f"{contacts.total:,} contacts and {segments.total} segments in {find_file(url)}, {how}"
+    counts = f"{count_of(contacts.total, 'contact')} and {count_of(segments.total, 'segment')}"
+    summary = f"{counts} in {find_file(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 
 

@@ -14,6 +14,7 @@ from diglot.cli.new_files import new_file
 from diglot.cli.options import database_options, resolve_database, run_on_database
 from diglot.model.ids import parse_id
 from diglot.model.workspaces import Caller
+from diglot.plurals import count_of
 from diglot.service.access.workspaces import Workspaces
 from diglot.service.exports.columns import read_columns
 from diglot.service.exports.exports import (
@@ -69,7 +70,8 @@ def export(
     with _open_output(output) as file:
         members = run_on_database(url, lambda engine: _write(engine, workspace, request, file))
     of_rules = "" if members.revision is None else f", at revision {members.revision} of its rules"
-    click.echo(f"{len(members.keys):,} contacts, as of change {members.entry}{of_rules}.", err=True)
+    contacts = count_of(len(members.keys), "contact")
+    click.echo(f"{contacts}, as of change {members.entry}{of_rules}.", err=True)
 
 
 def _build_request(

@@ -11,6 +11,7 @@ import click
 from diglot.api.imports.contact_file import LOWERING, check_import_options, open_contact_file
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.reject_file import RejectFile
+from diglot.api.imports.warnings.values import list_warnings
 from diglot.cli.options import (
     Progress,
     database_options,
@@ -20,9 +21,10 @@ from diglot.cli.options import (
 )
 from diglot.cli.workspaces import read_archive
 from diglot.errors import InvalidInput, Misconfigured
-from diglot.model.imports import ImportCounts, ImportJob, ImportOptions
+from diglot.model.imports import FileWarning, ImportCounts, ImportJob, ImportOptions
+from diglot.plurals import count_of
 from diglot.service.archives.archive_file import is_archive
-from diglot.service.imports.dry_run import DryRun
+from diglot.service.imports.dry_run import LocalDryRun
 from diglot.service.imports.local import LocalImports
 from diglot.service.imports.run import ImportRun
 from diglot.setting_sources import load_settings
@@ -117,8 +119,8 @@ class _Import:
         """Import the file; return the exit code."""
         job, continues = await self._imports.find_or_begin(self._workspace, self._file, self._name, options)
         if continues:
-            rows = job.progress.counts.rows
-            click.echo(f"continuing an import that was stopped after {rows:,} rows", err=True)
+            rows = count_of(job.progress.counts.rows, "row")
+            click.echo(f"continuing an import that was stopped after {rows}", err=True)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop)
         with Progress("checked") as checked, Progress("imported") as imported:
             job = await self._imports.run(
@@ -134,13 +136,14 @@ class _Import:
         if job.status == "failed":
             raise InvalidInput.at((), f"{self._name} is not imported: {job.error}")
         if job.status == "cancelled":
-            click.echo(f"The import was cancelled after {counts.rows:,} rows.", err=True)
+            click.echo(f"The import was cancelled after {count_of(counts.rows, 'row')}.", err=True)
             return 1
         if job.status != "done":
-            click.echo(f"Stopped after {counts.rows:,} rows. The same command continues.", err=True)
+            click.echo(f"Stopped after {count_of(counts.rows, 'row')}. The same command continues.", err=True)
             return _STOPPED
-        click.echo(f"{self._name}: {counts.rows:,} rows")
+        click.echo(f"{self._name}: {count_of(counts.rows, 'row')}")
         _show_counts(counts, job.progress.custom_fields)
+        _show_warnings(list_warnings(job.progress))
         if rejects is not None and counts.refused:
             await self._write_rejects(job, rejects)
         return 0
@@ -206,10 +209,16 @@ def _show_counts(counts: ImportCounts, custom_fields: list[str]) -> None:
     click.echo(f"custom fields: {', '.join(custom_fields) or 'none'}")
 
 
-def _show_dry_run(name: str, run: DryRun) -> None:
-    click.echo(f"{name}: {run.counts.rows:,} rows, nothing is written")
-    _show_counts(run.counts, run.custom_fields)
-    for warning in run.warnings:
-        click.echo(f"warning: {warning}")
+def _show_warnings(warnings: list[FileWarning]) -> None:
+    for warning in warnings:
+        column = f"{warning.path}: " if warning.path else ""
+        click.echo(f"warning: {column}{warning.message}")
+
+
+def _show_dry_run(name: str, run: LocalDryRun) -> None:
+    dry_run = run.dry_run
+    click.echo(f"{name}: {count_of(dry_run.counts.rows, 'row')}, nothing is written")
+    _show_counts(dry_run.counts, run.custom_fields)
+    _show_warnings(list_warnings(run.to_progress()))
     for row in run.rejected:
         click.echo(f"row {row.row} would be refused: {row.reason}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from diglot.cli.options import database_options, resolve_database
+from diglot.plurals import count_of
 from diglot.storage import backups
 
 
@@ -21,6 +22,7 @@ def restore(file: Path, database: str | None, config: str | None) -> None:
     url = resolve_database(database, config)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     verified, kept = backups.restore(url, file, f".before-restore-{stamp}")
-    click.echo(f"The database has {verified.contact_count:,} contacts at revision {verified.revision} now.")
+    contacts = count_of(verified.contact_count, "contact")
+    click.echo(f"The database has {contacts} at revision {verified.revision} now.")
     if kept is not None:
         click.echo(f"The old one is {kept}: delete it when you do not need it any more.", err=True)

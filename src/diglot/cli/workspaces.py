@@ -14,6 +14,7 @@ from diglot.cli.options import (
     resolve_database,
     run_on_database,
 )
+from diglot.plurals import count_of
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.service.access.workspaces import Workspaces
 from diglot.service.archives.archives import Archives
@@ -22,7 +23,7 @@ from diglot.storage.sql.engine import Engine
 
 @click.group()
 def workspaces() -> None:
-    """List, rename and delete workspaces, set their time zones and passwords.
+    """List, rename, delete, export and import workspaces, set their time zones and passwords.
 
     A workspace is a tenant: it owns contacts, segments and keys, and cannot see those of others.
     `diglot keys create` creates one.
@@ -81,10 +82,8 @@ def export_workspace(name: str, file: Path, database: str | None, config: str | 
         manifest = run_on_database(
             url, lambda engine: Archives(engine.in_background(), progress.show).write(name, archive)
         )
-    click.echo(
-        f"{file} has {name} with {manifest.rows_of('contacts'):,} contacts, {manifest.rows:,} rows in all.",
-        err=True,
-    )
+    contacts, rows = count_of(manifest.rows_of("contacts"), "contact"), count_of(manifest.rows, "row")
+    click.echo(f"{file} has {name} with {contacts}, {rows} in all.", err=True)
 
 
 @workspaces.command("import")
@@ -114,9 +113,8 @@ def read_archive(file: Path, name: str | None, url: str) -> None:
             return created, manifest.rows_of("contacts")
 
         created, count = run_on_database(url, read)
-    click.echo(
-        f"{created} is there with {count:,} contacts. `diglot keys create` makes keys for it.", err=True
-    )
+    contacts = count_of(count, "contact")
+    click.echo(f"{created} is there with {contacts}. `diglot keys create` makes keys for it.", err=True)
     for finding in findings:
         click.echo(finding)
     if findings:
@@ -138,7 +136,7 @@ def delete(name: str, *, confirm: str | None, database: str | None, config: str 
         count = run_on_database(
             url, lambda engine: WorkspaceRemoval(engine.in_background(), progress.show).delete(name)
         )
-    click.echo(f"{name} is deleted, with {count:,} rows.", err=True)
+    click.echo(f"{name} is deleted, with {count_of(count, 'row')}.", err=True)
 
 
 @workspaces.command()

@@ -15,7 +15,8 @@ class ImportOptions(msgspec.Struct, frozen=True):
     """How a file is read, and what happens to its contacts.
 
     `mapping` and `preset` say what the columns are; `encoding` is the character set that the sender declares.
-    `tags` are added to every contact, and `status` is one that every contact is lowered to.
+    `tags` are added to every contact, and `status` is one that every contact is lowered to. A `dry_run` finds
+    out what would become of the rows, and writes no contact.
     """
 
     mapping: dict[str, str] = {}
@@ -24,6 +25,15 @@ class ImportOptions(msgspec.Struct, frozen=True):
     update_existing: bool = True
     tags: tuple[str, ...] = ()
     status: str | None = None
+    dry_run: bool = False
+
+
+class FileWarning(msgspec.Struct, frozen=True):
+    """Something about a file that is probably not meant: the column, empty for the whole file, and what."""
+
+    path: str
+    code: str
+    message: str
 
 
 class ImportCounts(msgspec.Struct):
@@ -52,7 +62,9 @@ class ImportProgress(msgspec.Struct):
 
     `total_rows` is known when it `is_checked`. `offset` is the number of bytes that are done, and `state` is
     what a reader needs to continue there, None at the beginning. `header` has the names of the columns;
-    `custom_fields` are those that are stored as custom fields.
+    `custom_fields` are those that are stored as custom fields. `warnings` are about the columns.
+    `refused_values` has the number of rejected rows for each column with a value that was the reason, and
+    `uncertain_rows` the number of rows that a dry run may count wrongly.
     """
 
     is_checked: bool = False
@@ -61,6 +73,9 @@ class ImportProgress(msgspec.Struct):
     state: str | None = None
     header: list[str] = []
     custom_fields: list[str] = []
+    warnings: list[FileWarning] = []
+    refused_values: dict[str, int] = {}
+    uncertain_rows: int = 0
     counts: ImportCounts = msgspec.field(default_factory=ImportCounts)
 
 

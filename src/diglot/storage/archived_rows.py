@@ -9,10 +9,11 @@ and leaves nothing for background work to do: some columns of its segments and w
 until the end.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import NoneType
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta
 from sqlalchemy import (
     BigInteger,
@@ -29,10 +30,12 @@ from sqlalchemy import (
     update,
 )
 
+from diglot.conditions import tree
 from diglot.conditions.fields import STATUSES
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
 from diglot.storage import bulk
+from diglot.storage.audience.segments import decode_deleted
 from diglot.storage.page_size import PageSize
 from diglot.storage.schema import (
     contacts,
@@ -83,6 +86,13 @@ _CHOICES: Final[Mapping[Column[Any], tuple[str, ...]]] = {
     contacts.c.status: STATUSES,
     segments.c.type: tuple(each.value for each in SegmentType),
 }
+# The decoders of texts that every read of their rows decodes: one that is no such JSON would be an error 500.
+_ENCODED: Final[Mapping[Column[Any], Callable[[str], object]]] = {
+    contacts.c.tags: msgspec.json.Decoder(list[str]).decode,
+    contacts.c.attributes: msgspec.json.Decoder(dict[str, Any]).decode,
+    segments.c.tree: tree.decode,
+    segments.c.invalid: decode_deleted,
+}
 
 
 def _list_tables() -> tuple[Table, ...]:
@@ -104,6 +114,7 @@ class ArchivedTable:
         self.row_type: Any = tuple[tuple(map(_type_of, columns))]  # type: ignore[misc]
         self.held = dict(HELD.get(table, {}))
         self._cleared = [place for place, column in enumerate(columns) if column in _CLEARED]
+        self._encoded = [(place, _ENCODED[one]) for place, one in enumerate(columns) if one in _ENCODED]
         self._booleans = [place for place, one in enumerate(columns) if isinstance(one.type, Boolean)]
         key = [column for column in table.primary_key.columns if column.name != "workspace"]
         self._key_places = {column.name: self.columns.index(column.name) for column in key}
@@ -141,6 +152,15 @@ class ArchivedTable:
         """Give inserted rows their own values in the columns that were held."""
         assert self._release is not None
         await self._release.execute(tenant, [self.to_mapping(row) for row in rows])
+
+    def check_texts(self, row: Sequence[Any]) -> None:
+        """Raise `ValueError` for a row with a text that is not the JSON that its column has."""
+        for place, decode in self._encoded:
+            if row[place] is not None:
+                try:
+                    decode(row[place])
+                except (msgspec.MsgspecError, RecursionError) as error:
+                    raise ValueError(f"{self.columns[place]}: {error}") from error
 
     def to_mapping(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return a row by the names of its columns."""

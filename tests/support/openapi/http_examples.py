@@ -46,6 +46,7 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult
     )
     body: Any = documents.read_body(answer.headers, answer.content)
     result = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
+    result = result or _contradicted_error(body)
     for name, value in step.headers_out.items():
         result = result or difference(value, answer.headers.get(name), f"header {name}")
     for name, path in step.keep.items():
@@ -53,6 +54,18 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult
             kept[name] = pick(body, path)
     result = result or _undocumented(step, answer)
     return StepResult(step, answer, None if result is None else f"{step.name}: {result}")
+
+
+def _contradicted_error(body: Any) -> str | None:
+    """Describe an `error` that does not end with the first fault of its `details`, if a body has both."""
+    details = body.get("details") if isinstance(body, dict) else None
+    if not isinstance(details, dict) or "fieldErrors" not in details:
+        return None
+    field = [(key, texts[0]) for key, texts in details["fieldErrors"].items()][:1]
+    # The text of a fault inside a field begins with the rest of its path.
+    faults = [f"{key}{sign}{text}" for key, text in field for sign in (": ", ".")]
+    expected = [f"Validation failed: {fault}" for fault in (*faults, *details["formErrors"][:1])]
+    return None if body["error"] in expected else f"error: {body['error']!r} is not one of {expected}"
 
 
 def _undocumented(step: Step, answer: httpx.Response) -> str | None:

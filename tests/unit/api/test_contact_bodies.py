@@ -87,3 +87,11 @@ def test_the_tags_of_all_places_together_have_a_limit() -> None:
     body = msgspec.json.encode({"contacts": [], "tags": tags[1]})
     with pytest.raises(InvalidInput, match="tags: Array must contain at most 50 element"):
         read_import(RawImport(body, "application/json", "application/json", query), UTC)
+
+
+def test_an_opt_out_that_cannot_be_read_is_refused() -> None:
+    """A contact that may have opted out would be subscribed otherwise; other unknown members are not read."""
+    assert faults_of(b'{"email": "a@example.com", "unsubscribed": 1e999, "plan": 1e999}') == [
+        ("unsubscribed", "Number is out of range")
+    ]
+    assert read(b'{"email": "a@example.com", "unsubscribed": [1], "plan": 1e999}').lowered == "unsubscribed"

@@ -71,6 +71,10 @@ class UploadQuery(msgspec.Struct, frozen=True):
     skip_existing: Annotated[bool, Meta(description="Leave contacts that exist as they are.")] | UnsetType = (
         UNSET
     )
+    dry_run: (
+        Annotated[bool, Meta(description="Find out what would become of the rows, and write no contact.")]
+        | UnsetType
+    ) = UNSET
     name: (
         Annotated[
             str, Meta(max_length=MAX_NAME, description="A name for the import; by default that of the file.")
@@ -107,6 +111,7 @@ def read_options(query: UploadQuery) -> ImportOptions:
         "encoding": query.encoding,
         "tags": UNSET if query.tags is UNSET else tuple(split_tags(query.tags)),
         "status": query.status,
+        "dry_run": query.dry_run,
         "update_existing": UNSET if query.skip_existing is UNSET else not query.skip_existing,
     }
     return ImportOptions(**{name: value for name, value in given.items() if value is not UNSET})

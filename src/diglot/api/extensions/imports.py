@@ -16,6 +16,8 @@ from diglot.api.imports.contact_file import LOWERING, check_import_options
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.reject_file import RejectFile
 from diglot.api.imports.upload import open_upload
+from diglot.api.imports.warnings.codes import ImportWarnings, show_warnings
+from diglot.api.imports.warnings.values import list_warnings
 from diglot.api.input.headers import find_header
 from diglot.api.input.request_body import check_headers, iterate_bytes, media_type
 from diglot.api.operation import MEBIBYTE, Operation
@@ -134,22 +136,22 @@ class _Answer:
             check_import_options(options)
         name = (upload.name or "")[:MAX_NAME] if query.name is UNSET else query.name
         job = await call.services.imports.upload(call.caller, name, options, upload.content)
-        return self._answer(job)
+        return self._answer(call, job)
 
     async def list_page(self, call: Call) -> msgspec.Struct:
         query = call.read_query(ImportsQuery)
         window = Window(query.offset, query.limit)
         found, total = await call.services.imports.list_page(call.caller, window)
         pagination = self._pagination(total=total, limit=query.limit, offset=query.offset)
-        data = list(map(self._show, found))
+        data = [self._show(call, job) for job in found]
         return self.many(**self._form.envelope, data=data, pagination=pagination)
 
     async def get(self, call: Call) -> msgspec.Struct:
-        return self._answer(await self._find(call))
+        return self._answer(call, await self._find(call))
 
     async def cancel(self, call: Call) -> msgspec.Struct:
         id_ = parse_id(call.path_parameters["import_id"])
-        return self._answer(await call.services.imports.cancel(call.caller, id_))
+        return self._answer(call, await call.services.imports.cancel(call.caller, id_))
 
     async def get_rejects(self, call: Call) -> StreamedFile:
         job = await self._find(call)
@@ -158,10 +160,10 @@ class _Answer:
     async def _find(self, call: Call) -> ImportJob:
         return await call.services.imports.get(call.caller, parse_id(call.path_parameters["import_id"]))
 
-    def _answer(self, job: ImportJob) -> msgspec.Struct:
-        return self.one(**self._form.envelope, data=self._show(job))
+    def _answer(self, call: Call, job: ImportJob) -> msgspec.Struct:
+        return self.one(**self._form.envelope, data=self._show(call, job))
 
-    def _show(self, job: ImportJob) -> msgspec.Struct:
+    def _show(self, call: Call, job: ImportJob) -> msgspec.Struct:
         progress, format_time = job.progress, self._form.format_time
         return self._data(
             id=job.id,
@@ -170,10 +172,12 @@ class _Answer:
             size=job.size,
             total_rows=progress.total_rows if progress.is_checked else None,
             **{name: getattr(progress.counts, name) for name in _COUNTS},
+            dry_run=job.options.dry_run,
             custom_fields=progress.custom_fields,
             error=job.error,
             created_at=format_time(job.created_at),
             updated_at=format_time(job.updated_at),
+            warnings=UNSET if call.services.strict else show_warnings(list_warnings(progress)),
         )
 
 
@@ -193,7 +197,8 @@ def _define_import(form: ExtensionFormat) -> type[msgspec.Struct]:
         "An import of a file, with the numbers of its rows by what became of them.\n\n`rows` are done, of "
         "`total_rows`, which is null until the file is checked. `unsubscribed` counts rows that gave "
         "their contact another status than `subscribed`. `custom_fields` are the columns that are stored as "
-        "custom fields. `error` says why a file was refused.",
+        "custom fields. `error` says why a file was refused.\n\nA `dry_run` writes no contact, and counts "
+        "what an import would do. One that is interrupted begins anew, so its counts may go back to 0.",
         [
             ("id", Uuid),
             ("status", Annotated[str, schema_ref("FileImportStatus")]),
@@ -201,9 +206,11 @@ def _define_import(form: ExtensionFormat) -> type[msgspec.Struct]:
             ("size", Count),
             ("total_rows", Count | None),
             *((name, Count) for name in _COUNTS),
+            ("dry_run", bool),
             ("custom_fields", list[str]),
             ("error", str | None),
             ("created_at", form.time),
             ("updated_at", form.time),
+            ("warnings", ImportWarnings, UNSET),
         ],
     )

@@ -17,6 +17,8 @@ from diglot.api.imports.columns import (
 from diglot.api.imports.delimited_text import Position, RecordReader, TextFormat
 from diglot.api.imports.encodings import find_declared
 from diglot.api.imports.rows import RowReader
+from diglot.api.imports.warnings.columns import warn_of_columns
+from diglot.api.imports.warnings.values import UnreadValues
 from diglot.api.input.contact_values import read_tags
 from diglot.api.input.contacts import LocalTime
 from diglot.conditions.addresses import normalize_address, strip_format_characters
@@ -24,7 +26,7 @@ from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
 from diglot.errors import Fault, InvalidInput, MalformedRequest
 from diglot.model.contacts import ContactChange
-from diglot.model.imports import ImportOptions
+from diglot.model.imports import FileWarning, ImportOptions
 from diglot.service.imports.contact_files import FileRow
 
 LOWERING: Final = STATUSES[1:]
@@ -72,6 +74,7 @@ class DelimitedContacts:
 
     def __init__(self, options: ImportOptions, time: LocalTime, state: _State | None) -> None:
         self._options = options
+        self._column_options = ColumnOptions(options.mapping, options.preset)
         self._time = time
         self._tags = tuple(options.tags)
         self._columns: list[Column] | None = None
@@ -89,12 +92,14 @@ class DelimitedContacts:
         return [] if self._columns is None else list_custom_fields(self._columns)
 
     @property
-    def warnings(self) -> list[str]:
-        """What is unusual in the header."""
-        columns = self._columns or ()
-        if self._options.status is not None or any(map(_concerns_status, columns)):
+    def warnings(self) -> list[FileWarning]:
+        """What is probably not meant in the header and in the values that were checked."""
+        if self._columns is None:
             return []
-        return ["no column says who opted out, so every new contact becomes subscribed"]
+        found = warn_of_columns(self._columns, self._column_options)
+        if self._options.status is not None:
+            found = [one for one in found if one.code != "no_opt_outs"]
+        return [*found, *self._unread_values.list_warnings()]
 
     @property
     def header(self) -> list[str]:
@@ -114,6 +119,7 @@ class DelimitedContacts:
         for number, cells in self._records.read():
             count += 1
             self._rows.check_opt_outs(number, cells)
+            self._unread_values.count(cells)
         if self._is_final and self._rows.opt_outs.faults:
             raise InvalidInput(self._rows.opt_outs.faults)
         return count
@@ -123,10 +129,10 @@ class DelimitedContacts:
         if not self._read_header():
             return
         for number, cells in self._records.read():
-            change, reason = self._read_row(number, cells)
+            change, reason, column = self._read_row(number, cells)
             position = self._records.position
             email = self._find_email(cells) if change is None else change.email
-            yield FileRow(number, position.offset, position.line, cells, email, change, reason)
+            yield FileRow(number, position.offset, position.line, cells, email, change, reason, column)
 
     def state_after(self, row: FileRow) -> str:
         """Return what another reader needs to continue after a row."""
@@ -134,16 +140,17 @@ class DelimitedContacts:
         state = _State(self._records.text_format, position, self._header, self._header_row)
         return _encode(state).decode()
 
-    def _read_row(self, number: int, cells: list[str]) -> tuple[ContactChange | None, str]:
-        """Return the change of a row, or None and why the row is rejected."""
+    def _read_row(self, number: int, cells: list[str]) -> tuple[ContactChange | None, str, str]:
+        """Return the change of a row, or None, why the row is rejected, and the column if it is for one."""
         try:
             row = self._rows.read(number, cells)
             lowered = stricter(row.lowered, self._options.status)
-            return row.values.to_change(self._time, added_tags=self._tags, lowered=lowered), ""
+            return row.values.to_change(self._time, added_tags=self._tags, lowered=lowered), "", ""
         except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, fault.path))
-            return None, f"{where}: {fault.message}" if where else fault.message
+            reason = f"{where}: {fault.message}" if where else fault.message
+            return None, reason, str(fault.path[0]) if where else ""
 
     def _find_email(self, cells: list[str]) -> str:
         place = self._email_place
@@ -161,12 +168,7 @@ class DelimitedContacts:
         return True
 
     def _set_header(self, header: list[str], row: int) -> None:
-        columns = read_header(header, row, ColumnOptions(self._options.mapping, self._options.preset))
+        columns = read_header(header, row, self._column_options)
         self._columns, self._header, self._header_row = columns, header, row
-        self._rows = RowReader(columns)
+        self._rows, self._unread_values = RowReader(columns), UnreadValues(columns)
         self._email_place = [(one.role, one.key) for one in columns].index((ColumnRole.FIELD, "email"))
-
-
-def _concerns_status(column: Column) -> bool:
-    is_status = column.role is ColumnRole.FIELD and column.key in ("status", "subscribed")
-    return is_status or column.opt_out is not None

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.api.imports.columns import list_custom_fields, read_header
+from diglot.api.imports.columns import NO_OPTIONS, list_custom_fields, read_header
 from diglot.api.imports.delimited_text import Record, RecordReader
 from diglot.api.imports.encodings import find_declared
 from diglot.api.imports.rows import FileRow, RowReader
+from diglot.api.imports.warnings.columns import warn_of_columns
+from diglot.api.imports.warnings.values import UnreadValues
 from diglot.errors import ContentTooLarge, InvalidInput, Path
+from diglot.model.imports import FileWarning
 
 # A longer step would hold up all other threads.
 _PIECE_BYTES: Final = 262_144
@@ -21,10 +24,11 @@ InputRow = tuple[Path, FileRow | InvalidInput]
 
 @dataclass(frozen=True, slots=True)
 class InputTable:
-    """The contacts of an import, and the names of the columns that are stored as custom fields."""
+    """The contacts of an import, the names of the columns that are stored as custom fields, and warnings."""
 
     rows: list[InputRow]
     custom_columns: list[str] = field(default_factory=list)
+    warnings: list[FileWarning] = field(default_factory=list)
 
 
 def read_file(body: bytes, limit: int, charset: str | None = None) -> InputTable:
@@ -38,18 +42,20 @@ def read_file(body: bytes, limit: int, charset: str | None = None) -> InputTable
     records = _iterate_records(body, charset, ROWS_PER_CONTACT * limit)
     number, header = next(records, (1, []))
     columns = read_header(header, number)
-    reader = RowReader(columns)
+    reader, unread_values = RowReader(columns), UnreadValues(columns)
     rows: list[InputRow] = []
     for number, cells in records:
         if len(rows) == limit:
             raise ContentTooLarge(limit, "contacts")
+        unread_values.count(cells)
         try:
             rows.append((("rows", number), reader.read(number, cells)))
         except InvalidInput as invalid:
             rows.append((("rows", number), invalid))
     if reader.opt_outs.faults:
         raise InvalidInput(reader.opt_outs.faults)
-    return InputTable(rows, list_custom_fields(columns))
+    warnings = [*warn_of_columns(columns, NO_OPTIONS), *unread_values.list_warnings()]
+    return InputTable(rows, list_custom_fields(columns), warnings)
 
 
 def _iterate_records(body: bytes, charset: str | None, limit: int) -> Iterator[Record]:

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.api.input import request_body
+from diglot.api.input import beside_fields, request_body
+from diglot.api.input.beside_fields import NOTHING, BesideFields
 from diglot.api.input.struct_plans import FieldPlan, plan_struct
 from diglot.api.input.value_readers import Given, ReadValue
 from diglot.clock import FUTURE_FAULT, is_in_future
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.dates import ParsedDate
+from diglot.conditions.fields import stricter
 from diglot.conditions.operands import wrong_type_error
 from diglot.errors import Fault, InvalidInput
 from diglot.model.contacts import SUBSCRIBED, ContactChange
@@ -35,7 +37,7 @@ class LocalTime:
 class ContactValues(msgspec.Struct, frozen=True, gc=False):
     """The valid values of a contact by field name; dates are parsed, but not in a time zone yet.
 
-    `given` are the members that they were read from.
+    `given` are the members that they were read from, and `beside` is what others say.
     """
 
     fields: dict[str, Any]
@@ -43,11 +45,13 @@ class ContactValues(msgspec.Struct, frozen=True, gc=False):
     subscribed: bool | None = None
     lists_to_join: tuple[str, ...] = ()
     given: dict[str, Given] = {}
+    beside: BesideFields = NOTHING
 
     @property
     def is_empty(self) -> bool:
         """Tell whether no field of a contact was given."""
-        return not (self.fields or self.attributes or self.lists_to_join) and self.subscribed is None
+        is_silent = self.subscribed is None and self.beside.lowered is None
+        return is_silent and not (self.fields or self.attributes or self.lists_to_join)
 
     def to_change(
         self, time: LocalTime, *, added_tags: tuple[str, ...] = (), lowered: str | None = None
@@ -57,7 +61,11 @@ class ContactValues(msgspec.Struct, frozen=True, gc=False):
         Raise `InvalidInput` for instants in the future.
         """
         values = dict(self.fields)
-        faults: list[Fault] = []
+        faults = [
+            Fault((key,), FUTURE_FAULT)
+            for key, created in self.beside.created.items()
+            if is_in_future(created.to_instant(time.zone), time.now)
+        ]
         for name, value in self.fields.items():
             if type(value) is ParsedDate:
                 values[name] = instant = value.to_instant(time.zone)
@@ -69,6 +77,7 @@ class ContactValues(msgspec.Struct, frozen=True, gc=False):
             sent: str = values[_EMAIL_KEY]
             values[_EMAIL_KEY] = email = normalize_address(sent)
             values["email_as_sent"] = None if sent == email else sent
+        lowered = stricter(lowered, self.beside.lowered)
         return ContactChange(
             values, self.attributes, self.subscribed, self.lists_to_join, added_tags, lowered
         )
@@ -110,7 +119,9 @@ class ContactReader:
                     unread.append(plan.name)
         given = self._collect(decoded, faults)
         self._require([name for name in (*self._required, *required) if name not in unread], given, faults)
-        return self._read_values(given, faults).to_change(time)
+        unknown = {key: members[key] for key in self.list_unknown(members)}
+        beside = beside_fields.read_members(beside_fields.decode_members(unknown, faults), faults)
+        return self._read_values(given, faults, beside).to_change(time)
 
     def read_object(self, members: Any, refused: Mapping[str, str] = MappingProxyType({})) -> ContactValues:
         """Return the values of a decoded object; raise `OperandError` or `InvalidInput` with all faults.
@@ -122,7 +133,8 @@ class ContactReader:
         faults = [Fault((key,), message) for key, message in refused.items() if key in members]
         given = self._collect(members, faults)
         self._require(self._required, given, faults)
-        return self._read_values(given, faults)
+        unknown = {key: members[key] for key in self.list_unknown(members)}
+        return self._read_values(given, faults, beside_fields.read_members(unknown, faults))
 
     def collect(self, members: Mapping[str, Any]) -> dict[str, Given]:
         """Return the known members by field name, unread; raise `InvalidInput` if two spellings differ."""
@@ -131,6 +143,10 @@ class ContactReader:
         if faults:
             raise InvalidInput(faults)
         return given
+
+    def list_unknown(self, members: Iterable[str]) -> list[str]:
+        """Return those of the members that no field has as its property."""
+        return [key for key in members if key not in self._by_key]
 
     def read_fields(self, given: Mapping[str, Given]) -> ContactValues:
         """Return the values of fields by name; raise `InvalidInput` with all faults."""
@@ -163,7 +179,9 @@ class ContactReader:
     def _require(self, names: Iterable[str], given: Mapping[str, Given], faults: list[Fault]) -> None:
         faults += [Fault((self._plans[name].keys[0],), "Required") for name in names if name not in given]
 
-    def _read_values(self, given: Mapping[str, Given], faults: list[Fault]) -> ContactValues:
+    def _read_values(
+        self, given: Mapping[str, Given], faults: list[Fault], beside: BesideFields = NOTHING
+    ) -> ContactValues:
         values: dict[str, Any] = {}
         for name, one in given.items():
             if name not in self._last:
@@ -182,7 +200,7 @@ class ContactReader:
             subscribed = None
         if faults:
             raise InvalidInput(faults)
-        return ContactValues(values, attributes, subscribed, joined, dict(given))
+        return ContactValues(values, attributes, subscribed, joined, dict(given), beside)
 
     def _read_attributes(
         self, merged: dict[str, Any], given: Mapping[str, Given], container: str, faults: list[Fault]

@@ -37,6 +37,9 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "FileImport.refused": "Rows that were not imported.",
     "FileImport.unsubscribed": "Contacts to which this import gave another status than `subscribed`.",
     "FileImport.custom_fields": "The columns that are stored as custom fields.",
+    "FileImport.dry_run": "Whether it is a dry run, which writes no contact.",
+    "FileImport.warnings": "What is probably not meant in the file; empty if nothing. A warning changes "
+    "nothing.",
     "FileImport.error": "Why the file was refused; null if it was not.",
     "ImportFile.file": "A file of comma-separated values; its first row names the columns.",
     "FileImportsPagination.total": "The number of imports.",
@@ -121,6 +124,8 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "ImportAnswer.errors": "One line for each contact that was rejected.",
     "ImportAnswer.custom_field_columns": "The columns of a file that are stored as custom fields, because no "
     "field has their name.",
+    "ImportAnswer.warnings": "What is probably not meant in the import; empty if nothing. A warning changes "
+    "nothing.",
     "ImportSummary.errors": "The number of contacts that were rejected.",
     "failed": "The number of contacts that were rejected.",
     "ImportBody.tags": "Tags to add to every contact of the import, in addition to its own.",

@@ -20,6 +20,17 @@ def column_of(name: str) -> OptOutColumn | None:
     return _column_of(name) if len(name) <= LONGEST_NAME else None
 
 
+def names_a_status(name: str, column: OptOutColumn) -> bool:
+    """Tell whether an unknown value of a column may be the status of somebody who opted out.
+
+    An unknown value of any other column refuses the file, or is a link, a number or a campaign.
+    """
+    words = frozenset(_spaced(_without_lookalikes(name)).split())
+    return column.reading is Reading.HINT_NO or (
+        column.reading is Reading.HINT and bool(words & words_of.STATUS_WORDS)
+    )
+
+
 @lru_cache(maxsize=4096)
 def _column_of(name: str) -> OptOutColumn | None:
     name = _without_lookalikes(name)

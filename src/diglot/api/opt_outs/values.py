@@ -13,6 +13,7 @@ _HINTS: Final = frozenset({Reading.HINT, Reading.HINT_NO, Reading.HINT_YES})
 _SAYS_NOTHING_STATED: Final = (
     words_of.SAYS_NOTHING | words_of.YES | words_of.OPTED_IN | words_of.CONSENTED | words_of.STATED_OTHERWISE
 )
+_SIGNS: Final = words_of.YES_SIGNS | words_of.NO_SIGNS
 _FIRST_EPOCH: Final = 10**8
 _FIRST_DAY: Final = 19_000_101
 _LAST_DAY: Final = 21_001_231
@@ -35,6 +36,18 @@ def status_of(column: OptOutColumn, value: Any) -> str | None:
             lowered = stricter(lowered, _scalar_status(column, element))
         return lowered
     return _scalar_status(column, value)
+
+
+def is_understood(column: OptOutColumn, written: str) -> bool:
+    """Tell whether a value is a known word of a column whose other values are ignored."""
+    word = _word(written)
+    return (
+        status_of(column, written) is not None
+        or word in _SAYS_NOTHING_STATED
+        or word in words_of.NO
+        or written in _SIGNS
+        or text.parse_number(written) in (0, 1)
+    )
 
 
 def _scalar_status(column: OptOutColumn, value: Any) -> str | None:

@@ -180,6 +180,7 @@ class ArchiveReader:
                 row = decode(line)
                 if _ESCAPED_NUL in line:
                     _require_no_nul(row)
+                table.check_texts(row)
                 part.append(row)
                 size += len(line)
                 if len(part) >= ROWS_PER_PART or size >= BYTES_PER_PART:

@@ -9,7 +9,7 @@ import msgspec
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import dates
-from diglot.conditions.addresses import normalize_address
+from diglot.conditions.addresses import list_stored_forms, normalize_address
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -40,9 +40,9 @@ _INTERNAL: Final = frozenset({"workspace", "pk", "number", "delivery", "webhook"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was erased: whether there was a contact, and the deleted deliveries and kept responses."""
+    """What was erased: the numbers of contacts with the address, of deliveries and of kept responses."""
 
-    had_contact: bool
+    contacts: int
     deliveries: int
     responses: int
 
@@ -66,8 +66,9 @@ class PersonalData:
     async def erase(self, workspace: str, email: str) -> Erasure:
         """Delete a contact and what deliveries, kept responses and imports hold of it; raise `NotFound`.
 
-        It works for a contact that was deleted before. The history keeps its id until it expires, so that a
-        mirror learns that the member left.
+        Two contacts that have the address in its two forms are both deleted. It works for a contact that was
+        deleted before. The history keeps its id until it expires, so that a mirror learns that the member
+        left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
         work = partial(_erase, email=normalize_address(email))
@@ -81,37 +82,33 @@ async def _find_workspace(transaction: Transaction, name: str) -> int:
     return workspace.number
 
 
-async def _find_person(tenant: Tenant, email: str) -> tuple[Person, Contact | None]:
-    contact = await queries.find_contact_by_email(tenant, email)
-    ids = await mentions.find_ids(tenant, email)
-    if contact is None:
-        return Person(email, ids), None
-    return Person(email, ids | {contact.id}, contact.shown_email), contact
+async def _find_person(tenant: Tenant, email: str) -> tuple[Person, list[Contact]]:
+    """Return a person and the contacts that have the address: two if an earlier version made both."""
+    forms = list_stored_forms(email)
+    found = await queries.find_contacts_by_stored_email(tenant, forms)
+    contacts = [found[form] for form in forms if form in found]
+    ids = await mentions.find_ids(tenant, email) | {contact.id for contact in contacts}
+    return Person(email, ids, frozenset(contact.shown_email for contact in contacts)), contacts
 
 
 async def _erase(unit: WriteUnit, email: str) -> Erasure:
-    person, contact = await _find_person(unit, email)
-    if contact is not None:
-        await contact_writes.delete_contacts(unit, [contact])
+    person, contacts = await _find_person(unit, email)
+    if contacts:
+        await contact_writes.delete_contacts(unit, contacts)
         # The deletion itself tells webhooks.
         await unit.flush()
     await rejects.delete_of_person(unit, email)
-    return Erasure(contact is not None, *await mentions.delete_mentions(unit, person))
+    return Erasure(len(contacts), *await mentions.delete_mentions(unit, person))
 
 
 async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
-    person, contact = await _find_person(tenant, email)
+    person, contacts = await _find_person(tenant, email)
     state = await workspaces.load_state(tenant)
-    keys = {*await mentions.find_deleted_keys(tenant, person.ids)}
+    keys = {*await mentions.find_deleted_keys(tenant, person.ids), *(contact.pk for contact in contacts)}
+    described = [await _describe(tenant, contact, now, state) for contact in contacts]
     exported: dict[str, Any] = {"email": email, "contact": None, "lists": [], "segments": [], "events": []}
-    if contact is not None:
-        keys.add(contact.pk)
-        exported |= {
-            "contact": _shown(msgspec.structs.asdict(contact) | {"email": contact.shown_email}),
-            "lists": await _list_lists(tenant, contact, now, state),
-            "segments": await _list_segments(tenant, contact, now, state),
-            "events": [_shown(row) for row in await mentions.load_events(tenant, contact.pk)],
-        }
+    exported |= described[0] if described else {}
+    exported["other_contacts"] = described[1:]
     mentioned = person.mention()
     return exported | {
         "membership_changes": await _list_changes(tenant, keys, state),
@@ -123,6 +120,15 @@ async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
         "kept_responses": [
             _only_of(_shown(row), mentioned) async for row in mentions.iterate_responses(tenant, person)
         ],
+    }
+
+
+async def _describe(tenant: Tenant, contact: Contact, now: int, state: WorkspaceState) -> dict[str, Any]:
+    return {
+        "contact": _shown(msgspec.structs.asdict(contact) | {"email": contact.shown_email}),
+        "lists": await _list_lists(tenant, contact, now, state),
+        "segments": await _list_segments(tenant, contact, now, state),
+        "events": [_shown(row) for row in await mentions.load_events(tenant, contact.pk)],
     }
 
 

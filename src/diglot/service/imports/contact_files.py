@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.model.contacts import ContactChange
-from diglot.model.imports import ImportOptions, RejectedRow
+from diglot.model.imports import FileWarning, ImportOptions, RejectedRow
 
 
 class FileRow(msgspec.Struct, frozen=True, gc=False):
     """A row of a file: the change that it means, None if it is rejected.
 
-    `offset` and `line` are the position after it. `email` is the address as `RejectedRow` has it.
+    `offset` and `line` are the position after it. `email` is the address as `RejectedRow` has it. `column` is
+    the one that the row is rejected for, empty if it is about the whole row.
     """
 
     number: int
@@ -26,6 +27,7 @@ class FileRow(msgspec.Struct, frozen=True, gc=False):
     email: str
     change: ContactChange | None
     reason: str = ""
+    column: str = ""
 
     def to_rejected(self, reason: str) -> RejectedRow:
         """Return the row as one that is rejected."""
@@ -42,7 +44,7 @@ class ContactFile(Protocol):
     def custom_fields(self) -> list[str]: ...
 
     @property
-    def warnings(self) -> list[str]: ...
+    def warnings(self) -> list[FileWarning]: ...
 
     @property
     def header(self) -> list[str]: ...

@@ -12,8 +12,9 @@ from diglot.clock import Clock, system_clock
 from diglot.errors import NotFound
 from diglot.model.ids import new_id
 from diglot.model.imports import ACTIVE, ImportJob, ImportOptions, ImportProgress, RejectedRow
+from diglot.service.contacts.import_batch import ImportRules
 from diglot.service.imports.contact_files import OpenContactFile
-from diglot.service.imports.dry_run import DryRun
+from diglot.service.imports.dry_run import DryRun, LocalDryRun
 from diglot.service.imports.run import ImportRun, StaleError
 from diglot.service.imports.sources import LocalFile
 from diglot.storage import workspaces
@@ -77,11 +78,12 @@ class LocalImports:
             show(run)
         return run.job
 
-    async def dry_run(self, workspace: int, file: BinaryIO, options: ImportOptions) -> DryRun:
+    async def dry_run(self, workspace: int, file: BinaryIO, options: ImportOptions) -> LocalDryRun:
         """Return what an import of a file would do; nothing is written."""
         _, size = _identify(file, options)
-        run = DryRun(self.engine, workspace, LocalFile(file), size, self.open_file, self.max_contacts)
-        await run.run(options, self.clock)
+        rules = ImportRules(options.update_existing, self.max_contacts)
+        run = LocalDryRun(LocalFile(file), size, DryRun(self.engine, workspace, self.clock, rules))
+        await run.run(options, self.open_file)
         return run
 
     async def iterate_rejects(self, workspace: int, job: ImportJob) -> AsyncIterator[list[RejectedRow]]:

@@ -3,6 +3,9 @@
 Each part is a write unit, which also stores how far the job is, so a job that stops at any point continues
 after its last part. Rows are read and checked before the lock is taken. Two processes may run one job: a part
 that does not begin where the stored progress ends writes nothing.
+
+A dry run is read to its end in the same way and writes no contact. What earlier rows would leave is only in
+the memory of its process, so one that is interrupted begins anew.
 """
 
 import time
@@ -18,9 +21,18 @@ import msgspec
 from diglot.clock import Clock
 from diglot.errors import InvalidInput, MalformedRequest
 from diglot.model.contacts import ContactChange
-from diglot.model.imports import ACTIVE, ImportJob, ImportProgress, ImportStatus
+from diglot.model.imports import (
+    ACTIVE,
+    ENDED,
+    ImportCounts,
+    ImportJob,
+    ImportProgress,
+    ImportStatus,
+    RejectedRow,
+)
 from diglot.service.contacts.import_batch import ImportRules, import_batch
 from diglot.service.imports.contact_files import ByteSource, ContactFile, FileRow, OpenContactFile
+from diglot.service.imports.dry_run import DryRun, count_refused_values
 from diglot.service.parts import PartSize, seconds_for
 from diglot.storage import workspaces
 from diglot.storage.imports import chunks, jobs, rejects
@@ -56,6 +68,7 @@ class ImportRun:
     _checked_rows: int = 0
     _rows: deque[FileRow] = field(default_factory=deque)
     _size: PartSize = field(default_factory=PartSize)
+    _dry_run: DryRun | None = None
 
     @property
     def done_bytes(self) -> int:
@@ -73,6 +86,8 @@ class ImportRun:
         try:
             if not self.job.progress.is_checked:
                 await self._check()
+            elif self.job.options.dry_run:
+                await self._try_rows()
             else:
                 await self._import_part()
         except InvalidInput as invalid:
@@ -84,10 +99,12 @@ class ImportRun:
         """Check the file for a while; at its end note how many rows it has."""
         if self.job.status == "waiting":
             await self._store(replace(self.job, status="running"))
-        file, began = await self._open(), time.monotonic()
-        while not self._is_final and time.monotonic() - began < _CHECK_SECONDS:
+        file, until = await self._open(), time.monotonic() + _CHECK_SECONDS
+        is_over = False
+        while not self._is_final and not is_over:
             await self._feed(file)
             self._checked_rows += await self.engine.run_off_loop(file.check)
+            is_over = time.monotonic() >= until
         if not self._is_final:
             await self._require_current()
             return
@@ -96,9 +113,41 @@ class ImportRun:
             total_rows=self._checked_rows,
             header=file.header,
             custom_fields=file.custom_fields,
+            warnings=file.warnings,
         )
         self._file = None
         await self._store(replace(self.job, progress=progress))
+
+    async def _try_rows(self) -> None:
+        """Find out for a while what the next rows of a dry run would do."""
+        dry_run = self._dry_run or await self._begin_dry_run()
+        file, until = await self._open(), time.monotonic() + _CHECK_SECONDS
+        rejected: list[RejectedRow] = []
+        is_over = False
+        while not self._is_final and not is_over:
+            await self._feed(file)
+            rows = await self.engine.run_off_loop(lambda: list(file.read()))
+            rejected += await dry_run.apply(rows)
+            is_over = time.monotonic() >= until
+        progress = msgspec.structs.replace(
+            self.job.progress,
+            offset=self._fed,
+            counts=msgspec.structs.replace(dry_run.counts),
+            refused_values=dict(dry_run.refused_values),
+            uncertain_rows=dry_run.uncertain_rows,
+        )
+        status: ImportStatus = "done" if self._is_final else "running"
+        await self._store(replace(self.job, status=status, progress=progress), rejected)
+
+    async def _begin_dry_run(self) -> DryRun:
+        """Forget what another process has found out, and begin with the first row."""
+        progress = msgspec.structs.replace(
+            self.job.progress, offset=0, counts=ImportCounts(), refused_values={}, uncertain_rows=0
+        )
+        await self._store(replace(self.job, progress=progress), begins_anew=True)
+        rules = ImportRules(self.job.options.update_existing, self.max_contacts)
+        self._file, self._dry_run = None, DryRun(self.engine, self.workspace, self.clock, rules)
+        return self._dry_run
 
     async def _import_part(self) -> None:
         file = await self._open()
@@ -111,13 +160,13 @@ class ImportRun:
             self.workspace, self.clock, partial(self._write_part, file, part), MOVES_MEMBERS
         )
         self.job = await self.engine.write(work, workspace=self.workspace)
-        for _ in part:
+        while self._rows and self._rows[0].offset <= self.job.progress.offset:
             self._rows.popleft()
 
     async def _write_part(self, file: ContactFile, part: Sequence[FileRow], unit: WriteUnit) -> ImportJob:
         began = time.perf_counter()
         await self._require_same(unit)
-        self._size.begin(unit.row.segments_version)
+        part = part[: self._size.begin(unit.row.segments_version)]
         progress = msgspec.convert(msgspec.to_builtins(self.job.progress), ImportProgress)
         if part:
             unit.share = len(part) / max(progress.total_rows, 1)
@@ -145,6 +194,7 @@ class ImportRun:
         refused = [row.to_rejected(row.reason) for row in part if row.change is None]
         progress.counts.rows += len(refused)
         progress.counts.refused += len(refused)
+        count_refused_values(progress.refused_values, part)
         refused += [rows[place].to_rejected(reason) for place, reason in batch.rejected]
         await rejects.insert_rows(unit, self.job.number, sorted(refused, key=lambda row: row.row))
 
@@ -170,13 +220,18 @@ class ImportRun:
         self._is_final = self._fed >= self.job.size
         file.feed(data, is_final=self._is_final)
 
-    async def _store(self, job: ImportJob) -> None:
-        """Store a job that no row was imported for."""
+    async def _store(
+        self, job: ImportJob, rejected: Sequence[RejectedRow] = (), *, begins_anew: bool = False
+    ) -> None:
+        """Store a job that no row was imported for, and rows that a dry run rejects."""
 
         async def store(unit: WriteUnit) -> ImportJob:
             await self._require_same(unit)
             stored = replace(job, updated_at=unit.now)
-            if stored.status == "failed" and stored.is_upload:
+            if begins_anew:
+                await rejects.delete_of_job(unit, stored.number)
+            await rejects.insert_rows(unit, stored.number, rejected)
+            if stored.status in ENDED and stored.is_upload:
                 await chunks.delete_all(unit, stored.number)
             await jobs.update_job(unit, stored)
             return stored

@@ -17,23 +17,31 @@ from diglot.storage.tenant import bind_workspace
 TURN_SECONDS: Final = 1.0
 # A job keeps a few megabytes of rows that were read; more jobs read them again.
 _MOST_RUNS: Final = 8
+# A dry run keeps up to 40 MiB of what it has found, and begins anew without it. More of them wait.
+_MOST_DRY_RUNS: Final = 4
+# A dry run without a turn for so long is worked on by another process, or its workspace fails.
+_IDLE_SECONDS: Final = 120.0
 JobKey = tuple[int, int]
 
 
 @dataclass(slots=True)
 class ImportTurns:
-    """The jobs in progress, by workspace and number."""
+    """The jobs in progress, by workspace and number; a workspace has one dry run at a time."""
 
     engine: Engine
     clock: Clock
     open_file: OpenContactFile
     max_contacts: int
     _runs: dict[JobKey, ImportRun] = field(default_factory=dict)
+    # Each with the time of its last turn.
+    _dry_runs: dict[JobKey, tuple[ImportRun, float]] = field(default_factory=dict)
 
-    async def run_turn(self, workspace: int, number: int) -> None:
-        """Work on a job for a turn, or until it has ended."""
+    async def run_turn(self, workspace: int, number: int) -> bool:
+        """Work on a job for a turn, or until it has ended; return False for a dry run that has to wait."""
         key = (workspace, number)
-        run = self._runs.pop(key, None) or await self._load(key)
+        run = self._take(key) or await self._load(key)
+        if run is not None and run.job.options.dry_run and not self._has_room(workspace):
+            return False
         until, is_over = time.monotonic() + TURN_SECONDS, False
         while run is not None and not run.is_ended and not is_over:
             try:
@@ -42,9 +50,28 @@ class ImportTurns:
                 run = await self._load(key)
             is_over = time.monotonic() >= until
         if run is not None and not run.is_ended:
-            self._runs[key] = run
-            while len(self._runs) > _MOST_RUNS:
-                del self._runs[next(iter(self._runs))]
+            self._keep(key, run)
+        return True
+
+    def _take(self, key: JobKey) -> ImportRun | None:
+        """Remove and return a job in progress; one that fails now is read again."""
+        run, _ = self._dry_runs.pop(key, (None, 0.0))
+        return run or self._runs.pop(key, None)
+
+    def _has_room(self, workspace: int) -> bool:
+        """Return whether a dry run may have a turn beside the others that are in progress."""
+        since = time.monotonic() - _IDLE_SECONDS
+        self._dry_runs = {key: one for key, one in self._dry_runs.items() if one[1] >= since}
+        workspaces = {key[0] for key in self._dry_runs}
+        return workspace not in workspaces and len(workspaces) < _MOST_DRY_RUNS
+
+    def _keep(self, key: JobKey, run: ImportRun) -> None:
+        if run.job.options.dry_run:
+            self._dry_runs[key] = (run, time.monotonic())
+            return
+        self._runs[key] = run
+        while len(self._runs) > _MOST_RUNS:
+            del self._runs[next(iter(self._runs))]
 
     async def _load(self, key: JobKey) -> ImportRun | None:
         """Return a run of a job as it is stored; None if it has ended."""

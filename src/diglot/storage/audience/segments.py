@@ -148,7 +148,7 @@ _SEARCH_PAGE = BackendStatement(
 )
 
 
-_decode_deleted = msgspec.json.Decoder(tuple[DeletedReference, ...]).decode
+decode_deleted = msgspec.json.Decoder(tuple[DeletedReference, ...]).decode
 _encode = msgspec.json.Encoder().encode
 # Trees are immutable and decoded often. Its objects take about four times as much as its text.
 _decoded_trees = SharedCache[str, tree.Node](8_000_000, lambda stored, _: 1_000 + 5 * len(stored))
@@ -176,7 +176,7 @@ def rules_of(type_: str, tree_text: str, invalid: str | None) -> Rules | None:
 
 
 def _deleted_references_of(invalid: str | None) -> tuple[DeletedReference, ...]:
-    return () if invalid is None else _decode_deleted(invalid)
+    return () if invalid is None else decode_deleted(invalid)
 
 
 def _values_of(segment: Segment) -> dict[str, Any]:

@@ -25,11 +25,11 @@ from diglot.storage.tenant import Tenant
 _CONTACTS_PER_READ: Final = 2_000
 # So many contacts of a kind are named.
 MAX_NAMED: Final = 5
-SHARED_ADDRESS: Final = "have the address of another contact, in another spelling"
-REFUSED_ADDRESS: Final = "have an address that is refused now"
-OTHER_TAGS: Final = "have tags that are not in normal form C, or have white space at their ends"
-OTHER_KEYS: Final = "have attribute keys that are not in normal form C, or have white space at their ends"
-FUTURE: Final = "have a time in the future"
+SHARED_ADDRESS: Final = "the address of another contact, in another spelling"
+REFUSED_ADDRESS: Final = "an address that is refused now"
+OTHER_TAGS: Final = "tags that are not in normal form C, or have white space at their ends"
+OTHER_KEYS: Final = "attribute keys that are not in normal form C, or have white space at their ends"
+FUTURE: Final = "a time in the future"
 _INSTANTS: Final = tuple(
     one.name for one in STORED_FIELDS if one.kind is FieldKind.INSTANT and one.name != "updated_at"
 )

@@ -61,15 +61,15 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An address as it is compared, the ids of the contacts that have it or had it, and how it was sent."""
+    """An address as it is compared, the ids of the contacts that have it or had it, and how they show it."""
 
     email: str
     ids: frozenset[str] = frozenset()
-    email_as_sent: str | None = None
+    shown: frozenset[str] = frozenset()
 
     def _spellings(self) -> set[str]:
         """Return the address in the forms that texts may have it in, as it is and as JSON."""
-        found = {self.email, spell_address(self.email), self.email_as_sent or self.email}
+        found = {self.email, spell_address(self.email), *self.shown}
         return found | {_encode(spelling).decode()[1:-1] for spelling in found}
 
     def mention(self) -> Callable[[str], bool]:

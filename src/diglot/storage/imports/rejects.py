@@ -31,6 +31,9 @@ _BY_EMAIL: Final = Statement(
 _DELETE_BY_EMAIL: Final = Statement(
     delete(import_rejects).where(_c.workspace == bindparam("workspace"), _c.email == bindparam("email"))
 )
+_DELETE_OF_JOB: Final = Statement(
+    delete(import_rejects).where(_c.workspace == bindparam("workspace"), _c.job == bindparam("job"))
+)
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(list[str]).decode
 
@@ -65,3 +68,8 @@ async def load_of_person(tenant: Tenant, email: str) -> list[tuple[int, Rejected
 async def delete_of_person(tenant: Tenant, email: str) -> None:
     """Delete the rejected rows with an address."""
     await tenant.execute(_DELETE_BY_EMAIL, email=email)
+
+
+async def delete_of_job(tenant: Tenant, job: int) -> None:
+    """Delete the rejected rows of a job."""
+    await tenant.execute(_DELETE_OF_JOB, job=job)

@@ -3,8 +3,11 @@
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
+from diglot.api.imports.warnings.codes import show_warnings
 from diglot.api.input.headers import find_header
 from diglot.api.input.request_body import media_type, parse_object
 from diglot.api.operation import MEBIBYTE, Operation
@@ -93,9 +96,9 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
     call.note_rows(*counts)
-    return bulk_wire.ImportAnswer(
-        True, bulk_wire.ImportSummary(*counts), errors, *counts, request.custom_columns
-    )
+    warnings = UNSET if call.services.strict else show_warnings(request.warnings)
+    summary = bulk_wire.ImportSummary(*counts)
+    return bulk_wire.ImportAnswer(True, summary, errors, *counts, request.custom_columns, warnings)
 
 
 ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)

@@ -17,6 +17,7 @@ from diglot.api.annotations import (
 )
 from diglot.api.contact_shape import given_types
 from diglot.api.imports.tag_text import read_tag_text
+from diglot.api.imports.warnings.codes import ImportWarnings
 from diglot.api.input.contact_values import Email, TagList
 from diglot.api.input.contacts import ContactReader, ContactValues, contact_reader
 from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, GIVEN_TYPES, ContactFields
@@ -85,6 +86,7 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     skipped: Count
     failed: Count
     custom_field_columns: Extension[list[str]]
+    warnings: ImportWarnings = UNSET
 
 
 class ImportContact(ContactFields, frozen=True, kw_only=True):

@@ -10,11 +10,13 @@ from diglot.api.imports import form as import_form
 from diglot.api.imports.files import InputRow, InputTable, read_file
 from diglot.api.imports.rows import FileRow
 from diglot.api.imports.tag_text import split_tags
+from diglot.api.imports.warnings.values import warn_of_ignored_properties
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.contact_values import read_tags
 from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
+from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
@@ -25,9 +27,10 @@ from diglot.dialects.misar.contacts.bulk_wire import (
     ImportQuery,
     import_reader,
 )
-from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS, ATTRIBUTES_KEY
 from diglot.errors import Fault, InvalidInput, Path
 from diglot.model.contacts import ContactChange
+from diglot.model.imports import FileWarning
 
 CSV_MEDIA_TYPE: Final = "text/csv"
 FORM_MEDIA_TYPE: Final = "multipart/form-data"
@@ -42,12 +45,13 @@ _UPDATE_SWITCHES: Final = {
 
 @dataclass(slots=True)
 class ImportRequest:
-    """An import: the valid contacts, the faults in the others, and the columns that are custom fields."""
+    """An import: the valid contacts, the faults in the others, the columns of custom fields, and warnings."""
 
     changes: list[ContactChange] = field(default_factory=list)
     update_existing: bool = True
     errors: list[str] = field(default_factory=list)
     custom_columns: list[str] = field(default_factory=list)
+    warnings: list[FileWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,9 @@ def read_import(sent: RawImport, time: LocalTime) -> ImportRequest:
     options = _ImportOptions(sent.query)
     table = _read_rows(sent, options)
     request = ImportRequest(
-        update_existing=_read_update_existing(options), custom_columns=table.custom_columns
+        update_existing=_read_update_existing(options),
+        custom_columns=table.custom_columns,
+        warnings=table.warnings,
     )
     tags = tuple(_read_tags(options))
     if options.faults:
@@ -111,37 +117,47 @@ def _read_rows(sent: RawImport, options: _ImportOptions) -> InputTable:
         return read_file(sent.body, MAX_CONTACTS, import_form.read_charset(sent.content_type))
     options.body = BodyReader(request_body.parse_object(sent.body), options.faults)
     contacts: Any = options.body.read(ImportBody, "contacts").contacts
-    opt_outs = OptOuts()
+    reader = _JsonContacts()
     rows = [
-        _read_contact(("contacts", index), contact, opt_outs)
+        reader.read(("contacts", index), contact)
         for index, contact in enumerate([] if contacts is UNSET else contacts)
     ]
-    options.faults.extend(opt_outs.faults)
-    return InputTable(rows)
+    options.faults.extend(reader.opt_outs.faults)
+    return InputTable(rows, warnings=warn_of_ignored_properties(reader.ignored, ATTRIBUTES_KEY))
 
 
-def _read_contact(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
-    if not isinstance(contact, dict):
-        return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
-    try:
-        if None in contact.values():
-            # Null says nothing: exports write it for what a contact lacks.
-            contact = {key: value for key, value in contact.items() if value is not None}
-        given = import_reader().collect(contact)
-        lowered = _find_lowered(path, contact, opt_outs)
-        return path, FileRow(import_reader().read_fields(given), lowered)
-    except InvalidInput as invalid:
-        return path, invalid
+@dataclass(slots=True)
+class _JsonContacts:
+    """Reads contacts in JSON; `ignored` has the number of contacts for each property that is left out."""
 
+    opt_outs: OptOuts = field(default_factory=OptOuts)
+    ignored: dict[str, int] = field(default_factory=dict)
 
-def _find_lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
-    """Return the status that the opt-out properties of a JSON contact or of its custom fields set."""
-    known = import_reader().spellings
-    lowered = opt_outs.read_object({key: value for key, value in contact.items() if key not in known}, path)
-    for container in ATTRIBUTE_CONTAINERS:
-        if isinstance(members := contact.get(container), dict):
-            lowered = stricter(lowered, opt_outs.read_object(members, (*path, container)))
-    return lowered
+    def read(self, path: Path, contact: Any) -> InputRow:
+        """Return the values of a contact, or its faults."""
+        if not isinstance(contact, dict):
+            return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
+        try:
+            if None in contact.values():
+                # Null says nothing: exports write it for what a contact lacks.
+                contact = {key: value for key, value in contact.items() if value is not None}
+            given = import_reader().collect(contact)
+            lowered = self._find_lowered(path, contact)
+            return path, FileRow(import_reader().read_fields(given), lowered)
+        except InvalidInput as invalid:
+            return path, invalid
+
+    def _find_lowered(self, path: Path, contact: Mapping[str, Any]) -> str | None:
+        """Return the status that the opt-out properties of a contact or of its custom fields set."""
+        unknown = import_reader().list_unknown(contact)
+        for key in unknown:
+            if column_of(key) is None:
+                self.ignored[key] = self.ignored.get(key, 0) + 1
+        lowered = self.opt_outs.read_object({key: contact[key] for key in unknown}, path)
+        for container in ATTRIBUTE_CONTAINERS:
+            if isinstance(members := contact.get(container), dict):
+                lowered = stricter(lowered, self.opt_outs.read_object(members, (*path, container)))
+        return lowered
 
 
 def _read_update_existing(options: _ImportOptions) -> bool:
