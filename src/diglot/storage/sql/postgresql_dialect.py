@@ -29,7 +29,8 @@ from sqlalchemy.dialects.postgresql import TEXT, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql import joined_texts
+from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression, ManyRows
 from diglot.storage.sql.citus.nodes import WORKSPACE_NODES
 from diglot.storage.sql.database import Database, Migrator
 from diglot.storage.sql.engine import Engine, Limits
@@ -144,6 +145,7 @@ POSTGRESQL: Final = Database(
     join_texts=_string_agg,
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
+    many_rows=ManyRows(joined_texts.build_table, joined_texts.encode_columns),
     plan_afresh=(
         text("SET LOCAL plan_cache_mode = force_custom_plan"),
         text("SET LOCAL plan_cache_mode = auto"),
