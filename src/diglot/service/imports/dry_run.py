@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Final
 
 from diglot.clock import Clock
@@ -72,8 +71,7 @@ class DryRun:
         existing: dict[str, Contact] = await self.engine.read(
             bind_workspace(self.workspace, find), workspace=self.workspace
         )
-        keys = count()
-        batch = ImportBatch(rules, existing, now, lambda: next(keys), state.contact_count + len(self._new))
+        batch = ImportBatch(rules, existing, now, 0, state.contact_count + len(self._new))
         batch.apply_changes(changes)
         self.counts.add(batch.counts)
         repeated = self._new & batch.created.keys()
