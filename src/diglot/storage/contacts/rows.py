@@ -66,11 +66,14 @@ def row_of(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
     for place, value in enumerate(_text_values_of(contact)):
         if value is None:
             texts += _NO_TEXT
-            continue
-        normal = text.to_nfc(value)
-        texts += (normal, text.fold_case(value))
-        if value != normal:
-            as_sent[TEXT_FIELDS[place]] = value
+        elif value.isascii():
+            # Most texts: they are in normal form C, and fold as lower case.
+            texts += (value, value.lower())
+        else:
+            normal = text.to_nfc(value)
+            texts += (normal, text.fold_case(value))
+            if value != normal:
+                as_sent[TEXT_FIELDS[place]] = value
     return (
         *_plain_values_of(contact),
         *texts,
