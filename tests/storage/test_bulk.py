@@ -17,7 +17,7 @@ from diglot.storage import bulk
 from diglot.storage.contacts import queries
 from diglot.storage.schema import field_instants, tags
 from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.joined_texts import encode_columns
+from diglot.storage.sql.postgresql_dialect import encode_sent_columns
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -223,14 +223,14 @@ def test_a_statement_has_few_forms() -> None:
 def test_marks_in_texts() -> None:
     """Marks that no text contains separate the texts and stand for null."""
     column, other = tags.c.name, tags.c.description
-    bound = encode_columns({column: ["a", ""], other: [None, "b"]})
+    bound = encode_sent_columns({column: ["a", ""], other: [None, "b"]})
     assert bound == {
         "row_name": "a\x01",
         "row_description": "\x02\x01b",
         "sent_separator": "\x01",
         "sent_null": "\x02",
     }
-    bound = encode_columns({column: ["a\x01", "\x04"], other: [None, "\x02"]})
+    bound = encode_sent_columns({column: ["a\x01", "\x04"], other: [None, "\x02"]})
     separator, nothing = bound["sent_separator"], bound["sent_null"]
     assert len(separator) > 30
     assert bound["row_name"] == f"a\x01{separator}\x04"
