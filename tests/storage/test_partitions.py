@@ -17,6 +17,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
 from diglot.storage.background import due_work, metrics
+from diglot.storage.bulk import BulkStatement
+from diglot.storage.contacts import queries
 from diglot.storage.schema import (
     contacts,
     field_instants,
@@ -201,6 +203,15 @@ def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
 async def test_a_forgotten_workspace_is_seen(connection: Any, statement: ClauseElement, count: int) -> None:
     """The check would be worth nothing if it did not see these."""
     assert await count_with_any_values(connection, POSTGRESQL.compile(statement)) == count
+
+
+@pytest.mark.parametrize("statement", [queries._INSERT, queries._UPDATE], ids=["insert", "update"])
+async def test_shared_values_keep_rows_together(connection: Any, statement: BulkStatement) -> None:
+    """Rows of contacts that share values are written in one partition, whatever they share."""
+    columns = list(statement._columns)
+    for shared in (columns[1:], columns[::2], columns[:1]):
+        form, _ = statement._at_once.find(POSTGRESQL, frozenset(shared))
+        assert await count_with_any_values(connection, form.sql_for(POSTGRESQL)) == 1
 
 
 async def test_a_wide_statement_fails(connection: Any) -> None:

@@ -47,6 +47,7 @@ class BulkStatement:
         # With one column more, because the getter of a single one returns no tuple.
         self._pick_columns = itemgetter(*names, names[0])
         self._for_one = BackendStatement(lambda backend: build(_bind_rows(backend, columns)))
+        self._for_many = self._send_all(_NO_COLUMNS)
         self._in_order = _Forms(self._compile_in_order)
         self._at_once = _Forms(self._compile_at_once)
 
@@ -82,6 +83,9 @@ class BulkStatement:
 
     def _compile_at_once(self, backend: Backend, shared: Shared) -> BackendStatement:
         del backend
+        return self._send_all(shared) if shared else self._for_many
+
+    def _send_all(self, shared: Shared) -> BackendStatement:
         return BackendStatement(lambda backend: self._build(_send_rows(backend, self._columns, shared)))
 
 
