@@ -235,3 +235,13 @@ def test_marks_in_texts() -> None:
     assert len(separator) > 30
     assert bound["row_name"] == f"a\x01{separator}\x04"
     assert bound["row_description"] == f"{nothing}{separator}\x02"
+
+
+async def test_null_equals_nothing(engine: Engine, workspaces: tuple[int, int]) -> None:
+    """Rows are found by a key that is null in all of them as little as by one that is null in some."""
+    rows = tag_rows(bulk._MANY)
+    await write(engine, workspaces[0], lambda tenant: INSERT_TAGS.execute(tenant, rows))
+    by_description = bulk.build_delete(tags, ("tag", "description"))
+    for keys in (rows, [row | {"description": "x"} for row in rows[:50]] + rows[50:]):
+        await write(engine, workspaces[0], partial(by_description.execute, rows=keys))
+        assert len(await rows_of(engine, ALL_TAGS)) == len(rows)

@@ -10,7 +10,7 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, null, select, update
+from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 from diglot.storage.schema import workspaces
@@ -171,7 +171,9 @@ def _bind(column: Column[Any]) -> ColumnElement[Any]:
 
 def _bind_rows(backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = _NO_COLUMNS) -> BulkRows:
     """Return the rows one by one; `nulls` are the columns that are null in each."""
-    return BulkRows(backend, {one.name: null() if one in nulls else _bind(one) for one in columns})
+    # Not `null()`, with which a comparison would mean something else than with a bound null.
+    values = {one.name: literal_column("NULL", one.type) if one in nulls else _bind(one) for one in columns}
+    return BulkRows(backend, values)
 
 
 def _send_rows(backend: Backend, columns: Sequence[Column[Any]], shared: Shared) -> BulkRows:
