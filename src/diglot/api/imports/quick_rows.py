@@ -21,7 +21,7 @@ from diglot.conditions.fields import FIELDS, FieldKind, stricter
 from diglot.conditions.operands import OperandError, find_text_fault
 from diglot.errors import InvalidInput
 
-# Distinct cells of a column that are remembered, such as tags and opt-outs.
+# Distinct cells of a column that are remembered.
 _MOST_REMEMBERED: Final = 1_000
 _NOTHING: Final = object()
 _LONGEST_ADDRESS: Final = FIELDS["email"].max_length
@@ -93,8 +93,8 @@ class QuickRows:
             else:
                 read = _read_field(column)
                 self._given[field.name] = Given("", (column.name,))
-                repeats = field.kind in (FieldKind.TAGS, FieldKind.CHOICE)
-                self._fields.append((place, field.name, _remember(read) if repeats else read))
+                # Tags, words, scores and days repeat, addresses do not.
+                self._fields.append((place, field.name, read if field.name == "email" else _remember(read)))
         elif column.role is not ColumnRole.IGNORED:
             self._others.append(place)
 

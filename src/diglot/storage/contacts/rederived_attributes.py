@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import bindparam, select
 
 from diglot.storage import bulk
-from diglot.storage.contacts.rows import DERIVED_COLUMNS, derive_attribute_columns
+from diglot.storage.contacts.rows import DERIVED_COLUMNS
+from diglot.storage.predicates.token_documents import build_attribute_documents
 from diglot.storage.schema import contacts
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.sql.engine import Row
@@ -42,4 +43,4 @@ async def rederive_attributes(tenant: Tenant, zone: ZoneInfo) -> None:
 
 
 def _derive_again(zone: ZoneInfo, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    return [(pk, *derive_attribute_columns(attributes, zone)) for pk, attributes in rows]
+    return [(pk, *build_attribute_documents(attributes, zone)) for pk, attributes in rows]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from diglot.conditions import text
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.model.contacts import Contact
-from diglot.storage.predicates import token_documents
+from diglot.storage.predicates.token_documents import build_attribute_documents, build_tag_documents
 from diglot.storage.schema import contacts
 
 # The field of a contact that is stored in the column `as_sent` alone.
@@ -24,7 +24,7 @@ TEXT_FIELDS: Final = tuple(
 _COLUMN_NAMES: Final = tuple(name for name in Contact.__struct_fields__ if name != EMAIL_AS_SENT)
 _PLAIN_FIELDS: Final = tuple(name for name in _COLUMN_NAMES if name not in TEXT_FIELDS)
 _NO_TEXT: Final = (None, None)
-# The columns that depend on the time zone of the workspace.
+# The columns that derive from the attributes, and depend on the time zone of the workspace.
 DERIVED_COLUMNS: Final = ("attributes_exact", "attributes_fold", "attributes_number", "attributes_instant")
 # Every column of a contact but its workspace, in the order of the values of a row.
 ROW_COLUMNS: Final = (
@@ -80,16 +80,11 @@ def row_of(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
         text.fold_case(contact.shown_email),
         _encode(as_sent).decode() if as_sent else None,
         *_build_tag_documents(contact.tags),
-        *derive_attribute_columns(contact.attributes, zone),
+        *build_attribute_documents(contact.attributes, zone),
     )
 
 
 # Many contacts of an import have the same tags.
 @lru_cache(maxsize=1_024)
 def _build_tag_documents(tags: str) -> tuple[str, str]:
-    return token_documents.build_tag_documents(_decode(tags))
-
-
-def derive_attribute_columns(attributes: str, zone: ZoneInfo) -> tuple[str, str, str, str]:
-    """Return the values of `DERIVED_COLUMNS` for a contact's attributes (JSON) in a time zone."""
-    return token_documents.build_attribute_documents(_decode(attributes), zone)
+    return build_tag_documents(_decode(tags))

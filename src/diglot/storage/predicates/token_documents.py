@@ -20,6 +20,8 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.conditions import dates, text
 from diglot.storage.sql.backend import CLOSE
 
@@ -40,6 +42,7 @@ _find_mark = re.compile("[\x18-\x1f]").search
 _SCALAR_TYPES: Final = (str, int, float)
 _pack_double = struct.Struct(">d").pack
 _unpack_bits = struct.Struct(">q").unpack
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 # A number is PLAIN and its double. An integer that a double may not hold exactly is BIG, its double and the
 # integer itself.
 PLAIN_NUMBER: Final = "d"
@@ -103,33 +106,32 @@ def _encode_instant_text(value: str, zone: ZoneInfo) -> str | None:
 # A workspace uses the same keys again and again.
 @lru_cache(maxsize=1_024)
 def _frame_key(key: str) -> tuple[str, str, str]:
-    """Return the beginning and the end of a token of a key, and the token of a key that is set."""
+    """Return the beginning and the end of a token of a scalar, and the token of a key that is set."""
     begin = f"{OPEN}{key}{CLOSE}"
-    return begin, f"{CLOSE}{key}{OPEN}", SET + begin
+    return SCALAR + begin, f"{CLOSE}{key}{OPEN}", SET + begin
 
 
 # The exact, folded, number and instant document.
 Documents = tuple[str, str, str, str]
 
 
-def build_attribute_documents(attributes: dict[str, Any], zone: ZoneInfo) -> Documents:
-    """Return the four token documents of a contact's custom attributes in a time zone."""
+def build_attribute_documents(attributes: str, zone: ZoneInfo) -> Documents:
+    """Return the four token documents of a contact's custom attributes (JSON) in a time zone."""
     exact, folded, number, instant = "", "", "", ""
-    for key, value in attributes.items():
-        if type(value) is str and value.isascii() and not _find_mark(value):
+    # One look at all of them: marks are control characters, which JSON escapes.
+    is_plain = attributes.isascii() and "\\u" not in attributes
+    for key, value in _decode(attributes).items():
+        if type(value) is str and (is_plain or (value.isascii() and not _find_mark(value))):
             # What most values are, in a third of the time; the tokens are those of any other text.
             begin, end, is_set = _frame_key(key)
-            scalar = SCALAR + begin
-            exact += f"{scalar}{value}{end}"
-            folded += f"{scalar}{value.lower()}{end}"
-            if value and not text.is_blank(value):
-                exact += is_set
+            exact += f"{begin}{value}{end}{is_set}" if value and not value.isspace() else begin + value + end
+            folded += f"{begin}{value.lower()}{end}"
             if value[:1] not in _NUMBER_STARTS:
                 continue  # neither a number nor a date
             if (encoded := _encode_number_text(value)) is not None:
-                number += f"{scalar}{encoded}{end}"
+                number += f"{begin}{encoded}{end}"
             elif value[4:5] == "-" and (encoded := _encode_instant_text(value, zone)) is not None:
-                instant += f"{scalar}{encoded}{end}"
+                instant += f"{begin}{encoded}{end}"
         else:
             tokens = build_tokens(key, value, zone)
             exact, folded = exact + tokens[0], folded + tokens[1]
@@ -143,16 +145,17 @@ def build_tokens(key: str, value: Any, zone: ZoneInfo) -> Documents:
     is_set, instant = bool(value), ""
     exact, folded, number = "", "", ""
     if isinstance(value, list):
+        begin = f"{ELEMENT}{OPEN}{key}{CLOSE}"
         elements = (element for element in value if isinstance(element, _SCALAR_TYPES))
-        tokens = [_build_scalar_tokens(ELEMENT + begin, element, end) for element in elements]
+        tokens = [_build_scalar_tokens(begin, element, end) for element in elements]
         exact, folded, number = map("".join, zip(*tokens, strict=True)) if tokens else ("", "", "")
     elif isinstance(value, _SCALAR_TYPES):
-        exact, folded, number = _build_scalar_tokens(SCALAR + begin, value, end)
+        exact, folded, number = _build_scalar_tokens(begin, value, end)
         is_set = True
         if isinstance(value, str):
             is_set = not text.is_blank(value)
             if (moment := dates.parse(value)) is not None:
-                instant = f"{SCALAR}{begin}{encode_integer(moment.to_instant(zone))}{end}"
+                instant = f"{begin}{encode_integer(moment.to_instant(zone))}{end}"
     return exact + is_set_token if is_set else exact, folded, number, instant
 
 
