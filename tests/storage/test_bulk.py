@@ -1,6 +1,8 @@
 """Statements for many rows: of one workspace each, and one statement for all rows where each costs a trip."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,14 +17,17 @@ from diglot.storage import bulk
 from diglot.storage.contacts import queries
 from diglot.storage.schema import field_instants, tags
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.postgresql_dialect import encode_sent_columns
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 from support.populations import contact
+from support.reporting import SEED
 from support.statements import recording
 
 UTC = ZoneInfo("UTC")
 DATES = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
-each_count = pytest.mark.parametrize("count", [1, 2, 20])
+each_count = pytest.mark.parametrize("count", [1, 2, 20, 120])
 INSERT = bulk.build_insert(field_instants)
 DELETE = bulk.build_delete(field_instants, ("field", "instant", "pk"))
 INSERT_TAGS = bulk.build_insert(tags)
@@ -133,3 +138,110 @@ async def load_all(tenant: Tenant) -> list[Contact]:
 async def test_no_rows_cost_no_statement(engine: Engine, workspaces: tuple[int, int]) -> None:
     """A caller need not look whether it has any."""
     assert await write(engine, workspaces[0], lambda tenant: INSERT.execute(tenant, [])) == []
+
+
+# What texts are made of: marks that separate the texts of a column on their way to PostgreSQL, and others.
+PIECES = [
+    "",
+    "a",
+    "é",
+    " ",
+    "\x01",
+    "\x02",
+    "\x03",
+    "\x04",
+    "\x01\x02",
+    "NULL",
+    "{}",
+    '"',
+    "\\",
+    ",",
+    "\n",
+    "💌",
+]
+
+
+def texts_of(rng: Random, count: int) -> list[str | None]:
+    """Return a column: of one value, of few that differ, or of many."""
+    kind, one = rng.random(), rng.choice([None, *PIECES])
+    if kind < 0.4:
+        return [one] * count
+    if kind < 0.6:
+        return [rng.choice([one, one, one, None, *PIECES]) for _ in range(count)]
+    return ["".join(rng.choices(PIECES, k=rng.randrange(4))) for _ in range(count)]
+
+
+async def test_all_values_are_stored_as_they_are(
+    engine: Engine, workspaces: tuple[int, int], pytestconfig: pytest.Config
+) -> None:
+    """Whatever the columns share, and whatever marks their texts contain, each row keeps its own values."""
+    rng = Random(pytestconfig.stash[SEED])
+    first = 1
+    for _ in range(60):
+        count = rng.choice([2, 3, 99, 100, 130])
+        names = ("first_name", "last_name", "phone", "company", "job_title", "source", "last_opened_at")
+        opened: list[Any] = rng.choice([[None] * count, [7] * count, rng.choices([None, 7], k=count)])
+        columns = [*(texts_of(rng, count) for _ in names[1:]), opened]
+        made = [
+            replace_fields(
+                contact(DATES | {"email": f"a{pk}@example.com"}, pk), **dict(zip(names, values, strict=True))
+            )
+            for pk, values in enumerate(zip(*columns, strict=True), first)
+        ]
+        write_all = rng.choice([queries.insert_contacts, replaced])
+        await write(engine, workspaces[0], partial(write_all, new=made, zone=UTC))
+        found = await engine.read(
+            bind_workspace(
+                workspaces[0], partial(queries.load_key_range, after=first - 1, end=2**40, limit=500)
+            )
+        )
+        assert found == made, f"--random-seed {pytestconfig.stash[SEED]}"
+        first += count
+
+
+async def replaced(tenant: Tenant, new: list[Contact], zone: ZoneInfo) -> None:
+    """Insert other contacts with the same keys and ids, and update every column of them."""
+    blank = [contact(DATES | {"email": f"b{each.pk}@example.com"}, each.pk) for each in new]
+    old = [replace_fields(one, id=each.id) for one, each in zip(blank, new, strict=True)]
+    await queries.insert_contacts(tenant, old, zone)
+    await queries.update_contacts(tenant, new, zone)
+
+
+def test_a_statement_has_few_forms() -> None:
+    """When there are too many, a known form is taken, for fewer shared columns than the rows have."""
+    columns = [*tags.c]
+    forms = bulk._Forms(lambda _, shared: sorted(one.name for one in shared))
+    for number in range(1, bulk._MOST_FORMS + 1):
+        wanted = frozenset(one for place, one in enumerate(columns) if number >> place & 1)
+        assert forms.find(SQLITE, wanted) == (sorted(one.name for one in wanted), wanted)
+    form, shared = forms.find(SQLITE, frozenset(columns))
+    assert form == sorted(one.name for one in shared)
+    assert len(shared) == 5
+    assert forms.find(SQLITE, frozenset()) == ([], frozenset())
+
+
+def test_marks_in_texts() -> None:
+    """Marks that no text contains separate the texts and stand for null."""
+    column, other = tags.c.name, tags.c.description
+    bound = encode_sent_columns({column: ["a", ""], other: [None, "b"]})
+    assert bound == {
+        "row_name": "a\x01",
+        "row_description": "\x02\x01b",
+        "sent_separator": "\x01",
+        "sent_null": "\x02",
+    }
+    bound = encode_sent_columns({column: ["a\x01", "\x04"], other: [None, "\x02"]})
+    separator, nothing = bound["sent_separator"], bound["sent_null"]
+    assert len(separator) > 30
+    assert bound["row_name"] == f"a\x01{separator}\x04"
+    assert bound["row_description"] == f"{nothing}{separator}\x02"
+
+
+async def test_null_equals_nothing(engine: Engine, workspaces: tuple[int, int]) -> None:
+    """Rows are found by a key that is null in all of them as little as by one that is null in some."""
+    rows = tag_rows(bulk._MANY)
+    await write(engine, workspaces[0], lambda tenant: INSERT_TAGS.execute(tenant, rows))
+    by_description = bulk.build_delete(tags, ("tag", "description"))
+    for keys in (rows, [row | {"description": "x"} for row in rows[:50]] + rows[50:]):
+        await write(engine, workspaces[0], partial(by_description.execute, rows=keys))
+        assert len(await rows_of(engine, ALL_TAGS)) == len(rows)

@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.conditions import tree
 from diglot.service.audience.dry_run import DryRuns
 from diglot.storage.background import due_work, metrics
+from diglot.storage.bulk import BulkStatement
 from diglot.storage.schema import (
     contacts,
     field_instants,
@@ -40,7 +41,7 @@ from support.partition_plans import count_with_any_values
 from support.partitioned_tables import PARTITION_COUNT
 from support.populations import Crowd, micros
 from support.reporting import SEED, Telling
-from support.routes import Routes, describe, has_plan, iterate_statements
+from support.routes import Routes, describe, has_plan, iterate_bulk_statements, iterate_statements
 
 # The statements that may touch the rows of every workspace, and why. No request of a client issues one.
 SWEEPS: Final = {
@@ -201,6 +202,17 @@ def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:
 async def test_a_forgotten_workspace_is_seen(connection: Any, statement: ClauseElement, count: int) -> None:
     """The check would be worth nothing if it did not see these."""
     assert await count_with_any_values(connection, POSTGRESQL.compile(statement)) == count
+
+
+@pytest.mark.parametrize(
+    "statement", [pytest.param(statement, id=name) for name, statement in iterate_bulk_statements()]
+)
+async def test_shared_values_keep_rows_together(connection: Any, statement: BulkStatement) -> None:
+    """Many rows that share values are written in one partition, whatever they share."""
+    columns = list(statement._columns)
+    for shared in (columns[1:], columns[1::2], columns[:1] if columns[1:] else []):
+        form, _ = statement._at_once.find(POSTGRESQL, frozenset(shared))
+        assert await count_with_any_values(connection, form.sql_for(POSTGRESQL)) == 1
 
 
 async def test_a_wide_statement_fails(connection: Any) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from diglot import storage
+from diglot.storage.bulk import BulkStatement
 from diglot.storage.sql.backend import Sql
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import BackendStatement, Statement
@@ -84,12 +85,24 @@ def describe(counts: Iterable[int]) -> str:
 
 def iterate_statements() -> Iterator[tuple[str, Sql]]:
     """Yield the fixed statements that modules of the storage hold, by module and name."""
+    for name, value in _iterate_values():
+        for statement in _statements_in(value):
+            yield name, statement.sql_for(POSTGRESQL)
+
+
+def iterate_bulk_statements() -> Iterator[tuple[str, BulkStatement]]:
+    """Yield the statements for many rows, by module and name."""
+    for name, value in _iterate_values():
+        if isinstance(value, BulkStatement):
+            yield name, value
+
+
+def _iterate_values() -> Iterator[tuple[str, Any]]:
     for module in walk_packages(storage.__path__, f"{storage.__name__}."):
         if not module.ispkg and ".migrations" not in module.name:
             short = module.name.removeprefix(f"{storage.__name__}.")
             for name, value in vars(import_module(module.name)).items():
-                for statement in _statements_in(value):
-                    yield f"{short}.{name}", statement.sql_for(POSTGRESQL)
+                yield f"{short}.{name}", value
 
 
 def _statements_in(value: Any) -> Iterator[Statement | BackendStatement]:

@@ -10,7 +10,8 @@ from diglot.conditions.fields import FieldTable
 
 UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
-_ADDRESS_FIELDS: Final = ("email", "email_as_sent")
+# Both forms of the address.
+ADDRESS_FIELDS: Final = ("email", "email_as_sent")
 
 
 class Contact(FieldTable, frozen=True, gc=False):
@@ -57,7 +58,7 @@ class ContactChange(msgspec.Struct, frozen=True, gc=False):
 
     def without_address(self) -> "ContactChange":
         """Return the change of a contact that was found by its address, whose spelling then stays."""
-        values = {name: value for name, value in self.values.items() if name not in _ADDRESS_FIELDS}
+        values = {name: value for name, value in self.values.items() if name not in ADDRESS_FIELDS}
         return msgspec.structs.replace(self, values=values)
 
     @property

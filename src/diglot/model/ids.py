@@ -7,6 +7,7 @@ Crockford base32, most significant bits first, so the first character is 0 to 7.
 import os
 import re
 import time
+from collections.abc import Iterator
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -16,6 +17,9 @@ _TO_INT_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrst
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE32_PATTERN = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
 SEGMENT_PREFIX: Final = "seg_"
+_IDS_DRAWN: Final = 256
+# The digit that has the two bits of the variant, for a random digit.
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def _format_uuid(bits: int) -> str:
@@ -29,6 +33,17 @@ def new_id() -> str:
     milliseconds = time.time_ns() // 1_000_000
     bits = milliseconds << 80 | 7 << 76 | (random >> 62 & 0xFFF) << 64 | 2 << 62 | random & (2**62 - 1)
     return _format_uuid(bits)
+
+
+def iterate_new_ids() -> Iterator[str]:
+    """Yield new UUIDv7s, for which random bytes are drawn together: an import needs an id for each row."""
+    while True:
+        random = os.urandom(10 * _IDS_DRAWN).hex()
+        for start in range(0, len(random), 20):
+            time_ = f"{time.time_ns() // 1_000_000:012x}"
+            digits = random[start : start + 20]
+            variant = _VARIANTS[digits[3]]
+            yield f"{time_[:8]}-{time_[8:]}-7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 
 
 def format_prefixed_id(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:

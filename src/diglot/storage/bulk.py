@@ -1,14 +1,16 @@
-"""Writes many rows of a workspace: PostgreSQL gets one array for each column, SQLite one row after another.
+"""Writes many rows of a workspace: PostgreSQL gets all of them at once, SQLite one row after another.
 
 A statement for each row would cost a server several times what the row itself does. The workspace is one
-value beside the arrays, because a distributed database then runs the statement on one shard.
+value beside the rows, because a distributed database then runs the statement on one shard. So is a value that
+all rows of an import share, such as the instant of its part, or null in the columns that its file has not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, select, update
+from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 from diglot.storage.schema import workspaces
@@ -17,46 +19,105 @@ from diglot.storage.sql.engine import BoundValues
 from diglot.storage.sql.statement import BackendStatement
 from diglot.storage.tenant import Tenant
 
+T = TypeVar("T")
 # Returns the new value of a column, given the sent values by name.
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
+# The values of a row, in the order of the columns of its statement.
+OrderedRow = Sequence[Any]
+ByColumn = Mapping[Column[Any], Sequence[Any]]
+# The columns that have one value in all rows.
+Shared = frozenset[Column[Any]]
+_NO_COLUMNS: Final[Shared] = frozenset()
 _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
+# For fewer rows it costs more to compile another form of a statement than to send all values.
+_MANY: Final = 100
+# Forms of a statement that are kept, each for other shared columns; an import needs few.
+_MOST_FORMS: Final = 32
 
 
 class BulkStatement:
     """A statement for many rows; each row has a value for every column but the workspace."""
 
     def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
-        # SQLAlchemy reserves a column's own name for the value that it sets.
+        self._columns = columns
+        self._build = build
         names = [column.name for column in columns]
-        self._bound_names = [(f"row_{name}", name) for name in names]
-        self._column_names = dict(self._bound_names)
+        # SQLAlchemy reserves a column's own name for the value that it sets.
+        self._bound_names = [f"row_{name}" for name in names]
         # With one column more, because the getter of a single one returns no tuple.
         self._pick_columns = itemgetter(*names, names[0])
-        self._orders: dict[Backend, _RowOrder] = {}
-        self._for_one = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
-        self._for_many = BackendStatement(lambda backend: build(_rows_from_arrays(backend, columns)))
+        self._for_one = BackendStatement(lambda backend: build(_bind_rows(backend, columns)))
+        self._for_many = self._send_all(_NO_COLUMNS)
+        self._in_order = _Forms(self._compile_in_order)
+        self._at_once = _Forms(self._compile_at_once)
 
     async def execute(self, tenant: Tenant, rows: Sequence[BoundValues]) -> None:
-        """Execute the statement for all rows."""
+        """Execute the statement for all rows, which have their values by name."""
+        await self.execute_ordered(tenant, list(map(self._pick_columns, rows)))
+
+    async def execute_ordered(self, tenant: Tenant, rows: Sequence[OrderedRow]) -> None:
+        """Execute the statement for all rows, which have their values in the order of its columns."""
         if not rows:
             return
-        # Arrays of one value would cost twice as much as the values themselves.
+        # Several values cost half as much as several arrays of one value.
         if len(rows) == 1:
-            names = self._bound_names
-            await tenant.execute(self._for_one, **{bound: rows[0][name] for bound, name in names})
+            await tenant.execute(self._for_one, **dict(zip(self._bound_names, rows[0], strict=False)))
             return
-        if tenant.backend.rows_from_arrays is None:
-            order = self._orders.get(tenant.backend) or self._find_order(tenant.backend)
-            await tenant.transaction.execute_many(order, order.arrange(tenant.workspace, rows))
+        columns = dict(zip(self._columns, zip(*rows, strict=True), strict=False))
+        shared = _find_shared(columns) if len(rows) >= _MANY else _NO_COLUMNS
+        many_rows = tenant.backend.many_rows
+        if many_rows is None:
+            # The driver of SQLite takes five times as long to bind null as to bind a value.
+            nulls = frozenset(one for one in shared if columns[one][0] is None)
+            order, _ = self._in_order.find(tenant.backend, nulls)
+            await tenant.transaction.execute_many(order, order.arrange(tenant.workspace, columns))
             return
-        columns = zip(*map(self._pick_columns, rows), strict=True)
-        arrays = dict(zip(self._column_names, map(list, columns), strict=False))
-        await tenant.execute(self._for_many, **arrays)
+        statement, shared = self._at_once.find(tenant.backend, shared)
+        single = {f"row_{one.name}": columns[one][0] for one in shared}
+        several = {one: values for one, values in columns.items() if one not in shared}
+        await tenant.execute(statement, **single, **many_rows.encode(several))
 
-    def _find_order(self, backend: Backend) -> "_RowOrder":
-        order = _RowOrder(self._for_one.sql_for(backend), self._column_names)
-        self._orders[backend] = order
-        return order
+    def _compile_in_order(self, backend: Backend, nulls: Shared) -> "_RowOrder":
+        rows = _bind_rows(backend, self._columns, nulls)
+        return _RowOrder(backend.compile(self._build(rows)), self._columns)
+
+    def _compile_at_once(self, backend: Backend, shared: Shared) -> BackendStatement:
+        del backend
+        return self._send_all(shared) if shared else self._for_many
+
+    def _send_all(self, shared: Shared) -> BackendStatement:
+        return BackendStatement(lambda backend: self._build(_send_rows(backend, self._columns, shared)))
+
+
+def _find_shared(columns: ByColumn) -> Shared:
+    """Return the columns that have one value in all rows; at least one column is left."""
+    shared = [
+        one
+        for one, values in columns.items()
+        if values[0] == values[-1] and values.count(values[0]) == len(values)
+    ]
+    return frozenset(shared[1:] if len(shared) == len(columns) else shared)
+
+
+class _Forms(Generic[T]):
+    """The forms of a statement that were compiled, each for some shared columns."""
+
+    def __init__(self, compile_form: Callable[[Backend, Shared], T]) -> None:
+        self._compile = compile_form
+        self._known: dict[Backend, dict[Shared, T]] = {}
+
+    def find(self, backend: Backend, shared: Shared) -> tuple[T, Shared]:
+        """Return a form for rows with these shared columns, and those of them that it is for.
+
+        A file may have columns that are empty in almost all rows. Then the parts of its import would need
+        more forms than are worth compiling, and a known one is taken that sends more values.
+        """
+        known = self._known.setdefault(backend, {})
+        if shared not in known and len(known) >= _MOST_FORMS:
+            shared = max((one for one in list(known) if one <= shared), key=len, default=_NO_COLUMNS)
+        if (form := known.get(shared)) is None:
+            form = known[shared] = self._compile(backend, shared)
+        return form, shared
 
 
 class _PositionalSql(Sql):
@@ -73,45 +134,60 @@ class _RowOrder:
     time that SQLite needs for the row.
     """
 
-    def __init__(self, sql: Sql, column_names: Mapping[str, str]) -> None:
+    def __init__(self, sql: Sql, columns: Sequence[Column[Any]]) -> None:
         self._sql = _PositionalSql(sql.text, sql.parameter_names, {})
-        # The workspace, under its key, is a value like the others.
-        names = [column_names.get(name, _WORKSPACE.key) for name in sql.parameter_names]
-        self._pick = itemgetter(*names)
+        by_name = {f"row_{one.name}": one for one in columns}
+        # The workspace is a value like the others.
+        self._columns = [by_name.get(name) for name in sql.parameter_names]
 
     def sql_for(self, backend: Backend) -> Sql:
         """Return the SQL, which was compiled for this backend."""
         del backend
         return self._sql
 
-    def arrange(self, workspace: int, rows: Sequence[BoundValues]) -> Any:
+    def arrange(self, workspace: int, columns: ByColumn) -> Any:
         """Return the values of each row by position."""
-        own = {_WORKSPACE.key: workspace}
-        return [self._pick({**row, **own}) for row in rows]
+        own = repeat(workspace, len(next(iter(columns.values()))))
+        return list(zip(*(own if one is None else columns[one] for one in self._columns), strict=True))
 
 
 class BulkRows:
-    """The rows as a statement sees them: bound values of one row, or a table of all rows."""
+    """The rows as a statement sees them: bound values of one row, or a table of all rows.
+
+    `values` are those of the columns by name.
+    """
 
     def __init__(
-        self, backend: Backend, columns: Sequence[Column[Any]], table: FromClause | None = None
+        self, backend: Backend, values: Mapping[str, ColumnElement[Any]], table: FromClause | None = None
     ) -> None:
         self.backend = backend
         self.table = table
-        self.values: dict[str, ColumnElement[Any]] = {
-            one.name: bindparam(f"row_{one.name}", type_=one.type) if table is None else table.c[one.name]
-            for one in columns
-        }
+        self.values = values
 
 
-def _rows_from_arrays(backend: Backend, columns: Sequence[Column[Any]]) -> BulkRows:
-    assert backend.rows_from_arrays is not None
-    return BulkRows(backend, columns, backend.rows_from_arrays(columns))
+def _bind(column: Column[Any]) -> ColumnElement[Any]:
+    return bindparam(f"row_{column.name}", type_=column.type)
 
 
-def _list_columns(table: Table) -> list[Column[Any]]:
+def _bind_rows(backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = _NO_COLUMNS) -> BulkRows:
+    """Return the rows one by one; `nulls` are the columns that are null in each."""
+    # Not `null()`, with which a comparison would mean something else than with a bound null.
+    values = {one.name: literal_column("NULL", one.type) if one in nulls else _bind(one) for one in columns}
+    return BulkRows(backend, values)
+
+
+def _send_rows(backend: Backend, columns: Sequence[Column[Any]], shared: Shared) -> BulkRows:
+    """Return the rows as a table; the shared columns are one value each."""
+    assert backend.many_rows is not None
+    table = backend.many_rows.build_table([one for one in columns if one not in shared])
+    values = {one.name: _bind(one) if one in shared else table.c[one.name] for one in columns}
+    return BulkRows(backend, values, table)
+
+
+def _list_columns(table: Table, order: Sequence[str] = ()) -> list[Column[Any]]:
     """Return the columns of a table but the workspace, for which a statement has its own value."""
-    return [column for column in table.columns if column.name != "workspace"]
+    names = order or [column.name for column in table.columns if column.name != "workspace"]
+    return [table.c[name] for name in names]
 
 
 def _insert_rows(table: Table, source: BulkRows) -> Any:
@@ -120,8 +196,8 @@ def _insert_rows(table: Table, source: BulkRows) -> Any:
         return insert.values(source.values).values(workspace=_WORKSPACE)
     # The row of the workspace says where the others belong; Citus would otherwise collect them first.
     workspace = workspaces.c.workspace
-    rows = select(workspace, *source.table.c).where(workspace == _WORKSPACE)
-    return insert.from_select(["workspace", *source.values], rows)
+    rows = select(workspace, *source.values.values()).select_from(workspaces, source.table)
+    return insert.from_select(["workspace", *source.values], rows.where(workspace == _WORKSPACE))
 
 
 def _upsert_rows(table: Table, replaced: Sequence[str], source: BulkRows) -> ClauseElement:
@@ -137,20 +213,23 @@ def _match_keys(table: Table, keys: Sequence[str], source: BulkRows) -> ColumnEl
     return and_(table.c.workspace == _WORKSPACE, *(table.c[name] == source.values[name] for name in keys))
 
 
-def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
-    """Return a statement that inserts rows; if the key exists, `replaced` columns are updated."""
+def build_insert(table: Table, replaced: Sequence[str] = (), order: Sequence[str] = ()) -> BulkStatement:
+    """Return a statement that inserts rows; if the key exists, `replaced` columns are updated.
+
+    `order` is that of the values in ordered rows, if it is not that of the table.
+    """
 
     def build(source: BulkRows) -> ClauseElement:
         return _upsert_rows(table, replaced, source) if replaced else _insert_rows(table, source)
 
-    return BulkStatement(_list_columns(table), build)
+    return BulkStatement(_list_columns(table, order), build)
 
 
-def build_replace(table: Table, replaced: Sequence[str]) -> BulkStatement:
+def build_replace(table: Table, replaced: Sequence[str], order: Sequence[str] = ()) -> BulkStatement:
     """Return a statement that updates columns of existing rows, which are sent whole, by their primary key.
 
     PostgreSQL inserts many rows over the existing ones, because it finds a row by its key then, whatever the
-    size of the table.
+    size of the table. `order` is as in `build_insert`.
     """
 
     def build(source: BulkRows) -> ClauseElement:
@@ -160,7 +239,7 @@ def build_replace(table: Table, replaced: Sequence[str]) -> BulkStatement:
         new = {name: source.values[name] for name in replaced}
         return update(table).where(_match_keys(table, keys, source)).values(new)
 
-    return BulkStatement(_list_columns(table), build)
+    return BulkStatement(_list_columns(table, order), build)
 
 
 def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:

@@ -34,7 +34,7 @@ from diglot.service.audience.segments import Segments
 from diglot.storage import workspaces
 from diglot.storage.audience import tags
 from diglot.storage.connect import create_engine
-from diglot.storage.contacts.rows import row_of
+from diglot.storage.contacts.rows import ROW_COLUMNS, row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
 from diglot.storage.sql.engine import Engine
@@ -183,7 +183,7 @@ def rows_of(first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Cou
     """Return the rows of contacts, and the number of contacts per tag."""
     results = list(made_contacts(count, first, seed=first, now=now))
     bear = Counter(name for contact in results for name in msgspec.json.decode(contact.tags))
-    return [row_of(contact, UTC) for contact in results], bear
+    return [dict(zip(ROW_COLUMNS, row_of(contact, UTC), strict=True)) for contact in results], bear
 
 
 @asynccontextmanager

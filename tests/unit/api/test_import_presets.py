@@ -119,7 +119,7 @@ def test_columns_that_are_missing() -> None:
 
 
 CELLS: Final = {
-    "email": ["a@example.com", "A@Example.com", "bad", ""],
+    "email": ["a@example.com", "\ufeffA@Example.com ", "bad", "", "a@example.com\x00"],
     "First Name": ["Ada", "x" * 101, "a\x00", "", "é"],
     "plan": ["pro", "", "a\x00"],
     "opt_out": ["yes", "no", "", "perhaps"],
@@ -132,6 +132,23 @@ CELLS: Final = {
     "created_at": ["2020-05-01", "", "soon"],
     "id": ["1", ""],
 }
+# Whole addresses, and what stands within some.
+ADDRESSES: Final = ["a@example.com", "é@bücher.example", "a@ex_ample.co", "“a@example.com", "'a@example.com"]
+WITHIN: Final = [
+    "",
+    "%61",
+    "%6",
+    "\u200b",
+    "\x7f",
+    "\ud800",
+    "\x00",
+    ",",
+    "x" * 250,
+    ".",
+    "-",
+    "xn--",
+    "\u2019",
+]
 
 
 def test_rows_are_read_alike() -> None:
@@ -154,3 +171,23 @@ def test_rows_are_read_alike() -> None:
             assert quick is None or _show(FileRow(*quick)) == _show(careful), (names, cells)
             plain += quick is not None
     assert plain > 200
+
+
+def test_addresses_are_read_alike() -> None:
+    """The reader of plain rows accepts the addresses that the reader with faults accepts, and no others."""
+    rows = RowReader(read_header(["email"], 1))
+    accepted = 0
+    for address in ADDRESSES:
+        for within in WITHIN:
+            for place in range(len(address) + 1):
+                cells = [address[:place] + within + address[place:]]
+                quick = rows._quick.read(cells)
+                try:
+                    careful = rows._read_with_faults(2, cells)
+                except InvalidInput:
+                    assert quick is None, cells
+                else:
+                    assert quick is not None, cells
+                    assert FileRow(*quick).values.fields == careful.values.fields
+                    accepted += 1
+    assert accepted > 100

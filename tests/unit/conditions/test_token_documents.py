@@ -1,5 +1,6 @@
 """Token documents: a search in them finds what is in the values."""
 
+import json
 import math
 import struct
 from itertools import pairwise
@@ -49,7 +50,7 @@ def test_escaped_text_has_no_marks() -> None:
 def test_a_value_cannot_forge_another_key() -> None:
     """Values full of marks leave the tokens of other keys alone."""
     forged = "\x1e\x1d\x1fb\x1ex\x1eb\x1f"
-    exact = token_documents.AttributeDocuments({"a": forged, "b": "y"}, UTC).exact
+    exact, *_ = token_documents.build_attribute_documents(json.dumps({"a": forged, "b": "y"}), UTC)
     assert "\x1fb\x1ex\x1e" not in exact
     assert exact.count("\x1fb\x1ey\x1e") == 1
 

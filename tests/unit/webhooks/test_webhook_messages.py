@@ -16,7 +16,7 @@ from standardwebhooks import WebhookVerificationError
 from diglot.dialects.misar.webhooks import messages as misar
 from diglot.dialects.topmail.webhooks import messages as topmail
 from diglot.model.contacts import Contact, ContactChange
-from diglot.model.ids import format_prefixed_id
+from diglot.model.ids import format_prefixed_id, new_id
 from diglot.model.membership_changes import Cause
 from diglot.model.webhooks import (
     AudienceRef,
@@ -60,7 +60,8 @@ SECRET = "whsec_h\u00e9"
 
 def contact() -> Contact:
     """Return a contact with a name that is not ASCII."""
-    return new_contact(ContactChange({"email": "ada@example.com", "first_name": "Zoë — 💌"}), 1, AT)
+    change = ContactChange({"email": "ada@example.com", "first_name": "Zoë — 💌"})
+    return new_contact(change, 1, new_id(), AT)
 
 
 def webhook(dialect: str) -> Webhook:

@@ -6,6 +6,7 @@ nothing by itself: it asks the same readers of cells.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from diglot.api.imports.cells import convert_cell
@@ -15,13 +16,15 @@ from diglot.api.input.contacts import ContactValues
 from diglot.api.input.value_readers import Given
 from diglot.api.opt_outs.columns import OptOutColumn
 from diglot.api.opt_outs.values import status_of
+from diglot.conditions.addresses import ADDRESS_FAULT, find_address_fault
 from diglot.conditions.fields import FIELDS, FieldKind, stricter
 from diglot.conditions.operands import OperandError, find_text_fault
 from diglot.errors import InvalidInput
 
-# Distinct cells of a column that are remembered, such as tags and opt-outs.
+# Distinct cells of a column that are remembered.
 _MOST_REMEMBERED: Final = 1_000
 _NOTHING: Final = object()
+_LONGEST_ADDRESS: Final = FIELDS["email"].max_length
 # The values of a contact and the status that it is lowered to.
 QuickRow = tuple[ContactValues, str | None]
 ReadCell = Callable[[str], Any]
@@ -71,7 +74,10 @@ class QuickRows:
         """Return a cell for each column; none if that is no plain row."""
         if len(cells) != self._width:
             cells = [*cells, *[""] * (self._width - len(cells))]
-        is_plain = len(cells) == self._width and find_text_fault("".join(cells)) is None
+        text = "".join(cells)
+        # ASCII has one character only that is a fault, and that is found faster alone.
+        is_sound = "\0" not in text if text.isascii() else find_text_fault(text) is None
+        is_plain = is_sound and len(cells) == self._width
         return () if not is_plain or any(map(cells.__getitem__, self._others)) else cells
 
     def _add_column(self, place: int, column: Column) -> None:
@@ -87,8 +93,8 @@ class QuickRows:
             else:
                 read = _read_field(column)
                 self._given[field.name] = Given("", (column.name,))
-                repeats = field.kind in (FieldKind.TAGS, FieldKind.CHOICE)
-                self._fields.append((place, field.name, _remember(read) if repeats else read))
+                # Tags, words, scores and days repeat, addresses do not.
+                self._fields.append((place, field.name, read if field.name == "email" else _remember(read)))
         elif column.role is not ColumnRole.IGNORED:
             self._others.append(place)
 
@@ -99,6 +105,8 @@ def _read_opt_out(column: OptOutColumn) -> ReadCell:
 
 def _read_field(column: Column) -> ReadCell:
     """Return the reader of a field's cells; it returns `_NOTHING` for a cell that says nothing."""
+    if column.key == "email":
+        return partial(_read_address, column)
     read = file_reader().reader_of(column.key)
 
     def read_cell(cell: str) -> Any:
@@ -106,6 +114,17 @@ def _read_field(column: Column) -> ReadCell:
         return _NOTHING if value == [] else read(Given(value, ()))
 
     return read_cell
+
+
+def _read_address(column: Column, cell: str) -> str:
+    """Return an address; raise `OperandError` for one that its reader may not accept.
+
+    The reader would also match the pattern of the documents, which all of these match.
+    """
+    address: str = convert_cell(column, cell)
+    if len(address) > _LONGEST_ADDRESS or find_address_fault(address) is not None:
+        raise OperandError(ADDRESS_FAULT)
+    return address
 
 
 def _find_key(key: str) -> str:

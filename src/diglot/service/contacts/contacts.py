@@ -11,7 +11,7 @@ from diglot.membership import read
 from diglot.membership.count import CountCache
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
-from diglot.model.ids import parse_id
+from diglot.model.ids import new_id, parse_id
 from diglot.model.pages import CountedPage, Sort, Window
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.contacts import contact_writes, list_members
@@ -82,7 +82,7 @@ class Contacts:
         if await queries.find_contact_by_email(unit, change.email) is not None:
             raise Conflict("contact", "A contact with this email already exists")
         require_room("contacts", self.limits.contacts, unit.row.contact_count)
-        contact = new_contact(change, unit.take_keys("pk"), unit.now)
+        contact = new_contact(change, unit.take_keys("pk"), new_id(), unit.now)
         await contact_writes.insert_contacts(unit, [contact])
         for id_ in change.lists_to_join:
             await _join_list(unit, id_, contact)

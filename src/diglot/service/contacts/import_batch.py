@@ -1,11 +1,12 @@
 """Applies rows of an import to contacts, matched by address: one batch in one write unit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from diglot.errors import InvalidInput, LimitReached
 from diglot.model.contacts import SUBSCRIBED, Contact, ContactChange
+from diglot.model.ids import iterate_new_ids
 from diglot.model.imports import ImportCounts
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
@@ -33,10 +34,9 @@ async def import_batch(
     """Create or update contacts by address, in order; return what became of the rows."""
     emails = list(dict.fromkeys(change.email for change in changes))
     existing = await queries.find_contacts_by_email(unit, emails)
-    batch = ImportBatch(
-        rules, existing, unit.now, partial(unit.take_keys, "pk"), contact_count=unit.row.contact_count
-    )
+    batch = ImportBatch(rules, existing, unit.now, unit.row.next_pk, unit.row.contact_count)
     await compute_off_loop(unit, len(changes), partial(batch.apply_changes, changes))
+    unit.take_keys("pk", len(batch.created))
     await contact_writes.insert_contacts(unit, list(batch.created.values()))
     await contact_writes.update_contacts(unit, batch.updates())
     await contact_writes.repeat_opt_outs(unit, batch.opted_out_again)
@@ -47,20 +47,21 @@ async def import_batch(
 class ImportBatch:
     """A batch in progress: existing, new and updated contacts by address.
 
-    `rejected` are the places of rejected rows in the batch, with the reasons. `take_key` returns the dense
-    key of a new contact. `opted_out_again` had the status before that their rows state.
+    New contacts get the dense keys from `first_key` on. `rejected` are the places of rejected rows in the
+    batch, with the reasons. `opted_out_again` had the status before that their rows state.
     """
 
     rules: ImportRules
     existing: Mapping[str, Contact]
     now: int
-    take_key: Callable[[], int]
+    first_key: int
     contact_count: int
     created: dict[str, Contact] = field(default_factory=dict)
     updated: dict[str, Contact] = field(default_factory=dict)
     counts: ImportCounts = field(default_factory=ImportCounts)
     opted_out_again: list[Contact] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    _ids: Iterator[str] = field(default_factory=iterate_new_ids)
 
     def apply_changes(self, changes: Sequence[ContactChange]) -> None:
         """Apply the rows; every row is counted, even with a repeated address."""
@@ -78,14 +79,16 @@ class ImportBatch:
         email, counts = change.email, self.counts
         before = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
         if before is None:
-            require_room("contacts", self.rules.max_contacts, self.contact_count + len(self.created))
-            self.created[email] = after = new_contact(change, self.take_key(), self.now)
+            new = len(self.created)
+            require_room("contacts", self.rules.max_contacts, self.contact_count + new)
+            after = new_contact(change, self.first_key + new, next(self._ids), self.now)
+            self.created[email] = after
             counts.created += 1
         elif not self.rules.update_existing:
             counts.skipped += 1
             return
         else:
-            after = changed_contact(before, change.without_address(), self.now)
+            after = changed_contact(before, change, self.now, keeps_address=True)
             (self.created if email in self.created else self.updated)[email] = after
             if change.lowers_status and after.status == before.status:
                 self.opted_out_again.append(after)

@@ -7,7 +7,6 @@ run remembers the contacts of the file (`FileMemory`), and its counts are those 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Final
 
 from diglot.clock import Clock
@@ -57,11 +56,8 @@ class DryRun:
         valid = [row for row in rows if row.change is not None]
         changes = [row.change for row in valid if row.change is not None]
         existing = self._recall([change.email for change in changes], stored)
-        keys = count()
-        batch = ImportBatch(
-            *(self.rules, existing, self.clock(), lambda: next(keys)),
-            contact_count=contact_count + self.counts.created,
-        )
+        contact_count += self.counts.created
+        batch = ImportBatch(self.rules, existing, self.clock(), 0, contact_count)
         batch.apply_changes(changes)
         self.counts.add(batch.counts)
         self._memory.remember(batch.created | batch.updated)
@@ -145,7 +141,7 @@ def count_refused_values(counts: dict[str, int], rows: Sequence[FileRow]) -> Non
 
 
 def _make_blank(email: str) -> Contact:
-    return new_contact(ContactChange({"email": email}), 0, 0)
+    return new_contact(ContactChange({"email": email}), 0, "", 0)
 
 
 async def _load(tenant: Tenant, emails: list[str]) -> tuple[dict[str, Contact], int]:

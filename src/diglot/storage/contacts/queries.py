@@ -26,7 +26,7 @@ from diglot.conditions.addresses import list_stored_forms
 from diglot.model.contacts import Contact, ListName
 from diglot.model.pages import Window
 from diglot.storage import bulk
-from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, row_of
+from diglot.storage.contacts.rows import CONTACT_COLUMNS, ROW_COLUMNS, contact_of, row_of
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, events, list_members, lists
 from diglot.storage.slices import compute_in_slices
@@ -110,11 +110,9 @@ _KEY_RANGE = Statement(
     .order_by(_c.pk)
     .limit(bindparam("limit"))
 )
-_INSERT = bulk.build_insert(contacts)
-_UPDATED_COLUMNS = [
-    column.name for column in contacts.columns if column.name not in ("workspace", "pk", "id")
-]
-_UPDATE = bulk.build_replace(contacts, _UPDATED_COLUMNS)
+_INSERT = bulk.build_insert(contacts, order=ROW_COLUMNS)
+_UPDATED_COLUMNS = [name for name in ROW_COLUMNS if name not in ("pk", "id")]
+_UPDATE = bulk.build_replace(contacts, _UPDATED_COLUMNS, order=ROW_COLUMNS)
 
 
 def _delete_by_keys(table: Table) -> BackendStatement:
@@ -249,16 +247,16 @@ async def load_key_range(tenant: Tenant, after: int, end: int, limit: int) -> li
 async def insert_contacts(tenant: Tenant, new: Sequence[Contact], zone: ZoneInfo) -> None:
     """Insert new contacts."""
     async for rows in compute_in_slices(tenant, new, partial(_build_rows, zone)):
-        await _INSERT.execute(tenant, rows)
+        await _INSERT.execute_ordered(tenant, rows)
 
 
 async def update_contacts(tenant: Tenant, changed: Sequence[Contact], zone: ZoneInfo) -> None:
     """Update every column of existing contacts except their keys."""
     async for rows in compute_in_slices(tenant, changed, partial(_build_rows, zone)):
-        await _UPDATE.execute(tenant, rows)
+        await _UPDATE.execute_ordered(tenant, rows)
 
 
-def _build_rows(zone: ZoneInfo, written: Sequence[Contact]) -> list[dict[str, Any]]:
+def _build_rows(zone: ZoneInfo, written: Sequence[Contact]) -> list[tuple[Any, ...]]:
     return [row_of(contact, zone) for contact in written]
 
 

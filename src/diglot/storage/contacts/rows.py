@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from diglot.conditions import text
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.model.contacts import Contact
-from diglot.storage.predicates import token_documents
+from diglot.storage.predicates.token_documents import build_attribute_documents, build_tag_documents
 from diglot.storage.schema import contacts
 
 # The field of a contact that is stored in the column `as_sent` alone.
@@ -23,7 +23,16 @@ TEXT_FIELDS: Final = tuple(
 )
 _COLUMN_NAMES: Final = tuple(name for name in Contact.__struct_fields__ if name != EMAIL_AS_SENT)
 _PLAIN_FIELDS: Final = tuple(name for name in _COLUMN_NAMES if name not in TEXT_FIELDS)
-_FOLDS: Final = tuple(f"{name}_fold" for name in TEXT_FIELDS)
+_NO_TEXT: Final = (None, None)
+# The columns that derive from the attributes, and depend on the time zone of the workspace.
+DERIVED_COLUMNS: Final = ("attributes_exact", "attributes_fold", "attributes_number", "attributes_instant")
+# Every column of a contact but its workspace, in the order of the values of a row.
+ROW_COLUMNS: Final = (
+    *_PLAIN_FIELDS,
+    *(column for name in TEXT_FIELDS for column in (name, f"{name}_fold")),
+    *("email_fold", "as_sent", "tags_exact", "tags_fold"),
+    *DERIVED_COLUMNS,
+)
 # The columns follow the struct, so a row is read by position, which takes a tenth of the time.
 CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in _COLUMN_NAMES), contacts.c.as_sent)
 
@@ -45,39 +54,37 @@ def shown_email(email: str, as_sent: str | None) -> str:
     return sent
 
 
-def row_of(contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
-    """Return every column of a contact but its workspace; attribute columns are derived for the time zone."""
-    row: dict[str, Any] = dict(zip(_PLAIN_FIELDS, _plain_values_of(contact), strict=True))
-    row["email_fold"] = text.fold_case(contact.shown_email)
+def row_of(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
+    """Return the values of `ROW_COLUMNS`; columns of attributes are derived for the time zone.
+
+    An import makes a row for each contact, so it is a tuple that the driver takes as it is.
+    """
+    texts: list[str | None] = []
     as_sent: dict[str, str] = {}
     if contact.email_as_sent is not None:
         as_sent[EMAIL_AS_SENT] = contact.email_as_sent
-    for name, fold, value in zip(TEXT_FIELDS, _FOLDS, _text_values_of(contact), strict=True):
+    for place, value in enumerate(_text_values_of(contact)):
         if value is None:
-            row[name] = row[fold] = None
-            continue
-        row[name] = normal = text.to_nfc(value)
-        row[fold] = text.fold_case(value)
-        if value != normal:
-            as_sent[name] = value
-    row["as_sent"] = _encode(as_sent).decode() if as_sent else None
-    row["tags_exact"], row["tags_fold"] = _build_tag_documents(contact.tags)
-    row.update(derive_attribute_columns(contact.attributes, zone))
-    return row
+            texts += _NO_TEXT
+        elif value.isascii():
+            # Most texts: they are in normal form C, and fold as lower case.
+            texts += (value, value.lower())
+        else:
+            normal = text.to_nfc(value)
+            texts += (normal, text.fold_case(value))
+            if value != normal:
+                as_sent[TEXT_FIELDS[place]] = value
+    return (
+        *_plain_values_of(contact),
+        *texts,
+        text.fold_case(contact.shown_email),
+        _encode(as_sent).decode() if as_sent else None,
+        *_build_tag_documents(contact.tags),
+        *build_attribute_documents(contact.attributes, zone),
+    )
 
 
 # Many contacts of an import have the same tags.
 @lru_cache(maxsize=1_024)
 def _build_tag_documents(tags: str) -> tuple[str, str]:
-    return token_documents.build_tag_documents(_decode(tags))
-
-
-def derive_attribute_columns(attributes: str, zone: ZoneInfo) -> dict[str, str]:
-    """Return the columns that derive from a contact's attributes (JSON) in a time zone."""
-    derived = token_documents.AttributeDocuments(_decode(attributes), zone)
-    return {
-        "attributes_exact": derived.exact,
-        "attributes_fold": derived.folded,
-        "attributes_number": derived.number,
-        "attributes_instant": derived.instant,
-    }
+    return build_tag_documents(_decode(tags))

@@ -20,6 +20,8 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.conditions import dates, text
 from diglot.storage.sql.backend import CLOSE
 
@@ -40,6 +42,7 @@ _find_mark = re.compile("[\x18-\x1f]").search
 _SCALAR_TYPES: Final = (str, int, float)
 _pack_double = struct.Struct(">d").pack
 _unpack_bits = struct.Struct(">q").unpack
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 # A number is PLAIN and its double. An integer that a double may not hold exactly is BIG, its double and the
 # integer itself.
 PLAIN_NUMBER: Final = "d"
@@ -100,71 +103,72 @@ def _encode_instant_text(value: str, zone: ZoneInfo) -> str | None:
     return None if moment is None else encode_integer(moment.to_instant(zone))
 
 
-class AttributeDocuments:
-    """The four token documents of a contact's custom attributes: exact, folded, number, instant."""
+# A workspace uses the same keys again and again.
+@lru_cache(maxsize=1_024)
+def _frame_key(key: str) -> tuple[str, str, str]:
+    """Return the beginning and the end of a token of a scalar, and the token of a key that is set."""
+    begin = f"{OPEN}{key}{CLOSE}"
+    return SCALAR + begin, f"{CLOSE}{key}{OPEN}", SET + begin
 
-    def __init__(self, attributes: dict[str, Any], zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._exact_tokens: list[str] = []
-        self._folded_tokens: list[str] = []
-        self._number_tokens: list[str] = []
-        self._instant_tokens: list[str] = []
-        for key, value in attributes.items():
-            self._add_attribute(key, value)
-        self.exact = "".join(self._exact_tokens)
-        self.folded = "".join(self._folded_tokens)
-        self.number = "".join(self._number_tokens)
-        self.instant = "".join(self._instant_tokens)
 
-    def _add_attribute(self, key: str, value: Any) -> None:
-        if type(value) is str and value.isascii() and not _find_mark(value):
-            self._add_plain_text(key, value)
+# The exact, folded, number and instant document.
+Documents = tuple[str, str, str, str]
+
+
+def build_attribute_documents(attributes: str, zone: ZoneInfo) -> Documents:
+    """Return the four token documents of a contact's custom attributes (JSON) in a time zone."""
+    exact, folded, number, instant = "", "", "", ""
+    # One look at all of them: marks are control characters, which JSON escapes.
+    is_plain = attributes.isascii() and "\\u" not in attributes
+    for key, value in _decode(attributes).items():
+        if type(value) is str and (is_plain or (value.isascii() and not _find_mark(value))):
+            # What most values are, in a third of the time; the tokens are those of any other text.
+            begin, end, is_set = _frame_key(key)
+            exact += f"{begin}{value}{end}{is_set}" if value and not value.isspace() else begin + value + end
+            folded += f"{begin}{value.lower()}{end}"
+            if value[:1] not in _NUMBER_STARTS:
+                continue  # neither a number nor a date
+            if (encoded := _encode_number_text(value)) is not None:
+                number += f"{begin}{encoded}{end}"
+            elif value[4:5] == "-" and (encoded := _encode_instant_text(value, zone)) is not None:
+                instant += f"{begin}{encoded}{end}"
         else:
-            self._add_any(key, value)
+            tokens = build_tokens(key, value, zone)
+            exact, folded = exact + tokens[0], folded + tokens[1]
+            number, instant = number + tokens[2], instant + tokens[3]
+    return exact, folded, number, instant
 
-    def _add_any(self, key: str, value: Any) -> None:
-        begin, end = f"{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
-        is_set = bool(value)
-        if isinstance(value, list):
-            for element in value:
-                if isinstance(element, _SCALAR_TYPES):
-                    self._add_scalar(ELEMENT + begin, element, end)
-        elif isinstance(value, str):
-            self._add_scalar(SCALAR + begin, value, end)
-            if (moment := dates.parse(value)) is not None:
-                instant = encode_integer(moment.to_instant(self._zone))
-                self._instant_tokens.append(f"{SCALAR}{begin}{instant}{end}")
+
+def build_tokens(key: str, value: Any, zone: ZoneInfo) -> Documents:
+    """Return the tokens of an attribute for each of the four documents."""
+    begin, end, is_set_token = _frame_key(key)
+    is_set, instant = bool(value), ""
+    exact, folded, number = "", "", ""
+    if isinstance(value, list):
+        begin = f"{ELEMENT}{OPEN}{key}{CLOSE}"
+        elements = (element for element in value if isinstance(element, _SCALAR_TYPES))
+        tokens = [_build_scalar_tokens(begin, element, end) for element in elements]
+        exact, folded, number = map("".join, zip(*tokens, strict=True)) if tokens else ("", "", "")
+    elif isinstance(value, _SCALAR_TYPES):
+        exact, folded, number = _build_scalar_tokens(begin, value, end)
+        is_set = True
+        if isinstance(value, str):
             is_set = not text.is_blank(value)
-        elif isinstance(value, _SCALAR_TYPES):
-            self._add_scalar(SCALAR + begin, value, end)
-            is_set = True
-        if is_set:
-            self._exact_tokens.append(SET + begin)
+            if (moment := dates.parse(value)) is not None:
+                instant = f"{begin}{encode_integer(moment.to_instant(zone))}{end}"
+    return exact + is_set_token if is_set else exact, folded, number, instant
 
-    def _add_plain_text(self, key: str, value: str) -> None:
-        """Add what most values are, in a third of the time; the tokens are those of any other text."""
-        begin, end = f"{SCALAR}{OPEN}{key}{CLOSE}", f"{CLOSE}{key}{OPEN}"
-        is_set = f"{SET}{OPEN}{key}{CLOSE}" if value and not text.is_blank(value) else ""
-        self._exact_tokens.append(f"{begin}{value}{end}{is_set}")
-        self._folded_tokens.append(f"{begin}{value.lower()}{end}")
-        if value[:1] not in _NUMBER_STARTS:
-            return  # neither a number nor a date
-        if (number := _encode_number_text(value)) is not None:
-            self._number_tokens.append(f"{begin}{number}{end}")
-        elif value[4:5] == "-" and (moment := _encode_instant_text(value, self._zone)) is not None:
-            self._instant_tokens.append(f"{begin}{moment}{end}")
 
-    def _add_scalar(self, begin: str, value: str | float, end: str) -> None:
-        """Add the tokens of a scalar, which stands between the beginning and the end of a token."""
-        spelled = text.scalar_to_text(value)
-        folded = text.fold_case(spelled)
-        exact = escape_marks(spelled)
-        self._exact_tokens.append(f"{begin}{exact}{end}")
-        # Most values are their own folded form.
-        folded = exact if folded == spelled else escape_marks(folded)
-        self._folded_tokens.append(f"{begin}{folded}{end}")
-        if (number := _parse_number(value)) is not None:
-            self._number_tokens.append(f"{begin}{encode_number(number)}{end}")
+def _build_scalar_tokens(begin: str, value: str | float, end: str) -> tuple[str, str, str]:
+    """Return the tokens of a scalar, which stands between the beginning and the end of a token."""
+    spelled = text.scalar_to_text(value)
+    folded = text.fold_case(spelled)
+    exact = escape_marks(spelled)
+    # Most values are their own folded form.
+    folded = exact if folded == spelled else escape_marks(folded)
+    number = _parse_number(value)
+    numbers = "" if number is None else f"{begin}{encode_number(number)}{end}"
+    return f"{begin}{exact}{end}", f"{begin}{folded}{end}", numbers
 
 
 def build_tag_documents(tags: list[str]) -> tuple[str, str]:

@@ -67,6 +67,18 @@ class Sql:
 
 
 @dataclass(frozen=True, slots=True)
+class ManyRows:
+    """How at least two rows are sent as the values of one statement.
+
+    `build_table` returns a table of rows with these columns. `encode` returns its bound values, given the
+    values of each column.
+    """
+
+    build_table: Callable[[Sequence[Column[Any]]], FromClause]
+    encode: Callable[[Mapping[Column[Any], Sequence[Any]]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceNodes:
     """Statements that tell on which node of a distributed database each workspace is.
 
@@ -121,6 +133,8 @@ class Backend:
 
     None if a statement costs no round trip, so that rows are sent one by one.
     """
+    many_rows: ManyRows | None = None
+    """How many rows are sent at once; None if they are sent one by one."""
     index_hint: Callable[[Table, str | int], str] | None = None
     """The hint that pins a table to an index: a name, or the number of an unnamed unique key, from 1.
 

@@ -1,8 +1,9 @@
 """PostgreSQL in one record: its SQL expressions, and how to connect to it and migrate it."""
 
+import secrets
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pyroaring import BitMap
@@ -28,10 +29,16 @@ from sqlalchemy.dialects.postgresql import TEXT, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression, ManyRows
 from diglot.storage.sql.citus.nodes import WORKSPACE_NODES
 from diglot.storage.sql.database import Database, Migrator
 from diglot.storage.sql.engine import Engine, Limits
+
+_SEPARATOR: Final = "sent_separator"
+# Stands for null.
+_NULL: Final = "sent_null"
+# Text seldom has control characters.
+_USUAL_MARKS: Final = (("\x01", "\x02"), ("\x03", "\x04"))
 
 
 def _strpos_position(haystack: Expression, needle: Expression) -> Expression:
@@ -106,6 +113,51 @@ def _rows_from_arrays(columns: Sequence[Column[Any]]) -> FromClause:
     return func.unnest(*arrays).table_valued(*names, name="sent").render_derived()
 
 
+def build_sent_table(columns: Sequence[Column[Any]]) -> FromClause:
+    """Return a table of the rows that `encode_sent_columns` encodes.
+
+    A column of text is sent as one text, which the server cuts again. The driver asks of each element of an
+    array whether it is an array itself: for the sixteen texts of a row that takes 8 us, and joining them 1.4.
+    The server takes as long for both.
+    """
+    marks = [bindparam(name, type_=Text()) for name in (_SEPARATOR, _NULL)]
+    arrays = [
+        func.string_to_array(bindparam(f"row_{one.name}", type_=Text()), *marks)
+        if isinstance(one.type, Text)
+        else bindparam(f"row_{one.name}", type_=ARRAY(one.type))
+        for one in columns
+    ]
+    names = [one.name for one in columns]
+    return func.unnest(*arrays).table_valued(*names, name="sent").render_derived()
+
+
+def encode_sent_columns(columns: Mapping[Column[Any], Sequence[Any]]) -> dict[str, Any]:
+    """Return the bound values of a table of at least two rows, given the values of each column."""
+    arrays = {f"row_{one.name}": values for one, values in columns.items() if not isinstance(one.type, Text)}
+    texts = {f"row_{one.name}": values for one, values in columns.items() if isinstance(one.type, Text)}
+    joined = (_join(texts, *marks) for marks in _iterate_marks())
+    return arrays | next(one for one in joined if one is not None)
+
+
+def _join(texts: Mapping[str, Sequence[str | None]], separator: str, nothing: str) -> dict[str, str] | None:
+    """Return the values of each column as one text, and the marks; None if a value contains a mark."""
+    bound = {_SEPARATOR: separator, _NULL: nothing}
+    for name, values in texts.items():
+        if nothing in values:
+            return None
+        text = separator.join([nothing if each is None else each for each in values])
+        if text.count(separator) != len(values) - 1:
+            return None
+        bound[name] = text
+    return bound
+
+
+def _iterate_marks() -> Iterator[tuple[str, str]]:
+    yield from _USUAL_MARKS
+    while True:
+        yield secrets.token_hex(), secrets.token_hex()
+
+
 def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
     from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
@@ -156,6 +208,7 @@ POSTGRESQL: Final = Database(
     join_texts=_string_agg,
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
+    many_rows=ManyRows(build_sent_table, encode_sent_columns),
     plan_afresh=(
         text("SET LOCAL plan_cache_mode = force_custom_plan"),
         text("SET LOCAL plan_cache_mode = auto"),
