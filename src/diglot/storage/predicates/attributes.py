@@ -198,8 +198,8 @@ def _number_elements(key: str, forms: list[str], binder: Binder) -> Iterator[Exp
     """Yield whether a number in the key's array is, or begins with, one of the forms."""
     beginnings = [form for form in forms if form[0] == BIG_NUMBER and len(form) == _PLAIN_LENGTH]
     values = [form for form in forms if form[0] == PLAIN_NUMBER or len(form) == _BIG_LENGTH]
-    if values:
-        yield _element_one_of(NUMBER_DOCUMENT, key, values, binder)
+    # Each number has a whole value among its forms.
+    yield _element_one_of(NUMBER_DOCUMENT, key, values, binder)
     if beginnings:
         binder.shape.append("beginnings")
         mark = _element_mark(key)
