@@ -4,7 +4,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from sys import getsizeof
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -28,6 +27,7 @@ from diglot.conditions.index.questions import (
 from diglot.conditions.index.range_masks import RangeMasks
 from diglot.conditions.index.readings import reader_of
 from diglot.conditions.index.set_masks import SetMasks
+from diglot.conditions.python_runtime import calendar_bounds, day_begun
 
 K = TypeVar("K", bound=Hashable)
 # Takes a contact and an instant (microseconds), and returns the gates that are ruled out.
@@ -111,24 +111,23 @@ def _look_up_keys(reading: Reading, asked: Sequence[Asked], setting: Setting) ->
     masks, read = _set_masks(asked, setting), reader_of(reading)
     tests = [one.test for one in asked if isinstance(one.test, AnyOf)]
     by_key = _tests_by_key((key, number) for number, test in enumerate(tests) for key in test.keys)
-    find_known, ruled_out, missing = frozenset(by_key).intersection, masks.ruled_out, masks.missing
+    find_known, tests_of_key, ruled_out = frozenset(by_key).intersection, by_key.get, masks.ruled_out
     memo: Memo[frozenset[Key], frozenset[int]] = setting.budget.memo(
         lambda keys, true: 400 + 60 * (len(keys) + len(true))
     )
 
     def ask(view: ContactView, _now: int) -> int:
-        known = find_known(read(view))
-        if not known:
-            return missing()
-        if len(known) == 1:
-            (key,) = known
-            return ruled_out(by_key[key])
+        keys = read(view)
+        if len(keys) == 1:
+            (key,) = keys
+            return ruled_out(tests_of_key(key, _NO_TESTS))
+        known = find_known(keys)
         true = memo.get(known)
         if true is None:
             true = memo.put(known, _NO_TESTS.union(*(by_key[key] for key in known)))
         return ruled_out(true)
 
-    return ask, missing
+    return ask, masks.missing
 
 
 def _look_up_parts(reading: Reading, asked: Sequence[Asked], setting: Setting) -> _Made:
@@ -157,29 +156,22 @@ def _look_up_days(reading: Reading, asked: Sequence[Asked], setting: Setting) ->
     tests = [one.test for one in asked if isinstance(one.test, OnDay)]
     by_days = _tests_by_key((test.days, number) for number, test in enumerate(tests))
     ruled_out, missing = masks.ruled_out, masks.missing
-    # Only instants of these distances from now can lie in one of the days, which last 48 h at most.
-    oldest = -(max(by_days) + 3) * dates.DAY
-    latest = 3 * dates.DAY
 
     def ask(view: ContactView, now: int) -> int:
         value = read(view)
-        if value is None or not oldest < value - now < latest:
+        if value is None:
             return missing()
-        days = (dates.local_date(now, zone) - _day_of(value, zone)).days
-        return ruled_out(by_days.get(days, _NO_TESTS))
+        begun = day_begun(now, zone)
+        # An offset of a time zone, and the length of a day, differ from others by less than two days.
+        about = (begun - value) // dates.DAY
+        for days in range(about - 1, about + 4):
+            if days in by_days:
+                begin, end = calendar_bounds(days, begun, zone)
+                if begin <= value < end:
+                    return ruled_out(by_days[days])
+        return missing()
 
     return ask, missing
-
-
-def _day_of(instant: int, zone: ZoneInfo) -> date:
-    """Return the calendar day whose span holds an instant.
-
-    If a clock is set back at midnight, the instants of the repeated hour have the date of the day before, but
-    lie after the begin of the next day, whose span holds them.
-    """
-    day = dates.local_date(instant, zone)
-    following = day + timedelta(days=1)
-    return following if instant >= dates.start_of_day(following, zone) else day
 
 
 _MAKERS: Final[Mapping[type, Callable[[Reading, Sequence[Asked], Setting], _Made]]] = {

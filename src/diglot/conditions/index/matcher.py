@@ -5,7 +5,7 @@ union of all answers says for every condition at once whether it matches.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,8 @@ class Matcher:
         self._attributes = AttributeLookups(
             (lookup for lookup in lookups if lookup.key is not None), self.budget
         )
+        # The mask of all conditions.
+        self.all = layout.roots
         self._nested = (1 << layout.nested_width) - 1
 
     def mask_of(self, numbers: Iterable[int]) -> int:
@@ -76,7 +78,9 @@ class Matcher:
             ruled_out |= lookup.ask(view, now)
         return self._matching(ruled_out)
 
-    def change(self, old: ContactView, new: ContactView, fields: frozenset[str], now: int) -> tuple[int, int]:
+    def change(
+        self, old: ContactView, new: ContactView, fields: Collection[str], now: int
+    ) -> tuple[int, int]:
         """Return the masks of the conditions that a contact enters and leaves by a change of some fields."""
         before = after = 0
         keys: set[str] = set()
