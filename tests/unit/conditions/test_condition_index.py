@@ -1,4 +1,4 @@
-"""The index is held to the rows of the spec, and to the compiled function on random conditions and changes."""
+"""The index has the members of the rows of the spec, and the results of the compiled function elsewhere."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -28,15 +28,9 @@ from unit.conditions.test_python_compiler import PEOPLE, ROWS, ZONES, population
 UTC = ZoneInfo("UTC")
 BATCH = 50
 CHANGED_FIELDS = (
-    "email",
-    "email_as_sent",
-    "status",
-    "tags",
-    "engagement_score",
-    "total_orders",
-    "attributes",
+    *("email", "email_as_sent", "status", "tags", "engagement_score", "total_orders", "attributes"),
+    *("last_opened_at", "company", "first_name", "created_at", "lead_score"),
 )
-CHANGED_FIELDS += ("last_opened_at", "company", "first_name", "created_at", "lead_score")
 
 
 def members(selection: Selection, number: int, now: datetime, zone: str) -> frozenset[str]:
@@ -214,17 +208,18 @@ def test_an_added_condition_costs_its_own_rules(indexed: Indexed) -> None:
     first.build()
     assert first.is_settled
     assert indexed.take() == [tuple(range(100))]
-    del nodes[7]
-    second = ConditionIndex(nodes | {200: wide_condition(200, 3), 8: rule("new")}, UTC, first)
+    changed = nodes | {200: wide_condition(200, 3), 8: rule("new")}
+    del changed[7]
+    second = ConditionIndex(changed, UTC, first)
     found = second.find()
     assert found is not None
     assert indexed.take() == [(8, 200)]
     assert met(found, s7_1="x", s8_1="x", s9_1="x", s200_2="x", new="x") == [8, 9, 200]
     assert second.find() is found
-    third = ConditionIndex(second.nodes, UTC, second)
+    third = ConditionIndex(changed, UTC, second)
     assert third.find() is not None
     assert indexed.take() == [(8, 200)]
-    elsewhere = ConditionIndex(second.nodes, ZoneInfo("Asia/Kolkata"), second)
+    elsewhere = ConditionIndex(changed, ZoneInfo("Asia/Kolkata"), second)
     assert elsewhere.find() is None, "dates have another meaning there"
 
 
@@ -234,11 +229,12 @@ def test_many_changes_index_everything_anew(indexed: Indexed) -> None:
     first = ConditionIndex(nodes, UTC)
     first.build()
     added = {number: rule(f"a{number}") for number in range(100, 100 + MAX_ADDED)}
-    full = ConditionIndex(nodes | added, UTC, first)
+    with_added = nodes | added
+    full = ConditionIndex(with_added, UTC, first)
     assert full.find() is not None
     assert not full.is_settled, "the next one would be too many"
     indexed.take()
-    too_many = ConditionIndex(full.nodes | {500: rule("b")}, UTC, full)
+    too_many = ConditionIndex(with_added | {500: rule("b")}, UTC, full)
     assert too_many.find() is None
     assert met(too_many.build(), b="x", a100="x") == [100, 500]
     assert indexed.take() == [tuple(too_many.nodes)]

@@ -141,8 +141,8 @@ def test_hostile_conditions_agree() -> None:
     def texts(op: Op, count: int = 250) -> tuple[tree.Node, ...]:
         return tuple(tree.Predicate("attributes.t", op, tree.Text("a" * n)) for n in range(1, count + 1))
 
-    groups = (numbers(Op.GTE, 3), numbers(Op.LT, 7), numbers(Op.EQUALS, 2**61 - 1), texts(Op.CONTAINS))
-    groups += (texts(Op.EQUALS), texts(Op.STARTS_WITH, 5), (*numbers(Op.GT, 1, 3), *texts(Op.ENDS_WITH, 3)))
+    groups = [numbers(Op.GTE, 3), numbers(Op.LT, 7), numbers(Op.EQUALS, 2**61 - 1), texts(Op.CONTAINS)]
+    groups += [texts(Op.EQUALS), texts(Op.STARTS_WITH, 5), (*numbers(Op.GT, 1, 3), *texts(Op.ENDS_WITH, 3))]
     nodes: dict[int, tree.Node] = {}
     for items in groups:
         negated = tuple(map(tree.Not, items))
