@@ -9,13 +9,16 @@ from array import array
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
+from diglot.caches import MemoBudget
+
 # The bits of each byte, for `list_bits`.
 _BITS: Final = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 _find_bytes: Final = re.compile(rb"[^\0]").finditer
 # Up to this number of bits, taking the lowest again and again costs less.
 _FEW: Final = 6
 _OVERHEAD: Final = 40
-# A mask is kept unless it takes more bytes than this for each of its bits.
+# A mask is kept unless it takes more bytes than these, and these for each of its bits.
+_KEPT_BYTES: Final = 200
 _KEPT_BYTES_OF_A_BIT: Final = 16
 
 
@@ -35,13 +38,21 @@ def toggle_bits(bits: Iterable[int], width: int) -> int:
     return int.from_bytes(buffer, "little")
 
 
-def keep_mask(bits: Collection[int], width: int) -> Callable[[], int]:
-    """Return a function that returns the mask of some bits: kept, or made each time if the bits are few."""
-    if _KEPT_BYTES_OF_A_BIT * len(bits) < width // 8:
-        few = array("I", bits)
-        return lambda: join_bits(few, width)
-    mask = join_bits(bits, width)
-    return lambda: mask
+def keep_mask(bits: Collection[int], width: int, budget: MemoBudget) -> Callable[[], int]:
+    """Return a function that returns the mask of some bits.
+
+    The mask is kept, unless it is wide for so few bits: then it is remembered within the bytes for that.
+    """
+    if width // 8 <= _KEPT_BYTES + _KEPT_BYTES_OF_A_BIT * len(bits):
+        mask = join_bits(bits, width)
+        return lambda: mask
+    few, memo = array("I", bits), budget.memo(_weigh_remembered)
+
+    def remember() -> int:
+        remembered = memo.get(0)
+        return memo.put(0, join_bits(few, width)) if remembered is None else remembered
+
+    return remember
 
 
 def list_bits(mask: int) -> list[int]:
@@ -60,3 +71,7 @@ def list_bits(mask: int) -> list[int]:
 def weigh_mask(mask: int) -> int:
     """Return the bytes of a mask."""
     return _OVERHEAD + (mask.bit_length() >> 3)
+
+
+def _weigh_remembered(_key: int, mask: int) -> int:
+    return 200 + weigh_mask(mask)

@@ -51,6 +51,7 @@ class Matcher:
         for lookup in lookups:
             self._by_field[lookup.field].append(lookup)
         self._core = [lookup for lookup in lookups if lookup.key is None]
+        self._core_asks = [lookup.ask for lookup in self._core]
         self._attributes = AttributeLookups(
             (lookup for lookup in lookups if lookup.key is not None), self.budget
         )
@@ -72,10 +73,10 @@ class Matcher:
         """Return the mask of the conditions that a contact matches at an instant."""
         shape = self._attributes.shape_of(view.attribute_keys())
         ruled_out = shape.missing
-        for lookup in self._core:
-            ruled_out |= lookup.ask(view, now)
-        for lookup in shape.lookups:
-            ruled_out |= lookup.ask(view, now)
+        for ask in self._core_asks:
+            ruled_out |= ask(view, now)
+        for ask in shape.asks:
+            ruled_out |= ask(view, now)
         return self._matching(ruled_out)
 
     def change(
@@ -97,8 +98,8 @@ class Matcher:
         for lookup in self._core:
             if lookup.field not in fields:
                 ruled_out |= lookup.ask(new, now)
-        for lookup in shape.lookups:
-            ruled_out |= lookup.ask(new, now)
+        for ask in shape.asks:
+            ruled_out |= ask(new, now)
         return self._compare(before | ruled_out, after | ruled_out)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from diglot.conditions.index.questions import FoldedTexts, HasPart
 from diglot.conditions.tree import Op
 
 # Fewer parts are searched one by one.
-_FEW: Final = 40
+_FEW: Final = 100
 # Longer parts are searched one by one, because a hostile text costs a look-up for each length at each place.
 _MAX_LENGTH: Final = 32
 _PREFIX: Final = 3
@@ -78,9 +78,9 @@ class _Contained:
 
     def add_found(self, text: str, found: list[int]) -> None:
         """Add the numbers of the parts that a text contains."""
-        for part, numbers in self._others[: bisect_right(self._lengths_of_others, len(text))]:
-            if part in text:
-                found += numbers
+        others = self._others[: bisect_right(self._lengths_of_others, len(text))]
+        for numbers in [numbers for part, numbers in others if part in text]:
+            found += numbers
         if self._short:
             self._add_short(text, found)
 
