@@ -15,7 +15,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.attribute_lookups import AttributeLookups
 from diglot.conditions.index.gates import Layout
 from diglot.conditions.index.lookups import Asked, Lookup, Setting, make_lookup
-from diglot.conditions.index.masks import join_bits, list_bits
+from diglot.conditions.index.masks import join_bits, select_items
 from diglot.conditions.index.questions import Reading, question_of
 
 # The bytes that the remembered answers of an index may take for each use of a predicate, and at least and at
@@ -55,6 +55,7 @@ class Matcher:
         self._attributes = AttributeLookups(
             (lookup for lookup in lookups if lookup.key is not None), self.budget
         )
+        self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
         self._nested = (1 << layout.nested_width) - 1
@@ -66,8 +67,7 @@ class Matcher:
 
     def numbers_in(self, mask: int) -> list[int]:
         """Return the numbers of the conditions in a mask."""
-        numbers = self._layout.numbers
-        return [numbers[bit] for bit in list_bits(mask)]
+        return select_items(self._numbers, mask)
 
     def members(self, view: ContactView, now: int) -> int:
         """Return the mask of the conditions that a contact matches at an instant."""
