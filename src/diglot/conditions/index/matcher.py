@@ -22,7 +22,7 @@ from diglot.conditions.index.questions import Reading, question_of
 # most.
 _MEMO_BYTES_OF_A_USE: Final = 1_000
 _MIN_MEMO_BYTES: Final = 64_000
-_MAX_MEMO_BYTES: Final = 64_000_000
+_MAX_MEMO_BYTES: Final = 128_000_000
 _NOTHING: Final = (0, 0)
 
 
