@@ -73,7 +73,7 @@ OPERATOR: Final = Addition(
                 PYTHON_BRANCH,
             ),
         ),
-        "conditions/index/questions.py": ((QUESTION, QUESTION_BRANCH),),
+        "conditions/index/predicates.py": ((QUESTION, QUESTION_BRANCH),),
         "storage/predicates/sql_compiler.py": (
             (
                 SQL_COMPILER,
@@ -166,7 +166,7 @@ DATABASE: Final = Addition(
 NAMED: Final = {
     "field": ["conditions/fields.py", f"{MIGRATIONS}/r999_nickname.py", "storage/schema/revisions.py"],
     "operator": [
-        *("conditions/index/questions.py", "conditions/operands.py", "conditions/python_compiler.py"),
+        *("conditions/index/predicates.py", "conditions/operands.py", "conditions/python_compiler.py"),
         "conditions/tree.py",
         *("dialects/misar/words.py", "dialects/topmail/words.py", "storage/predicates/sql_compiler.py"),
     ],
