@@ -98,7 +98,7 @@ class _Contained:
         for numbers in [numbers for part, numbers in self._few if part in text]:
             found += numbers
         begun: set[str] = set()
-        for piece in self._pieces(text) if self._prefixes else ():
+        for piece in set(self._pieces(text)) if self._prefixes else ():
             found += self._short.get(piece, ())
             if piece in self._long:
                 begun.add(piece)
