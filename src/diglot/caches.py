@@ -107,6 +107,11 @@ class ProcessCache:
         with self._lock:
             return {slot.name: cache_ for slot, cache_ in self._caches.items()}
 
+    def weights(self) -> dict[str, int]:
+        """Return the bytes that caches which share the bytes hold, by the names of their slots."""
+        with self._lock:
+            return {slot.name: cache_.weight for slot, cache_ in self._caches.items() if slot.share}
+
     def clear(self) -> None:
         """Remove all caches."""
         with self._lock:
