@@ -80,12 +80,13 @@ async def _evaluate(
     on_lists: Mapping[int, Sequence[str]] = {}
     if active.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, [contact.pk for contact in contacts])
-    evaluate = await active.evaluator(tenant.transaction, numbers, len(contacts))
+    selection = (await active.select(tenant.transaction)).narrow(numbers)
     members: dict[int, BitMap] = {}
 
     def match(part: Sequence[Contact]) -> None:
         for contact in part:
-            for number in evaluate(active.view_contact(contact, on_lists.get(contact.pk, ())), at):
+            view = active.view_contact(contact, on_lists.get(contact.pk, ()))
+            for number in selection.members(view, at):
                 members.setdefault(number, BitMap()).add(contact.pk)
 
     async for _ in compute_in_slices(tenant, contacts, match):

@@ -92,10 +92,6 @@ def _number_of_scalar(value: str | float) -> int | float | None:
     return None if isinstance(value, bool) else value
 
 
-# Reads values of a contact at an instant (microseconds) that generated functions compare.
-ReadFunction = Callable[["ContactView", int], tuple[Any, ...]]
-
-
 class ContactView:
     """A contact, before or after a write.
 
@@ -104,18 +100,15 @@ class ContactView:
     """
 
     __slots__ = (
-        "_attributes",
         "_derived",
         "_folded",
         "_folded_tags",
-        "_read_at",
-        "_reader",
         "_tags",
         "_texts",
-        "_values",
-        "_zone",
+        "attributes",
         "fields",
         "lists",
+        "zone",
     )
 
     def __init__(
@@ -127,14 +120,10 @@ class ContactView:
     ) -> None:
         self.fields = fields
         self.lists = lists
-        self._attributes = attributes
-        self._zone = zone
+        self.attributes = attributes
+        self.zone = zone
         self._derived: dict[str, Any] = {}
-        # The function that was the last to read values, when, and what it returned.
-        self._reader: ReadFunction | None = None
-        self._read_at = 0
-        self._values: tuple[Any, ...] = ()
-        # Derived once, because the functions of groups of segments that read different values read them.
+        # Derived once, because several look-ups read them.
         self._texts: dict[str, str | None] = {}
         self._folded: dict[str, str | None] = {}
         self._tags: frozenset[str] | None = None
@@ -142,16 +131,9 @@ class ContactView:
 
     def with_fields(self, fields: Mapping[str, Any]) -> "ContactView":
         """Return the contact with other fields and the same attributes, sharing their derived forms."""
-        other = ContactView(fields, self._attributes, self.lists, self._zone)
+        other = ContactView(fields, self.attributes, self.lists, self.zone)
         other._derived = self._derived
         return other
-
-    def read(self, reader: ReadFunction, now: int) -> tuple[Any, ...]:
-        """Return what a function reads at an instant; most functions of a workspace share one."""
-        if reader is not self._reader or now != self._read_at:
-            self._values = reader(self, now)
-            self._reader, self._read_at = reader, now
-        return self._values
 
     def field_text(self, name: str) -> str | None:
         """Return a text field in normal form."""
@@ -180,11 +162,15 @@ class ContactView:
             self._folded_tags = tuple(map(text.fold_case, self.fields["tags"]))
         return self._folded_tags
 
+    def attribute_keys(self) -> tuple[str, ...]:
+        """Return the keys of the custom attributes that the contact has."""
+        return tuple(self.attributes)
+
     def view_attribute(self, key: str) -> AttributeView | None:
         """Return a custom attribute, or None if the contact does not have it."""
-        if key not in self._attributes:
+        if key not in self.attributes:
             return None
         view: AttributeView | None = self._derived.get(key)
         if view is None:
-            view = self._derived[key] = AttributeView(self._attributes[key], self._zone)
+            view = self._derived[key] = AttributeView(self.attributes[key], self.zone)
         return view

@@ -9,12 +9,14 @@ cheaper than evaluating the segment in full.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.conditions.index.condition_index import Selection
 from diglot.membership.active_segments import ActiveSegments
-from diglot.membership.moves import Evaluate, ListsByKey
+from diglot.membership.moves import ListsByKey, MembershipMoves
+from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
@@ -23,7 +25,6 @@ from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
 
-T = TypeVar("T")
 # If more contacts cross one relative date, evaluating its segments in full costs less.
 MAX_CROSSING: Final = 20_000
 _CONTACTS_PER_READ: Final = 1_000
@@ -44,8 +45,7 @@ async def changes_by_time(
 
     The stored memberships must be right at the first instant.
     """
-    moves: dict[int, tuple[BitMap, BitMap]] = {}
-    full: set[int] = set()
+    crossing, full = BitMap(), set[int]()
     for relative_date, segments in active_segments.by_relative_date.items():
         if not (affected := numbers.intersection(segments)):
             continue
@@ -54,53 +54,48 @@ async def changes_by_time(
         )
         if len(pks) > MAX_CROSSING:
             full |= affected
-            continue
-        await _evaluate_contacts(tenant, active_segments, affected, sorted(pks), (since, until), moves)
-    moved_segments = sorted(moves.keys() - full)
-    changes = [SegmentChange(number, *moves[number]) for number in moved_segments]
-    return ChangesByTime(changes, frozenset(full))
+        else:
+            crossing |= BitMap(pks)
+    some = numbers - full
+    moves = await _match_contacts(tenant, active_segments, some, crossing, (since, until))
+    return ChangesByTime(moves.to_changes(), frozenset(full))
 
 
-async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop above
+async def _match_contacts(
     tenant: Tenant,
     active_segments: ActiveSegments,
     numbers: frozenset[int],
-    pks: Sequence[int],
+    pks: BitMap,
     span: tuple[int, int],
-    moves: dict[int, tuple[BitMap, BitMap]],
-) -> None:
-    evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(pks))
+) -> MembershipMoves:
+    """Return who of some contacts enters and leaves some segments between two instants."""
+    moves = MembershipMoves()
+    if not (pks and numbers):
+        return moves
+    selection = (await active_segments.select(tenant.transaction)).narrow(numbers)
+    has_lists = active_segments.mention_lists(numbers)
     for part in _split_into_parts(pks):
-        on_lists = (
-            await lists.load_ids_of_contacts(tenant, part) if active_segments.mention_lists(numbers) else {}
-        )
-        match = partial(_match_twice, active_segments, evaluate, span, on_lists)
+        on_lists = await lists.load_ids_of_contacts(tenant, part) if has_lists else {}
+        match = partial(_match_both, active_segments, selection, span, on_lists, moves)
         contacts = await queries.load_contacts(tenant, part)
-        async for matches in compute_in_slices(tenant, contacts, match):
-            for pk, old, new in matches:
-                for number in new - old:
-                    moves.setdefault(number, (BitMap(), BitMap()))[0].add(pk)
-                for number in old - new:
-                    moves.setdefault(number, (BitMap(), BitMap()))[1].add(pk)
+        async for _ in compute_in_slices(tenant, contacts, match):
+            pass
+    return moves
 
 
-def _match_twice(
+def _match_both(  # noqa: PLR0913, PLR0917 - one step of the loop above
     active_segments: ActiveSegments,
-    evaluate: Evaluate,
+    selection: Selection,
     span: tuple[int, int],
     on_lists: ListsByKey,
+    moves: MembershipMoves,
     contacts: Sequence[Contact],
-) -> list[tuple[int, set[int], set[int]]]:
-    """Return the keys of contacts with the segments that they match at two instants, if these differ."""
-    found = []
+) -> None:
     for contact in contacts:
-        subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-        old, new = (set(evaluate(subject, at)) for at in span)
-        if old != new:
-            found.append((contact.pk, old, new))
-    return found
+        view = view_of(contact, on_lists.get(contact.pk, ()), active_segments.zone)
+        moves.record_contact(contact.pk, *selection.elapse(view, *span))
 
 
-def _split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), _CONTACTS_PER_READ):
-        yield items[start : start + _CONTACTS_PER_READ]
+def _split_into_parts(pks: BitMap) -> Iterator[Sequence[int]]:
+    for start in range(0, len(pks), _CONTACTS_PER_READ):
+        yield list(pks[start : start + _CONTACTS_PER_READ])

@@ -1,4 +1,4 @@
-"""The sweep: evaluates many segments in one pass over all contacts, with the generated functions.
+"""The sweep: evaluates many segments in one pass over all contacts, with the index of conditions.
 
 Measured for 1,000 segments: 73 us for each contact in a sweep, against about 240 us by a scan for each
 segment. The sweep proceeds chunk by chunk, so that only the members of one chunk and the moved keys are in
@@ -59,12 +59,12 @@ class _Sweep:
         if self.active_segments.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
             on_lists = await lists.load_ids_of_contacts(self.tenant, pks)
-        evaluate = await self.active_segments.evaluator(self.tenant.transaction, self.numbers, len(part))
+        selection = (await self.active_segments.select(self.tenant.transaction)).narrow(self.numbers)
 
         def match(contacts: Sequence[Contact]) -> None:
             for contact in contacts:
                 subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-                for number in evaluate(subject, at):
+                for number in selection.members(subject, at):
                     matches[number].append(contact.pk)
 
         async for _ in compute_in_slices(self.tenant, part, match):
