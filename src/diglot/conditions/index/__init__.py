@@ -1,0 +1,1 @@
+"""The index of predicates, which tells for one contact the conditions that it matches."""

@@ -1,0 +1,161 @@
+"""Reads a field of a contact in the form that a question compares.
+
+A reader takes a view of a contact and returns a collection of keys, a number, an instant or folded texts,
+whichever the form has; None or an empty collection stands for a missing value, of which no test is true.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from diglot.conditions import text
+from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.fields import FieldKind, attribute_key, kind_of
+from diglot.conditions.index.questions import (
+    IS_SET,
+    FoldedTexts,
+    Form,
+    Key,
+    Reading,
+    number_keys,
+    place_of_number,
+)
+
+Reader = Callable[[ContactView], Any]
+AttributeReader = Callable[[AttributeView], Any]
+NO_KEYS: Final[tuple[Key, ...]] = ()
+NO_TEXTS: Final = FoldedTexts(())
+_SET: Final = (IS_SET,)
+_INSTANT_FORMS: Final = (Form.INSTANT, Form.DISTANCE, Form.DAY)
+
+
+def reader_of(reading: Reading) -> Reader:
+    """Return the function that reads a field in a form from a contact."""
+    kind = kind_of(reading.field)
+    if kind is not FieldKind.ATTRIBUTE:
+        return _CORE_READERS[kind, reading.form](reading.field)
+    read, missing = attribute_reader_of(reading.form), MISSING[reading.form]
+    key = attribute_key(reading.field)
+    assert key is not None
+
+    def read_attribute(view: ContactView) -> Any:
+        attribute = view.view_attribute(key)
+        return missing if attribute is None else read(attribute)
+
+    return read_attribute
+
+
+def attribute_reader_of(form: Form) -> AttributeReader:
+    """Return the function that reads a custom attribute in a form."""
+    return _ATTRIBUTE_READERS[form]
+
+
+# The value of a field that the contact does not have.
+MISSING: Final[dict[Form, Any]] = {
+    Form.PRESENCE: NO_KEYS,
+    Form.EXACT: NO_KEYS,
+    Form.VALUES: NO_KEYS,
+    Form.ELEMENTS: NO_KEYS,
+    Form.NUMBER: None,
+    Form.BIG: None,
+    Form.INSTANT: None,
+    Form.DISTANCE: None,
+    Form.DAY: None,
+    Form.FOLDED: NO_TEXTS,
+}
+
+
+def _read_field(name: str) -> Reader:
+    return lambda view: view.fields[name]
+
+
+def _always_set(_name: str) -> Reader:
+    return lambda _view: _SET
+
+
+def _text_presence(name: str) -> Reader:
+    def read(view: ContactView) -> Collection[Key]:
+        value = view.field_text(name)
+        return NO_KEYS if value is None or text.is_blank(value) else _SET
+
+    return read
+
+
+def _exact_text(name: str) -> Reader:
+    def read(view: ContactView) -> Collection[Key]:
+        value = view.field_text(name)
+        return NO_KEYS if value is None else (value,)
+
+    return read
+
+
+def _folded_text(name: str) -> Reader:
+    def read(view: ContactView) -> FoldedTexts:
+        folded = view.folded_text(name)
+        return NO_TEXTS if folded is None else FoldedTexts((folded,))
+
+    return read
+
+
+def _value_presence(name: str) -> Reader:
+    return lambda view: NO_KEYS if view.fields[name] is None else _SET
+
+
+def _number_keys(name: str) -> Reader:
+    def read(view: ContactView) -> Collection[Key]:
+        value = view.fields[name]
+        return NO_KEYS if value is None else number_keys(value)
+
+    return read
+
+
+_CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
+    (FieldKind.TEXT, Form.PRESENCE): _text_presence,
+    (FieldKind.TEXT, Form.EXACT): _exact_text,
+    (FieldKind.TEXT, Form.FOLDED): _folded_text,
+    (FieldKind.CHOICE, Form.PRESENCE): _always_set,
+    (FieldKind.CHOICE, Form.EXACT): lambda _name: lambda view: (view.fields["status"],),
+    (FieldKind.BOOLEAN, Form.PRESENCE): _always_set,
+    (FieldKind.BOOLEAN, Form.EXACT): lambda _name: (
+        lambda view: ("true",) if view.fields["status"] == "subscribed" else ("false",)
+    ),
+    (FieldKind.TAGS, Form.PRESENCE): lambda _name: lambda view: _SET if view.exact_tags() else NO_KEYS,
+    (FieldKind.TAGS, Form.EXACT): lambda _name: ContactView.exact_tags,
+    (FieldKind.TAGS, Form.FOLDED): lambda _name: lambda view: FoldedTexts(view.folded_tags()),
+    (FieldKind.LISTS, Form.PRESENCE): lambda _name: lambda view: _SET if view.lists else NO_KEYS,
+    (FieldKind.LISTS, Form.EXACT): lambda _name: lambda view: view.lists,
+    (FieldKind.NUMBER, Form.PRESENCE): _value_presence,
+    (FieldKind.NUMBER, Form.VALUES): _number_keys,
+    (FieldKind.NUMBER, Form.NUMBER): _read_field,
+    (FieldKind.INSTANT, Form.PRESENCE): _value_presence,
+    **{(FieldKind.INSTANT, form): _read_field for form in _INSTANT_FORMS},
+}
+
+
+def _attribute_values(attribute: AttributeView) -> Collection[Key]:
+    return (*attribute.texts, *(key for number in attribute.numbers for key in number_keys(number)))
+
+
+def _attribute_elements(attribute: AttributeView) -> Collection[Key]:
+    return _attribute_values(attribute) if attribute.is_array else NO_KEYS
+
+
+def _attribute_place(attribute: AttributeView) -> tuple[bool, float] | None:
+    if attribute.is_array or not attribute.numbers:
+        return None
+    return place_of_number(attribute.numbers[0])
+
+
+def _attribute_folded(attribute: AttributeView) -> FoldedTexts:
+    return FoldedTexts(attribute.folded_texts, attribute.texts if attribute.is_array else None)
+
+
+_ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
+    Form.PRESENCE: lambda attribute: _SET if attribute.is_set else NO_KEYS,
+    Form.EXACT: lambda attribute: attribute.texts,
+    Form.VALUES: _attribute_values,
+    Form.ELEMENTS: _attribute_elements,
+    Form.NUMBER: lambda attribute: attribute.double,
+    Form.BIG: _attribute_place,
+    **dict.fromkeys(_INSTANT_FORMS, lambda attribute: attribute.instant),
+    Form.FOLDED: _attribute_folded,
+}
