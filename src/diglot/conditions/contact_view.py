@@ -104,7 +104,6 @@ class ContactView:
     """
 
     __slots__ = (
-        "_attributes",
         "_derived",
         "_folded",
         "_folded_tags",
@@ -113,9 +112,10 @@ class ContactView:
         "_tags",
         "_texts",
         "_values",
-        "_zone",
+        "attributes",
         "fields",
         "lists",
+        "zone",
     )
 
     def __init__(
@@ -127,8 +127,8 @@ class ContactView:
     ) -> None:
         self.fields = fields
         self.lists = lists
-        self._attributes = attributes
-        self._zone = zone
+        self.attributes = attributes
+        self.zone = zone
         self._derived: dict[str, Any] = {}
         # The function that was the last to read values, when, and what it returned.
         self._reader: ReadFunction | None = None
@@ -142,7 +142,7 @@ class ContactView:
 
     def with_fields(self, fields: Mapping[str, Any]) -> "ContactView":
         """Return the contact with other fields and the same attributes, sharing their derived forms."""
-        other = ContactView(fields, self._attributes, self.lists, self._zone)
+        other = ContactView(fields, self.attributes, self.lists, self.zone)
         other._derived = self._derived
         return other
 
@@ -182,9 +182,9 @@ class ContactView:
 
     def view_attribute(self, key: str) -> AttributeView | None:
         """Return a custom attribute, or None if the contact does not have it."""
-        if key not in self._attributes:
+        if key not in self.attributes:
             return None
         view: AttributeView | None = self._derived.get(key)
         if view is None:
-            view = self._derived[key] = AttributeView(self._attributes[key], self._zone)
+            view = self._derived[key] = AttributeView(self.attributes[key], self.zone)
         return view
