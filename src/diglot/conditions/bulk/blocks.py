@@ -29,11 +29,16 @@ class ContactBlock:
     """
 
     def __init__(self, views: Sequence[ContactView | None]) -> None:
+        self._all_views = views
         self._views = [view for view in views if view is not None]
         self._bits = [1 << number for number, view in enumerate(views) if view is not None]
         self.everyone = sum(self._bits)
         self._holders: dict[str, Holders] = {}
         self._columns: dict[Reading, Column | None] = {}
+
+    def select(self, mask: int) -> "ContactBlock":
+        """Return a block in which only the contacts of a mask exist, at their places."""
+        return ContactBlock([view if mask >> place & 1 else None for place, view in enumerate(self._all_views)])
 
     def column(self, reading: Reading) -> Column | None:
         """Return the column of a reading, which is None if no contact has the field."""

@@ -5,129 +5,154 @@ distinct predicate the columns of these contacts give a mask, and AND, OR and NO
 tree says, whatever its depth. So all contacts of a block share the price of a predicate.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
-from diglot.conditions.index.questions import Reading, question_of
-from diglot.conditions.bulk.test_groups import TestGroup, group_of
+from diglot.conditions.bulk.predicates import Group, PredicateTable
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.questions import Form, Reading
 
-_encode = msgspec.json.Encoder().encode
-
-
-class _Group(NamedTuple):
-    """A group of literals and groups. A literal is the number of a predicate, or its complement (~number)."""
-
-    is_all: bool
-    literals: Sequence[int]
-    groups: Sequence["_Group"]
+# The readings whose answers time alone changes.
+_MOVING: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 
-_NOBODY: Final = _Group(is_all=False, literals=(), groups=())
-_EVERYBODY: Final = _Group(is_all=True, literals=(), groups=())
+class MaskChange(NamedTuple):
+    """The masks of the contacts that enter and leave a condition."""
 
-
-def _simplify(is_all: bool, literals: list[int], groups: list[_Group]) -> _Group:
-    """Return a group without inner groups of its own kind, or an only inner group."""
-    if len(groups) == 1 and not literals:
-        return groups[0]
-    others = [group for group in groups if group.is_all is not is_all]
-    for group in groups:
-        if group.is_all is is_all:
-            literals += group.literals
-            others += group.groups
-    return _Group(is_all, tuple(literals), others)
+    number: int
+    entered: int
+    left: int
 
 
 class BulkEvaluator:
-    """Numbered conditions in a time zone, for blocks of contacts."""
+    """Numbered conditions in a time zone, for blocks of contacts; threads may use it at the same time.
 
-    def __init__(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> None:
-        self.zone = zone
-        self.tests: dict[Reading, TestGroup] = {}
-        # The reading of each predicate by its number, and the numbers by the encoded predicates.
-        self.readings: list[Reading] = []
-        self._numbers: dict[bytes, int] = {}
-        self._groups = {number: self._compile_items([node], is_all=True, negated=False) for number, node in nodes.items()}
+    It reduces conditions when it is first used, except those that an earlier object has reduced.
+    """
+
+    def __init__(
+        self, nodes: Mapping[int, tree.Node], zone: ZoneInfo, earlier: "BulkEvaluator | None" = None
+    ) -> None:
+        self._nodes = nodes
+        self._table = PredicateTable(zone)
+        self._groups: Mapping[int, Group] = {}
+        if earlier is not None and earlier._table.can_hold(zone, len(nodes)):
+            self._table, groups = earlier._table, earlier._groups
+            self._groups = {
+                number: group
+                for number, group in groups.items()
+                if earlier._nodes[number] is nodes.get(number)
+            }
 
     def match(self, block: ContactBlock, now: int, numbers: Iterable[int]) -> dict[int, int]:
         """Return the masks of the contacts that match each of some conditions at an instant, if any does."""
-        answers = _Answers(self, block, now)
-        everyone, groups = block.everyone, self._groups
-        return {number: mask for number in numbers if (mask := _match(groups[number], answers, everyone))}
+        groups = self._reduce()
+        answers, everyone = _Answers(self._table, block, now), block.everyone
+        return {
+            number: mask for number in numbers if (mask := groups[number].match(answers, everyone))
+        }
 
-    def _compile_items(self, items: Iterable[tree.Node], *, is_all: bool, negated: bool) -> _Group:
-        """Return a group in which only predicates are negated: not all of some items is not one or more."""
-        literals: list[int] = []
-        groups: list[_Group] = []
-        for outer in items:
-            item, is_negated = outer, negated
-            while isinstance(item, tree.Not):
-                item, is_negated = item.item, not is_negated
-            if isinstance(item, tree.Predicate):
-                number = self._number_of(item)
-                literals.append(~number if is_negated else number)
-            elif tree.is_draft(item):
-                groups.append(_EVERYBODY if is_negated else _NOBODY)
-            else:
-                within_all = isinstance(item, tree.All) is not is_negated
-                groups.append(self._compile_items(item.items, is_all=within_all, negated=is_negated))
-        return _simplify(is_all, literals, groups)
+    def compare_writes(
+        self,
+        before: Sequence[ContactView],
+        after: Sequence[ContactView],
+        fields: Iterable[str],
+        now: int,
+    ) -> Iterator[MaskChange]:
+        """Yield who enters and leaves conditions by a change of some fields of contacts, at an instant."""
+        groups, wanted = self._reduce(), frozenset(fields)
+        readings = [reading for reading in tuple(self._table.tests) if reading.field in wanted]
+        sides = ContactBlock(before), ContactBlock(after)
+        yield from self._compare(groups, sides, (now, now), readings, groups)
 
-    def _number_of(self, predicate: tree.Predicate) -> int:
-        encoded = _encode(predicate)
-        number = self._numbers.get(encoded)
-        if number is None:
-            number = self._numbers[encoded] = len(self.readings)
-            reading, test = question_of(predicate, self.zone)
-            self.readings.append(reading)
-            if reading not in self.tests:
-                self.tests[reading] = group_of(reading.form)
-            self.tests[reading].add(number, test)
-        return number
+    def compare_instants(
+        self, views: Sequence[ContactView], since: int, until: int, numbers: Collection[int]
+    ) -> Iterator[MaskChange]:
+        """Yield who enters and leaves some conditions between two instants, by time alone."""
+        groups, block = self._reduce(), ContactBlock(views)
+        readings = [reading for reading in tuple(self._table.tests) if reading.form in _MOVING]
+        yield from self._compare(groups, (block, block), (since, until), readings, numbers)
+
+    def _compare(
+        self,
+        groups: Mapping[int, Group],
+        sides: tuple[ContactBlock, ContactBlock],
+        instants: tuple[int, int],
+        readings: Iterable[Reading],
+        numbers: Collection[int],
+    ) -> Iterator[MaskChange]:
+        """Compare the answers about two sides, which differ in some readings at most.
+
+        Only conditions with a predicate whose answer differs are evaluated, and of the other readings only
+        those of the contacts for which one does.
+        """
+        old, new = (
+            _Answers(self._table, side, at) for side, at in zip(sides, instants, strict=True)
+        )
+        moved, touched = 0, set[int]()
+        for reading in readings:
+            for number in self._table.tests[reading].numbers:
+                if difference := old[number] ^ new[number]:
+                    moved |= difference
+                    touched.update(self._table.users[number])
+        if not moved:
+            return
+        shared = _Answers(self._table, sides[1].select(moved), instants[1])
+        old.share(shared)
+        new.share(shared)
+        everyone = sides[1].everyone
+        for number in sorted(touched.intersection(numbers)):
+            was, is_ = (groups[number].match(answers, everyone) for answers in (old, new))
+            if was != is_:
+                yield MaskChange(number, is_ & ~was, was & ~is_)
+
+    def _reduce(self) -> Mapping[int, Group]:
+        """Return the reduced conditions."""
+        if len(self._groups) < len(self._nodes):
+            table = self._table
+            with table.lock:
+                known = self._groups
+                added = {
+                    number: table.reduce(number, node)
+                    for number, node in self._nodes.items()
+                    if number not in known
+                }
+                self._groups = {**known, **added}
+        return self._groups
 
 
 class _Answers(dict[int, int]):
     """The masks of literals, for a block of contacts at an instant.
 
-    The first predicate that is asked for has the column of its reading answer all that the reading has.
+    The first predicate that is asked for has the column of its reading answer all tests of the reading.
     """
 
-    def __init__(self, evaluator: BulkEvaluator, block: ContactBlock, now: int) -> None:
+    def __init__(self, table: PredicateTable, block: ContactBlock, now: int) -> None:
         super().__init__()
-        self._evaluator, self._block, self._now = evaluator, block, now
+        self._table, self._block, self._now = table, block, now
+        self._shared: _Answers | None = None
+
+    def share(self, shared: "_Answers") -> None:
+        """Take what is not answered yet from other answers."""
+        self._shared = shared
 
     def __missing__(self, literal: int) -> int:
         if literal < 0:
-            mask = self[literal] = self._block.everyone ^ self[~literal]
-            return mask
-        reading = self._evaluator.readings[literal]
-        tests, column = self._evaluator.tests[reading], self._block.column(reading)
+            mask = self._block.everyone ^ self[~literal]
+        elif self._shared is not None:
+            mask = self._shared[literal]
+        else:
+            self._answer_reading(self._table.readings[literal])
+            return self[literal]
+        self[literal] = mask
+        return mask
+
+    def _answer_reading(self, reading: Reading) -> None:
+        tests, column = self._table.tests[reading], self._block.column(reading)
         if column is None:
             self.update(dict.fromkeys(tests.numbers, 0))
         else:
-            tests.answer(column, self, self._now, self._evaluator.zone)
-        return self[literal]
-
-
-def _match(group: _Group, answers: Mapping[int, int], everyone: int) -> int:
-    is_all, literals, groups = group
-    if is_all:
-        mask = everyone
-        for literal in literals:
-            mask &= answers[literal]
-            if not mask:
-                return 0
-        for inner in groups:
-            mask &= _match(inner, answers, everyone)
-        return mask
-    mask = 0
-    for literal in literals:
-        mask |= answers[literal]
-    for inner in groups:
-        mask |= _match(inner, answers, everyone)
-    return mask
+            tests.answer(column, self, self._now, self._table.zone)

@@ -27,8 +27,9 @@ class TestGroup(ABC):
 
     def add(self, number: int, test: Any) -> None:
         """Add a test."""
-        self.numbers.append(number)
         self._add(number, test)
+        # Last, because other threads ask for the numbers in this list meanwhile.
+        self.numbers.append(number)
 
     @abstractmethod
     def _add(self, number: int, test: Any) -> None:
