@@ -15,6 +15,7 @@ import pytest
 
 from diglot.caches import ProcessCache
 from diglot.conditions import check, evaluators, explain, tree
+from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.evaluators import MAX_DISTINCT_RULES, MAX_RULES, Evaluators, divide
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
@@ -42,7 +43,10 @@ RULES = 250
 
 
 class Compiled:
-    """A record of compilations: the rules of each function, its conditions, and the thread."""
+    """A record of compilations: the rules of each function, its conditions, and the threads.
+
+    Threads that reduce conditions for blocks of contacts are recorded, too.
+    """
 
     def __init__(self) -> None:
         self.rules: list[int] = []
@@ -67,6 +71,13 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """Record all compilations."""
     result = Compiled()
     monkeypatch.setattr(evaluators, "compile_to_python", result.note)
+    reduce = BulkEvaluator.reduce
+
+    def note(evaluator: BulkEvaluator) -> None:
+        result.threads.add(threading.get_ident())
+        reduce(evaluator)
+
+    monkeypatch.setattr(BulkEvaluator, "reduce", note)
     monkeypatch.setattr(explain, "compile_to_python", result.note)
     return result
 

@@ -22,6 +22,7 @@ def generated(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
 def bulk(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
     """Return the evaluator of blocks of contacts."""
     evaluator = BulkEvaluator(nodes, zone)
+    evaluator.reduce()
 
     def match(views: Sequence[ContactView], now: int) -> list[set[int]]:
         masks = evaluator.match(ContactBlock(views), now, nodes)

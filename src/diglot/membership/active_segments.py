@@ -16,6 +16,7 @@ import msgspec
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.evaluators import BYTES_OF_A_NUMBER, BYTES_OF_A_RULE, Evaluators
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
@@ -93,10 +94,14 @@ class ActiveSegments:
     # The previous object; its compiled functions are reused for unchanged conditions.
     earlier: InitVar["ActiveSegments | None"] = None
     evaluators: Evaluators = field(init=False)
+    bulk: BulkEvaluator = field(init=False)
 
     def __post_init__(self, earlier: "ActiveSegments | None") -> None:
         self.evaluators = Evaluators(
             self.conditions, self.zone, None if earlier is None else earlier.evaluators
+        )
+        self.bulk = BulkEvaluator(
+            self.conditions, self.zone, None if earlier is None else earlier.bulk
         )
         if earlier is not None:
             for index in ("by_field", "by_relative_date"):
@@ -166,6 +171,12 @@ class ActiveSegments:
         if evaluate is None:
             evaluate = await transaction.run_off_loop(partial(self.evaluators.compile, numbers, times))
         return lambda subject, at: [] if subject is None else evaluate(subject, at)
+
+    async def bulk_evaluator(self, transaction: Transaction) -> BulkEvaluator:
+        """Return the evaluator of blocks of contacts, which is made ready off the event loop."""
+        if not self.bulk.is_reduced:
+            await transaction.run_off_loop(self.bulk.reduce)
+        return self.bulk
 
     def compile_all(self) -> None:
         """Compile all conditions and index them; this may take seconds."""

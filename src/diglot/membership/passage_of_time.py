@@ -6,15 +6,21 @@ Each of them is evaluated at both ticks. Measured for a step of one hour on 1M c
 cheaper than evaluating the segment in full.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
 from pyroaring import BitMap
 
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, MIN_CONTACTS
+from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
+from diglot.conditions.bulk.masks import select
+from diglot.conditions.contact_view import ContactView
 from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.moves import Evaluate, ListsByKey
+from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
@@ -44,8 +50,9 @@ async def changes_by_time(
 
     The stored memberships must be right at the first instant.
     """
-    moves: dict[int, tuple[BitMap, BitMap]] = {}
+    crossing = BitMap()
     full: set[int] = set()
+    checked: set[int] = set()
     for relative_date, segments in active_segments.by_relative_date.items():
         if not (affected := numbers.intersection(segments)):
             continue
@@ -54,51 +61,94 @@ async def changes_by_time(
         )
         if len(pks) > MAX_CROSSING:
             full |= affected
-            continue
-        await _evaluate_contacts(tenant, active_segments, affected, sorted(pks), (since, until), moves)
-    moved_segments = sorted(moves.keys() - full)
-    changes = [SegmentChange(number, *moves[number]) for number in moved_segments]
-    return ChangesByTime(changes, frozenset(full))
+        elif pks:
+            checked |= affected
+            crossing.update(pks)
+    moves = _Moves()
+    await _match_twice(tenant, active_segments, frozenset(checked - full), crossing, (since, until), moves)
+    return ChangesByTime(moves.to_changes(), frozenset(full))
 
 
-async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop above
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """The keys of contacts that enter and leave each segment."""
+
+    entered: defaultdict[int, BitMap] = field(default_factory=lambda: defaultdict(BitMap))
+    left: defaultdict[int, BitMap] = field(default_factory=lambda: defaultdict(BitMap))
+
+    def record_masks(self, pks: Sequence[int], changes: MaskChanges) -> None:
+        """Record the contacts of a block, as masks by segment."""
+        for moved, masks in ((self.entered, changes.entered), (self.left, changes.left)):
+            for number, mask in masks.items():
+                moved[number].update(select(mask, pks))
+
+    def record_contact(self, pk: int, old: set[int], new: set[int]) -> None:
+        """Record the segments of a contact at two instants."""
+        for moved, numbers in ((self.entered, new - old), (self.left, old - new)):
+            for number in numbers:
+                moved[number].add(pk)
+
+    def to_changes(self) -> list[SegmentChange]:
+        """Return one change for each segment that moved."""
+        return [
+            SegmentChange(number, self.entered.get(number, BitMap()), self.left.get(number, BitMap()))
+            for number in sorted(self.entered.keys() | self.left.keys())
+        ]
+
+
+async def _match_twice(  # noqa: PLR0913, PLR0917 - one step of the function above
     tenant: Tenant,
     active_segments: ActiveSegments,
     numbers: frozenset[int],
-    pks: Sequence[int],
+    pks: BitMap,
     span: tuple[int, int],
-    moves: dict[int, tuple[BitMap, BitMap]],
+    moves: _Moves,
 ) -> None:
-    evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(pks))
-    for part in _split_into_parts(pks):
+    """Match each of some contacts at two instants, and record who enters and leaves segments."""
+    for part in _split_into_parts(list(pks)):
         on_lists = (
             await lists.load_ids_of_contacts(tenant, part) if active_segments.mention_lists(numbers) else {}
         )
-        match = partial(_match_twice, active_segments, evaluate, span, on_lists)
         contacts = await queries.load_contacts(tenant, part)
-        async for matches in compute_in_slices(tenant, contacts, match):
-            for pk, old, new in matches:
-                for number in new - old:
-                    moves.setdefault(number, (BitMap(), BitMap()))[0].add(pk)
-                for number in old - new:
-                    moves.setdefault(number, (BitMap(), BitMap()))[1].add(pk)
+        views = partial(_view_all, active_segments, on_lists)
+        if len(contacts) < MIN_CONTACTS:
+            evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(contacts))
+            match = partial(_match_one_by_one, evaluate, span, views, moves)
+        else:
+            bulk = await active_segments.bulk_evaluator(tenant.transaction)
+            match = partial(_match_block, bulk, numbers, span, views, moves)
+        async for _ in compute_in_slices(tenant, contacts, match, MAX_CONTACTS):
+            pass
 
 
-def _match_twice(
-    active_segments: ActiveSegments,
+def _view_all(
+    active_segments: ActiveSegments, on_lists: ListsByKey, contacts: Sequence[Contact]
+) -> list[ContactView]:
+    return [view_of(contact, on_lists.get(contact.pk, ()), active_segments.zone) for contact in contacts]
+
+
+def _match_block(  # noqa: PLR0913, PLR0917 - the arguments of `_match_twice`, for one slice
+    bulk: BulkEvaluator,
+    numbers: frozenset[int],
+    span: tuple[int, int],
+    view_all: Callable[[Sequence[Contact]], list[ContactView]],
+    moves: _Moves,
+    contacts: Sequence[Contact],
+) -> None:
+    pks = [contact.pk for contact in contacts]
+    moves.record_masks(pks, bulk.compare_instants(view_all(contacts), *span, numbers))
+
+
+def _match_one_by_one(
     evaluate: Evaluate,
     span: tuple[int, int],
-    on_lists: ListsByKey,
+    view_all: Callable[[Sequence[Contact]], list[ContactView]],
+    moves: _Moves,
     contacts: Sequence[Contact],
-) -> list[tuple[int, set[int], set[int]]]:
-    """Return the keys of contacts with the segments that they match at two instants, if these differ."""
-    found = []
-    for contact in contacts:
-        subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-        old, new = (set(evaluate(subject, at)) for at in span)
-        if old != new:
-            found.append((contact.pk, old, new))
-    return found
+) -> None:
+    for contact, view in zip(contacts, view_all(contacts), strict=True):
+        old, new = (set(evaluate(view, at)) for at in span)
+        moves.record_contact(contact.pk, old, new)
 
 
 def _split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -7,7 +7,30 @@ from random import Random
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
-_SYLLABLES: Final = "ba den fu gor hei jan ka lu mo ni or pe qui ra stein ta ul vi wer xa yor zu".split()
+_SYLLABLES: Final = [
+    "ba",
+    "den",
+    "fu",
+    "gor",
+    "hei",
+    "jan",
+    "ka",
+    "lu",
+    "mo",
+    "ni",
+    "or",
+    "pe",
+    "qui",
+    "ra",
+    "stein",
+    "ta",
+    "ul",
+    "vi",
+    "wer",
+    "xa",
+    "yor",
+    "zu",
+]
 PLANS: Final = ("free", "starter", "pro", "team", "business", "enterprise", "trial")
 ENDINGS: Final = ("com", "de", "io", "org", "fr", "co.uk")
 

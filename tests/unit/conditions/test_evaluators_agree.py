@@ -1,10 +1,11 @@
 """Every evaluator in Python finds the members of each row, and the oracle's matches of random conditions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -59,7 +60,9 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
     for _ in range(0, pytestconfig.getoption("random_trees"), BATCH):
         zone = rng.choice(ZONES)
         people = [drawn.contact(rng, n) for n in range(pytestconfig.getoption("random_contacts"))]
-        conditions = list(islice(iter(lambda: drawn.condition(rng, tuple(PEOPLE.lists.values())), None), BATCH))
+        conditions = list(
+            islice(iter(lambda: drawn.condition(rng, tuple(PEOPLE.lists.values())), None), BATCH)
+        )
         expected = [_oracle_numbers(one, conditions, zone) for one in people]
         nodes = {number: canonical.read(one, zone) for number, one in enumerate(conditions)}
         views = [subject(one, zone, PEOPLE.lists) for one in people]
@@ -75,7 +78,7 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
 
 
 def _oracle_numbers(
-    contact: Mapping[str, object], conditions: list[Mapping[str, object]], zone: str
+    contact: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]], zone: str
 ) -> set[int]:
     known = oracle.Subject(contact, zone, PEOPLE.lists)
     match = partial(oracle.matches, contact=known, now=drawn.NOW, zone=zone, lists=PEOPLE.lists)

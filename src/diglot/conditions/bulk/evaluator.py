@@ -5,7 +5,7 @@ distinct predicate the columns of these contacts give a mask, and AND, OR and NO
 tree says, whatever its depth. So all contacts of a block share the price of a predicate.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,109 +19,112 @@ from diglot.conditions.index.questions import Form, Reading
 _MOVING: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 
-class MaskChange(NamedTuple):
-    """The masks of the contacts that enter and leave a condition."""
+# The views of contacts before a change and after it, in the same order.
+Sides = Sequence[Sequence[ContactView]]
+# Masks of contacts by the number of a condition, without those that are empty.
+Masks = Mapping[int, int]
 
-    number: int
-    entered: int
-    left: int
+
+class MaskChanges(NamedTuple):
+    """The masks of the contacts that enter and leave conditions."""
+
+    entered: Masks
+    left: Masks
+
+
+# A block of contacts at an instant.
+_BlockAt = tuple[ContactBlock, int]
 
 
 class BulkEvaluator:
     """Numbered conditions in a time zone, for blocks of contacts; threads may use it at the same time.
 
-    It reduces conditions when it is first used, except those that an earlier object has reduced.
+    `reduce` comes before the first use. It takes over what an earlier object has reduced.
     """
 
     def __init__(
         self, nodes: Mapping[int, tree.Node], zone: ZoneInfo, earlier: "BulkEvaluator | None" = None
     ) -> None:
-        self._nodes = nodes
-        self._table = PredicateTable(zone)
-        self._groups: Mapping[int, Group] = {}
-        if earlier is not None and earlier._table.can_hold(zone, len(nodes)):
-            self._table, groups = earlier._table, earlier._groups
-            self._groups = {
+        self.nodes = nodes
+        self.table = PredicateTable(zone)
+        self.groups: Mapping[int, Group] = {}
+        if earlier is not None and earlier.table.can_hold(zone, len(nodes)):
+            self.table, before = earlier.table, earlier.nodes
+            self.groups = {
                 number: group
-                for number, group in groups.items()
-                if earlier._nodes[number] is nodes.get(number)
+                for number, group in earlier.groups.items()
+                if before[number] is nodes.get(number)
             }
 
-    def match(self, block: ContactBlock, now: int, numbers: Iterable[int]) -> dict[int, int]:
+    def match(self, block: ContactBlock, now: int, numbers: Iterable[int]) -> Masks:
         """Return the masks of the contacts that match each of some conditions at an instant, if any does."""
-        groups = self._reduce()
-        answers, everyone = _Answers(self._table, block, now), block.everyone
-        return {
-            number: mask for number in numbers if (mask := groups[number].match(answers, everyone))
-        }
+        if not block.everyone:
+            return {}
+        groups = self.groups
+        answers, everyone = _Answers(self.table, block, now), block.everyone
+        return {number: mask for number in numbers if (mask := groups[number].match(answers, everyone))}
 
-    def compare_writes(
-        self,
-        before: Sequence[ContactView],
-        after: Sequence[ContactView],
-        fields: Iterable[str],
-        now: int,
-    ) -> Iterator[MaskChange]:
-        """Yield who enters and leaves conditions by a change of some fields of contacts, at an instant."""
-        groups, wanted = self._reduce(), frozenset(fields)
-        readings = [reading for reading in tuple(self._table.tests) if reading.field in wanted]
-        sides = ContactBlock(before), ContactBlock(after)
-        yield from self._compare(groups, sides, (now, now), readings, groups)
+    def compare_writes(self, sides: Sides, fields: Iterable[str], now: int) -> MaskChanges:
+        """Return who enters and leaves at an instant because some fields of contacts changed."""
+        changed = frozenset(fields)
+        old, new = map(ContactBlock, sides)
+        return self._compare((old, now), (new, now), lambda reading: reading.field in changed, self.nodes)
 
     def compare_instants(
         self, views: Sequence[ContactView], since: int, until: int, numbers: Collection[int]
-    ) -> Iterator[MaskChange]:
-        """Yield who enters and leaves some conditions between two instants, by time alone."""
-        groups, block = self._reduce(), ContactBlock(views)
-        readings = [reading for reading in tuple(self._table.tests) if reading.form in _MOVING]
-        yield from self._compare(groups, (block, block), (since, until), readings, numbers)
+    ) -> MaskChanges:
+        """Return who enters and leaves some conditions between two instants by time alone."""
+        block = ContactBlock(views)
+        return self._compare((block, since), (block, until), lambda reading: reading.form in _MOVING, numbers)
 
     def _compare(
         self,
-        groups: Mapping[int, Group],
-        sides: tuple[ContactBlock, ContactBlock],
-        instants: tuple[int, int],
-        readings: Iterable[Reading],
+        before: _BlockAt,
+        after: _BlockAt,
+        may_differ: Callable[[Reading], bool],
         numbers: Collection[int],
-    ) -> Iterator[MaskChange]:
-        """Compare the answers about two sides, which differ in some readings at most.
+    ) -> MaskChanges:
+        """Compare two states of the same contacts.
 
         Only conditions with a predicate whose answer differs are evaluated, and of the other readings only
         those of the contacts for which one does.
         """
-        old, new = (
-            _Answers(self._table, side, at) for side, at in zip(sides, instants, strict=True)
-        )
+        groups, table = self.groups, self.table
+        old, new = _Answers(table, *before), _Answers(table, *after)
         moved, touched = 0, set[int]()
-        for reading in readings:
-            for number in self._table.tests[reading].numbers:
+        for reading in filter(may_differ, tuple(table.tests)):
+            for number in table.tests[reading].numbers:
                 if difference := old[number] ^ new[number]:
                     moved |= difference
-                    touched.update(self._table.users[number])
-        if not moved:
-            return
-        shared = _Answers(self._table, sides[1].select(moved), instants[1])
+                    touched.update(table.users[number])
+        block, now = after
+        shared = _Answers(table, block.select(moved), now)
         old.share(shared)
         new.share(shared)
-        everyone = sides[1].everyone
-        for number in sorted(touched.intersection(numbers)):
-            was, is_ = (groups[number].match(answers, everyone) for answers in (old, new))
+        entered: dict[int, int] = {}
+        left: dict[int, int] = {}
+        for number in touched.intersection(numbers):
+            was, is_ = (groups[number].match(answers, block.everyone) for answers in (old, new))
             if was != is_:
-                yield MaskChange(number, is_ & ~was, was & ~is_)
+                _put(entered, number, is_ & ~was)
+                _put(left, number, was & ~is_)
+        return MaskChanges(entered, left)
 
-    def _reduce(self) -> Mapping[int, Group]:
-        """Return the reduced conditions."""
-        if len(self._groups) < len(self._nodes):
-            table = self._table
-            with table.lock:
-                known = self._groups
-                added = {
-                    number: table.reduce(number, node)
-                    for number, node in self._nodes.items()
-                    if number not in known
-                }
-                self._groups = {**known, **added}
-        return self._groups
+    @property
+    def is_reduced(self) -> bool:
+        """Whether all conditions are reduced."""
+        return len(self.groups) == len(self.nodes)
+
+    def reduce(self) -> None:
+        """Reduce the conditions that are not yet; 10,000 of them take a quarter of a second."""
+        with self.table.lock:
+            known = self.groups
+            added = {
+                number: self.table.reduce(number, node)
+                for number, node in self.nodes.items()
+                if number not in known
+            }
+            self.groups = {**known, **added}
 
 
 class _Answers(dict[int, int]):
@@ -156,3 +159,8 @@ class _Answers(dict[int, int]):
             self.update(dict.fromkeys(tests.numbers, 0))
         else:
             tests.answer(column, self, self._now, self._table.zone)
+
+
+def _put(masks: dict[int, int], number: int, mask: int) -> None:
+    if mask:
+        masks[number] = mask

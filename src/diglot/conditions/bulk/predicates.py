@@ -15,14 +15,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Group(NamedTuple):
-    """A group of literals and groups. A literal is the number of a predicate, or its complement (~number)."""
+    """A group of literals and groups: a literal is the number of a predicate, or its complement (~number)."""
 
     is_all: bool
     literals: Sequence[int]
     groups: Sequence["Group"]
 
     def match(self, answers: Mapping[int, int], everyone: int) -> int:
-        """Return the mask of the contacts that match, given the masks of literals and that of all contacts."""
+        """Return the mask of the contacts that match, given those of literals and that of all contacts."""
         if not self.is_all:
             mask = 0
             for literal in self.literals:
