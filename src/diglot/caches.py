@@ -117,3 +117,71 @@ class ProcessCache:
         with self._lock:
             self._max_bytes = max_bytes
             self._caches.clear()
+
+
+class Memo(Generic[K, V]):
+    """A cache whose hits cost no more than a look-up in a dictionary; it shares its bytes with others.
+
+    Threads may use it at the same time. A value is never None.
+    """
+
+    __slots__ = ("_budget", "_weigh", "older", "recent")
+
+    def __init__(self, budget: "MemoBudget", weigh: Callable[[K, V], int]) -> None:
+        self._budget = budget
+        self._weigh = weigh
+        self.recent: dict[K, V] = {}
+        self.older: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value of a key, or None."""
+        value = self.recent.get(key)
+        if value is None:
+            value = self.older.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> V:
+        """Store a value and return it."""
+        self._budget.spend(self, self._weigh(key, value))
+        self.recent[key] = value
+        return value
+
+
+class MemoBudget:
+    """The bytes that several memos use together.
+
+    Once the recent values weigh half of them, they become the older ones, and the older ones that nobody has
+    asked for meanwhile are forgotten.
+    """
+
+    __slots__ = ("_lock", "_older", "_recent", "max_bytes", "spent")
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.spent = 0
+        self._lock = Lock()
+        # The memos with recent values, and those with older ones.
+        self._recent: set[Memo[Any, Any]] = set()
+        self._older: set[Memo[Any, Any]] = set()
+
+    def memo(self, weigh: Callable[[K, V], int]) -> Memo[K, V]:
+        """Return a new memo; `weigh` estimates the bytes of an entry."""
+        return Memo(self, weigh)
+
+    def spend(self, memo: Memo[Any, Any], size: int) -> None:
+        """Count bytes that a memo is about to store."""
+        with self._lock:
+            self.spent += size
+            if self.spent > self.max_bytes // 2:
+                self._age()
+                self.spent = size
+            self._recent.add(memo)
+
+    def _age(self) -> None:
+        for memo in self._older - self._recent:
+            memo.older = {}
+        for memo in self._recent:
+            memo.older, memo.recent = memo.recent, {}
+        self._older, self._recent = self._recent, set()

@@ -7,6 +7,7 @@ from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.condition_index import ConditionIndex
 from diglot.conditions.python_compiler import compile_to_python
 
 # Returns the numbers of the conditions that each contact matches at an instant.
@@ -17,6 +18,12 @@ def generated(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
     """Return the function that is generated as Python, which evaluates one contact at a time."""
     evaluate = compile_to_python(nodes, zone)
     return lambda views, now: [set(evaluate(view, now)) for view in views]
+
+
+def index(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
+    """Return the index of conditions, which is asked about one contact at a time."""
+    selection = ConditionIndex(nodes, zone).build()
+    return lambda views, now: [set(selection.members(view, now)) for view in views]
 
 
 def bulk(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
@@ -36,5 +43,6 @@ def bulk(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
 
 EVALUATORS: Mapping[str, Callable[[Mapping[int, tree.Node], ZoneInfo], MatchAll]] = {
     "generated": generated,
+    "index": index,
     "bulk": bulk,
 }

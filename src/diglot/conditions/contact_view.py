@@ -180,6 +180,10 @@ class ContactView:
             self._folded_tags = tuple(map(text.fold_case, self.fields["tags"]))
         return self._folded_tags
 
+    def attribute_keys(self) -> tuple[str, ...]:
+        """Return the keys of the custom attributes that the contact has."""
+        return tuple(self.attributes)
+
     def view_attribute(self, key: str) -> AttributeView | None:
         """Return a custom attribute, or None if the contact does not have it."""
         if key not in self.attributes:

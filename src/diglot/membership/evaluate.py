@@ -134,7 +134,7 @@ async def handle_list_deleted(writer: MembershipWriter) -> None:
     """Evaluate the segments that mention lists again, because a deleted list has no members."""
     await evaluate_and_store(
         writer,
-        writer.active_segments.affected_by((LISTS_FIELD,)),
+        writer.active_segments.affected_by(LISTS_FIELD),
         ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED),
     )
 

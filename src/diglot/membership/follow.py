@@ -149,7 +149,7 @@ async def follow_list_moves(
 
     `before` are the lists of each contact before the write.
     """
-    if not writer.active_segments.affected_by((LISTS_FIELD,)):
+    if not writer.active_segments.affected_by(LISTS_FIELD):
         return
     lists_of = before, await load_lists(writer, moved)
     at = writer.effective_now

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from diglot.clock import Clock
-from diglot.membership.compile_ahead import compile_ahead
+from diglot.membership.index_ahead import index_ahead
 from diglot.model.workspaces import Caller
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -84,7 +84,7 @@ def writes_with(
                 return method(self, unit, *args, **kwargs)
 
             if reservation.moves_members:
-                await compile_ahead(self.engine, caller.workspace)
+                await index_ahead(self.engine, caller.workspace)
             unit_of_work = lock_workspace(caller.workspace, self.clock, work, reservation)
             return await self.engine.write(unit_of_work, workspace=caller.workspace)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from diglot.conditions import text
 from diglot.conditions.bulk.columns import Column, FoldedColumn, KeyColumn, OrderedColumn
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
@@ -23,7 +22,7 @@ Holders = tuple[Sequence[Any], Sequence[int]]
 MIN_CONTACTS: Final = 32
 # Columns of more contacts cost a little less for each, and a thread computes longer before it can be stopped.
 MAX_CONTACTS: Final = 1_000
-_KEY_FORMS: Final = frozenset({Form.PRESENCE, Form.EXACT, Form.VALUES, Form.ELEMENTS})
+_KEY_FORMS: Final = frozenset({Form.PRESENCE, Form.EXACT, Form.NUMBERS, Form.VALUES, Form.ELEMENTS})
 _SHARED_KINDS: Final = frozenset({FieldKind.TEXT, FieldKind.CHOICE, FieldKind.BOOLEAN})
 
 
@@ -160,5 +159,5 @@ def _reader_of_holders(reading: Reading) -> Callable[[Any], Any]:
 
 _READERS_OF_DOUBLES: Final[dict[Form, Callable[[AttributeView], Any]]] = {
     Form.NUMBER: lambda attribute: attribute.value,
-    Form.VALUES: lambda attribute: (text.scalar_to_text(attribute.value), *number_keys(attribute.value)),
+    Form.NUMBERS: lambda attribute: number_keys(attribute.value),
 }

@@ -153,6 +153,7 @@ def _place_of(cut: Cut | None) -> _Place | None:
 _GROUPS: Final[dict[Form, Callable[[], TestGroup]]] = {
     Form.PRESENCE: KeyTests,
     Form.EXACT: KeyTests,
+    Form.NUMBERS: KeyTests,
     Form.VALUES: KeyTests,
     Form.ELEMENTS: KeyTests,
     Form.NUMBER: OrderTests,

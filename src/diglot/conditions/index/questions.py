@@ -4,14 +4,15 @@ A *reading* is a field in one form: the folded text of `email`, the double of `a
 what a predicate asks of that value. `question_of` divides every predicate into the two, and means what
 `python_compiler` means. Four kinds of test are enough for all predicates:
 
-- `AnyOf`: a key of the value is one of some keys. Keys of numbers are bytes made of their spelling, never
-  numbers, because a client can send thousands of numbers with one hash.
+- `AnyOf`: a key of the value is one of some keys. Keys of numbers are bytes made of them, never the numbers,
+  because a client can send thousands of numbers with one hash.
 - `Within`: the value lies in one of some spans of an order.
 - `OnDay`: the value, an instant, lies in the calendar day a number of days ago.
 - `HasPart`: a folded text contains a part, or begins or ends with it.
 """
 
 import enum
+import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,11 +26,13 @@ from diglot.conditions.python_runtime import SpanSet
 from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
 from diglot.conditions.tree import Op, scalars_of
 
-# Text as it is compared, or the spelling of a number.
+# Text as it is compared, or the bytes of a number.
 Key = str | bytes
 # The key of a field that is set, in the form PRESENCE.
 IS_SET: Final = "set"
 _INFINITY: Final = float("inf")
+# Takes numbers without a sign of zero: the sum of -0.0 and 0.0 is 0.0.
+_pack_double: Final = struct.Struct("<d").pack
 
 
 class Form(enum.Enum):
@@ -38,7 +41,8 @@ class Form(enum.Enum):
     # Collections of keys, for AnyOf. ELEMENTS are the VALUES of an array.
     PRESENCE = "the key IS_SET, or none"
     EXACT = "texts"
-    VALUES = "texts, and numbers as number_keys gives them"
+    NUMBERS = "numbers as number_keys gives them"
+    VALUES = "texts and numbers"
     ELEMENTS = "texts and numbers of an array"
     # Numbers or None, for Within. A BIG number is what place_of_number returns.
     NUMBER = "a number"
@@ -154,22 +158,18 @@ def number_keys(number: float) -> tuple[bytes, ...]:
 
     Two big integers are compared exactly, others as doubles (semantics 12).
     """
+    double = _pack_double(number + 0.0)
     if is_big_integer(number):
-        return b"big %d" % int(number), b"double of big " + _spell_double(number)
-    return (_spell_double(number),)
+        return b"big %d" % int(number), b"double of big " + double
+    return (double,)
 
 
 def _keys_of_operand(number: float) -> tuple[bytes, ...]:
     """Return the keys of the contacts' numbers that equal the number of an operand."""
-    double = _spell_double(number)
+    double = _pack_double(number + 0.0)
     if is_big_integer(number):
         return double, b"big %d" % int(number)
     return double, b"double of big " + double
-
-
-def _spell_double(number: float) -> bytes:
-    # The sum turns -0.0 into 0.0.
-    return (float(number) + 0.0).hex().encode()
 
 
 def place_of_number(number: float) -> tuple[bool, float]:
@@ -274,7 +274,7 @@ def _ask_number(predicate: tree.Predicate, _zone: ZoneInfo) -> _FormAndTest:
         return _PRESENCE
     numbers = _numbers_of(predicate.operand)
     if op is Op.IN:
-        return _ask_numbers(Form.VALUES, numbers)
+        return _ask_numbers(Form.NUMBERS, numbers)
     (number,) = numbers
     return _compare(Form.NUMBER, op, float(number))
 
@@ -334,7 +334,9 @@ def _ask_attribute_values(scalars: Sequence[tree.Scalar]) -> _FormAndTest:
         if isinstance(scalar, tree.Text | tree.Boolean)
     ]
     numbers = [scalar.value for scalar in scalars if isinstance(scalar, tree.Number)]
-    return _ask_numbers(Form.VALUES, numbers, texts) if numbers else _ask_keys(Form.EXACT, texts)
+    if not numbers:
+        return _ask_keys(Form.EXACT, texts)
+    return _ask_numbers(Form.VALUES if texts else Form.NUMBERS, numbers, texts)
 
 
 def _ask_attribute_part(op: Op, operand: tree.Operand) -> _FormAndTest:

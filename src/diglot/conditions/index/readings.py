@@ -53,6 +53,7 @@ def attribute_reader_of(form: Form) -> AttributeReader:
 MISSING: Final[dict[Form, Any]] = {
     Form.PRESENCE: NO_KEYS,
     Form.EXACT: NO_KEYS,
+    Form.NUMBERS: NO_KEYS,
     Form.VALUES: NO_KEYS,
     Form.ELEMENTS: NO_KEYS,
     Form.NUMBER: None,
@@ -124,15 +125,22 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.LISTS, Form.PRESENCE): lambda _name: lambda view: _SET if view.lists else NO_KEYS,
     (FieldKind.LISTS, Form.EXACT): lambda _name: lambda view: view.lists,
     (FieldKind.NUMBER, Form.PRESENCE): _value_presence,
-    (FieldKind.NUMBER, Form.VALUES): _number_keys,
+    (FieldKind.NUMBER, Form.NUMBERS): _number_keys,
     (FieldKind.NUMBER, Form.NUMBER): _read_field,
     (FieldKind.INSTANT, Form.PRESENCE): _value_presence,
     **{(FieldKind.INSTANT, form): _read_field for form in _INSTANT_FORMS},
 }
 
 
+def _attribute_numbers(attribute: AttributeView) -> Collection[Key]:
+    numbers = attribute.numbers
+    if len(numbers) == 1:
+        return number_keys(numbers[0])
+    return [key for number in numbers for key in number_keys(number)]
+
+
 def _attribute_values(attribute: AttributeView) -> Collection[Key]:
-    return (*attribute.texts, *(key for number in attribute.numbers for key in number_keys(number)))
+    return (*attribute.texts, *_attribute_numbers(attribute))
 
 
 def _attribute_elements(attribute: AttributeView) -> Collection[Key]:
@@ -152,6 +160,7 @@ def _attribute_folded(attribute: AttributeView) -> FoldedTexts:
 _ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
     Form.PRESENCE: lambda attribute: _SET if attribute.is_set else NO_KEYS,
     Form.EXACT: lambda attribute: attribute.texts,
+    Form.NUMBERS: _attribute_numbers,
     Form.VALUES: _attribute_values,
     Form.ELEMENTS: _attribute_elements,
     Form.NUMBER: lambda attribute: attribute.double,

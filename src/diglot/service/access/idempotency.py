@@ -12,7 +12,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused
-from diglot.membership.compile_ahead import compile_ahead
+from diglot.membership.index_ahead import index_ahead
 from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
 from diglot.service.parts import Checkpoint
@@ -83,7 +83,7 @@ class Idempotency:
         """
         work = partial(_run_once, request=request, perform=perform)
         workspace = request.caller.workspace
-        await compile_ahead(self.engine, workspace)
+        await index_ahead(self.engine, workspace)
         return await self.engine.write(lock_workspace(workspace, self.clock, work), workspace=workspace)
 
     async def run_in_parts(

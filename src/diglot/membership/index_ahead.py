@@ -1,7 +1,7 @@
-"""Compiles the conditions of a large workspace before a write of contacts locks it.
+"""Indexes the conditions of a large workspace before a write of contacts locks it.
 
-On SQLite all workspaces wait for a write, and compiling 10,000 rules takes about half a second. What remains
-to compile inside of the write is what another request has changed since.
+On SQLite all workspaces wait for a write, and indexing 10,000 conditions takes a quarter of a second. What
+remains to index inside of the write is what another request has changed since.
 """
 
 import asyncio
@@ -13,32 +13,32 @@ from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, NestedEngine
 from diglot.storage.tenant import Tenant, bind_workspace
 
-# Conditions of fewer bytes, about 1,500 rules, are compiled inside of the write, in 50 ms at most.
+# Conditions of fewer bytes, about 1,500 rules, are indexed inside of the write, in about 20 ms.
 LARGE: Final = 3_000_000
-# The compilations in progress by workspace, so that parallel requests wait for one.
-_IN_PROGRESS: Final = CacheSlot[dict[int, asyncio.Task[None]]]("compilations", 0, lambda _: {})
+# The work in progress by workspace, so that parallel requests wait for one.
+_IN_PROGRESS: Final = CacheSlot[dict[int, asyncio.Task[None]]]("indexing", 0, lambda _: {})
 
 
-async def compile_ahead(engine: Engine, workspace: int) -> None:
-    """Compile what a write of contacts needs, unless that is little, or done already."""
+async def index_ahead(engine: Engine, workspace: int) -> None:
+    """Index what a write of contacts needs, unless that is little, or done already."""
     if isinstance(engine, NestedEngine):
         return
     active = engine.process_cache.of(CACHE).get(workspace)
-    if active is not None and (active.weight < LARGE or active.evaluators.are_compiled):
+    if active is not None and (active.weight < LARGE or active.index.is_settled):
         return
     tasks = engine.process_cache.of(_IN_PROGRESS)
     task = tasks.get(workspace)
     if task is None:
-        task = tasks[workspace] = asyncio.create_task(_compile(engine, workspace))
+        task = tasks[workspace] = asyncio.create_task(_index(engine, workspace))
         task.add_done_callback(lambda _: tasks.pop(workspace, None))
     # A client that leaves must not end the work for the others.
     await asyncio.shield(task)
 
 
-async def _compile(engine: Engine, workspace: int) -> None:
+async def _index(engine: Engine, workspace: int) -> None:
     active = await engine.read(bind_workspace(workspace, _load), workspace=workspace)
     if active.weight >= LARGE:
-        await engine.run_off_loop(active.compile_all)
+        await engine.run_off_loop(active.prepare)
 
 
 async def _load(tenant: Tenant) -> ActiveSegments:

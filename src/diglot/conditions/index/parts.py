@@ -1,0 +1,93 @@
+"""Finds which of many parts a folded text contains, begins with or ends with.
+
+Parts are found by what the text has at each place: its first characters there say which lengths of parts may
+follow, and a dictionary holds the parts. Measured with 10,000 parts and texts of 12 and 100 characters: one
+by one they take 480 and 1,207 us. An automaton (Aho-Corasick) takes 3.3 and 48 us, but 300 bytes for each
+character of a part.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from diglot.conditions.index.questions import FoldedTexts, HasPart
+from diglot.conditions.tree import Op
+
+# Fewer parts are searched one by one.
+_FEW: Final = 40
+# Longer parts are searched one by one, because a hostile text costs a look-up for each length at each place.
+_MAX_LENGTH: Final = 32
+_PREFIX: Final = 3
+
+# The numbers of the tests that ask for each part.
+Numbers = Mapping[str, Sequence[int]]
+
+
+class PartFinder:
+    """Tests on the folded texts of one field, by their numbers."""
+
+    def __init__(self, tests: Iterable[HasPart]) -> None:
+        parts: dict[Op, defaultdict[str, list[int]]] = {
+            op: defaultdict(list) for op in (Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH)
+        }
+        elements: defaultdict[str, list[int]] = defaultdict(list)
+        for number, test in enumerate(tests):
+            parts[test.op][test.part].append(number)
+            if test.element is not None:
+                elements[test.element].append(number)
+        self._elements: Numbers = elements
+        self._contained = _Contained(parts[Op.CONTAINS])
+        self._starts: Numbers = parts[Op.STARTS_WITH]
+        self._ends: Numbers = parts[Op.ENDS_WITH]
+        self._start_lengths = sorted(set(map(len, self._starts)))
+        self._end_lengths = sorted(set(map(len, self._ends)))
+
+    def find(self, value: FoldedTexts) -> frozenset[int]:
+        """Return the numbers of the tests that are true."""
+        found: list[int] = []
+        if value.elements is not None:
+            for element in value.elements:
+                found += self._elements.get(element, ())
+        for text in value.texts:
+            if value.elements is None:
+                self._contained.add_found(text, found)
+            for length in self._start_lengths:
+                found += self._starts.get(text[:length], ())
+            for length in self._end_lengths:
+                found += self._ends.get(text[len(text) - length :], ())
+        return frozenset(found)
+
+
+class _Contained:
+    """Parts that a text may contain."""
+
+    def __init__(self, parts: Numbers) -> None:
+        short = {part: numbers for part, numbers in parts.items() if 0 < len(part) <= _MAX_LENGTH}
+        self._short: Numbers = short if len(short) >= _FEW else {}
+        # The others, ordered by length, to stop at those longer than a text.
+        one_by_one = sorted((part for part in parts if part not in self._short), key=len)
+        self._lengths_of_others = [len(part) for part in one_by_one]
+        self._others = [(part, parts[part]) for part in one_by_one]
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
+        for part in self._short:
+            lengths[part[:_PREFIX]].add(len(part))
+        # The lengths of the parts that begin with some characters, and how many characters these are.
+        self._lengths = {prefix: sorted(found) for prefix, found in lengths.items()}
+        self._prefixes = sorted({len(prefix) for prefix in lengths})
+
+    def add_found(self, text: str, found: list[int]) -> None:
+        """Add the numbers of the parts that a text contains."""
+        for part, numbers in self._others[: bisect_right(self._lengths_of_others, len(text))]:
+            if part in text:
+                found += numbers
+        if self._short:
+            self._add_short(text, found)
+
+    def _add_short(self, text: str, found: list[int]) -> None:
+        parts, lengths_of = self._short, self._lengths
+        for start in range(len(text)):
+            for size in self._prefixes:
+                for length in lengths_of.get(text[start : start + size], ()):
+                    if (numbers := parts.get(text[start : start + length])) is not None:
+                        found += numbers

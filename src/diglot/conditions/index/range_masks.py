@@ -1,0 +1,108 @@
+"""The gates that a value in an order rules out: numbers, instants, and distances from now.
+
+The constants of all tests divide the order into positions (see `questions.position_of`). A gate is ruled out
+in some spans of positions, so that the masks of two neighboring positions differ by few gates: those which a
+span of theirs begins or ends in between. A small index keeps the mask of each position; a large one keeps
+every n-th, toggles the gates from there on, and remembers what it was asked for.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from diglot.caches import Memo, MemoBudget
+from diglot.conditions.index.masks import keep_mask, toggle_bits, weigh_mask
+from diglot.conditions.index.questions import Within, sort_constants
+
+# The bytes of kept masks for each use of a predicate by a gate. Measured with 1,000 and 10,000 segments: all
+# masks of most readings fit.
+_KEPT_BYTES_OF_A_USE: Final = 200
+
+Span = tuple[int, int]
+
+
+# A test on an order, and the bits of the gates that require it and of those that forbid it.
+AskedSpan = tuple[Within, Sequence[int], Sequence[int]]
+
+
+class RangeMasks:
+    """The masks of one reading whose values have an order."""
+
+    def __init__(self, asked: Sequence[AskedSpan], width: int, budget: MemoBudget) -> None:
+        self.constants: Sequence[Any] = sort_constants(test for test, _, _ in asked)
+        self._width = width
+        self._memo: Memo[int, int] = budget.memo(lambda _, mask: 100 + weigh_mask(mask))
+        self.missing = keep_mask({bit for _, required, _ in asked for bit in required}, width)
+        # The gates that are ruled out at a position and not at the one before, or the other way around.
+        self._toggled: Sequence[Sequence[int]] = [array("I", bits) for bits in self._toggles(asked)]
+        uses = sum(len(required) + len(forbidden) for _, required, forbidden in asked)
+        most = _KEPT_BYTES_OF_A_USE * uses // (width // 8 + 1)
+        self._step = max(1, -(-len(self._toggled) // most)) if most else len(self._toggled) + 1
+        self._kept = list(self._sweep())
+
+    def _toggles(self, asked: Sequence[AskedSpan]) -> Sequence[Iterable[int]]:
+        last = 2 * len(self.constants) + 1
+        # The end of the last span lies behind the last position.
+        toggled: list[list[int]] = [[] for _ in range(last + 1)]
+        for bit, spans in _spans_of_gates(asked, self.constants).items():
+            for begin, end in spans:
+                toggled[begin].append(bit)
+                toggled[end].append(bit)
+        return toggled[:last]
+
+    def _sweep(self) -> Iterator[int]:
+        """Yield the masks that are kept, in one pass over all positions."""
+        buffer = bytearray(self._width // 8 + 1)
+        for position, bits in enumerate(self._toggled):
+            for bit in bits:
+                buffer[bit >> 3] ^= 1 << (bit & 7)
+            if (position + 1) % self._step == 0:
+                yield int.from_bytes(buffer, "little")
+
+    def mask_at(self, position: int) -> int:
+        """Return the gates that a value at a position rules out."""
+        if self._step == 1:
+            return self._kept[position]
+        mask = self._memo.get(position)
+        if mask is None:
+            full, rest = divmod(position + 1, self._step)
+            nearest = self._kept[full - 1] if full else 0
+            bits = chain.from_iterable(self._toggled[position + 1 - rest : position + 1])
+            mask = self._memo.put(position, nearest ^ toggle_bits(bits, self._width))
+        return mask
+
+
+def _spans_of_gates(asked: Sequence[AskedSpan], constants: Sequence[Any]) -> dict[int, Sequence[Span]]:
+    """Return the spans of positions in which each gate is ruled out."""
+    spans: dict[int, Sequence[Span]] = {}
+    # Gates that have several tests in this reading, and the spans of each.
+    several: dict[int, list[Span]] = {}
+    last = 2 * len(constants) + 1
+    for test, required, forbidden in asked:
+        inside = test.positions(constants)
+        for bits, ruled_out in ((required, _complement(inside, last)), (forbidden, inside)):
+            for bit in bits:
+                if bit not in spans:
+                    spans[bit] = ruled_out
+                else:
+                    several.setdefault(bit, list(spans[bit])).extend(ruled_out)
+    return spans | {bit: _merge(parts) for bit, parts in several.items()}
+
+
+def _complement(spans: Sequence[Span], last: int) -> Sequence[Span]:
+    """Return the spans between those given, which are in order."""
+    begins = [0, *(end for _, end in spans)]
+    ends = [*(begin for begin, _ in spans), last]
+    return list(zip(begins, ends, strict=True))
+
+
+def _merge(spans: Iterable[Span]) -> Sequence[Span]:
+    """Return spans that do not overlap and have the same union."""
+    merged: list[Span] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((begin, end))
+    return merged

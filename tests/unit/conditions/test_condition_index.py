@@ -1,0 +1,292 @@
+"""The index has the members of the rows of the spec, and the results of the compiled function elsewhere."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from random import Random
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from diglot.conditions import tree
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.dates import DAY
+from diglot.conditions.index import condition_index, range_masks, set_masks
+from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
+from diglot.conditions.index.matcher import Matcher
+from diglot.conditions.python_compiler import compile_to_python
+from diglot.model.contact_views import changed_fields, views_before_and_after
+from diglot.model.contacts import Contact
+from support import canonical, populations, spec_data
+from support import random_conditions as drawn
+from support.reporting import SEED, Tally
+from unit.conditions.test_python_compiler import PEOPLE, ROWS, ZONES, population
+
+UTC = ZoneInfo("UTC")
+BATCH = 50
+CHANGED_FIELDS = (
+    *("email", "email_as_sent", "status", "tags", "engagement_score", "total_orders", "attributes"),
+    *("last_opened_at", "company", "first_name", "created_at", "lead_score"),
+)
+
+
+def members(selection: Selection, number: int, now: datetime, zone: str) -> frozenset[str]:
+    """Return the contacts that match a condition."""
+    instant = populations.micros(now)
+    return frozenset(
+        name for name, one in population(zone).items() if number in selection.members(one, instant)
+    )
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
+def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
+    """The members of a row are exactly the matches of the index; its negation matches all others."""
+    node = canonical.read(row.condition, row.zone)
+    selection = ConditionIndex({7: node, 8: tree.Not(node)}, ZoneInfo(row.zone)).build()
+    assert members(selection, 7, row.now, row.zone) == row.members
+    if not tree.is_draft(node):
+        assert members(selection, 8, row.now, row.zone) == frozenset(PEOPLE.contacts) - row.members
+    tally("rows of the spec", "the index of conditions", 1)
+
+
+@pytest.mark.parametrize("zone", sorted({row.zone for row in ROWS}))
+def test_all_rows_hold_in_one_index(zone: str) -> None:
+    """Conditions that share an index do not affect each other."""
+    rows = {number: row for number, row in enumerate(ROWS) if row.zone == zone}
+    nodes = {number: canonical.read(row.condition, zone) for number, row in rows.items()}
+    selection = ConditionIndex(nodes, ZoneInfo(zone)).build()
+    for now in {row.now for row in rows.values()}:
+        results = {
+            name: set(selection.members(one, populations.micros(now)))
+            for name, one in population(zone).items()
+        }
+        for number, row in rows.items():
+            if row.now == now:
+                assert {name for name, met in results.items() if number in met} == row.members, row.name
+
+
+def draw_nodes(rng: Random, zone: str, count: int = BATCH) -> dict[int, tree.Node]:
+    """Return random conditions; some are groups of others, so that predicates and shapes repeat."""
+    ids = tuple(PEOPLE.lists.values())
+    conditions = islice(iter(lambda: drawn.condition(rng, ids), None), count)
+    nodes = {number: canonical.read(one, zone) for number, one in enumerate(conditions)}
+    for number in range(0, count, 3):
+        parts = tuple(nodes[rng.randrange(count)] for _ in range(rng.randrange(1, 4)))
+        group = rng.choice((tree.All, tree.Any))(tuple(part for part in parts if not tree.is_draft(part)))
+        nodes[number] = tree.Not(group) if rng.random() < 0.3 else group
+    return nodes
+
+
+def change_contact(rng: Random, contact: Contact, other: Contact) -> Contact:
+    """Return a contact with some fields of another."""
+    fields = rng.sample(CHANGED_FIELDS, rng.choice((1, 1, 1, 2, 5)))
+    return msgspec.structs.replace(contact, **{name: getattr(other, name) for name in fields})
+
+
+def assert_equal(nodes: Mapping[int, tree.Node], selection: Selection, rng: Random, zone: ZoneInfo) -> int:
+    """Compare an index with the compiled function for a random contact, change and passage of time."""
+    evaluate = compile_to_python(nodes, zone)
+    now = populations.micros(drawn.NOW)
+    contact, other = (populations.contact(drawn.contact(rng, 0), 0) for _ in range(2))
+    changed = change_contact(rng, contact, other)
+    old, new = views_before_and_after(contact, changed, tuple(PEOPLE.lists.values())[:2], zone)
+    assert old is not None
+    assert new is not None
+    before, after = set(evaluate(old, now)), set(evaluate(new, now))
+    assert set(selection.members(old, now)) == before
+    entered, left = selection.change(old, new, changed_fields(contact, changed), now)
+    assert (set(entered), set(left)) == (after - before, before - after)
+    assert (len(entered), len(left)) == (len(set(entered)), len(set(left)))
+    later = now + rng.choice((1, 1_000_000, 3_600_000_000, DAY, 30 * DAY, 365 * DAY))
+    at_end = set(evaluate(old, later))
+    assert tuple(map(set, selection.elapse(old, now, later))) == (at_end - before, before - at_end)
+    return 3 * len(nodes)
+
+
+def draw_batches(config: pytest.Config, rng: Random) -> Iterator[ZoneInfo]:
+    """Yield a time zone for each batch of random conditions."""
+    for _ in range(0, config.getoption("random_trees"), BATCH):
+        yield ZoneInfo(rng.choice(ZONES))
+
+
+def test_random_conditions_and_changes_agree(pytestconfig: pytest.Config, tally: Tally) -> None:
+    """The index finds the members, the moves of a write, and the moves of time that the function finds."""
+    seed = pytestconfig.stash[SEED]
+    rng = Random(seed)
+    pairs = 0
+    for zone in draw_batches(pytestconfig, rng):
+        nodes = draw_nodes(rng, zone.key)
+        selection = ConditionIndex(nodes, zone).build()
+        for _ in range(pytestconfig.getoption("random_contacts")):
+            pairs += assert_equal(nodes, selection, rng, zone)
+    tally("random pairs of condition and contact", "the index of conditions", pairs)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_large_index_keeps_few_masks(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, kept: int
+) -> None:
+    """Masks that are not kept are made from the nearest one, and remembered within the bytes for that."""
+    monkeypatch.setattr(range_masks, "_KEPT_BYTES_OF_A_USE", kept)
+    monkeypatch.setattr(set_masks, "_FEW_GATES", 0)
+    rng = Random(pytestconfig.stash[SEED])
+    zone = ZoneInfo(rng.choice(ZONES))
+    nodes = draw_nodes(rng, zone.key, 300)
+    matcher = Matcher(nodes, zone)
+    for _ in range(10):
+        assert_equal(nodes, Selection([(matcher, matcher.all)]), rng, zone)
+    assert 0 < matcher.budget.spent <= matcher.budget.max_bytes
+
+
+def test_conditions_come_and_go(pytestconfig: pytest.Config) -> None:
+    """After any additions, changes and removals the index answers for exactly the present conditions."""
+    rng = Random(pytestconfig.stash[SEED])
+    pool = list(draw_nodes(rng, "UTC", 3 * BATCH).values())
+    nodes = dict(enumerate(pool[:BATCH]))
+    index = ConditionIndex(nodes, UTC)
+    index.build()
+    for step in range(30):
+        nodes = {number: node for number, node in nodes.items() if rng.random() > 0.05}
+        nodes |= {rng.randrange(3 * BATCH): rng.choice(pool) for _ in range(rng.choice((0, 1, 5, 20)))}
+        index = ConditionIndex(nodes, UTC, index)
+        if step % 3 == 0:
+            index.settle()
+        assert_equal(nodes, index.build(), rng, UTC)
+        some = {number: node for number, node in nodes.items() if number % 3}
+        assert_equal(some, index.build().narrow(some), rng, UTC)
+
+
+def rule(key: str, operand: object = "x", operator: str = "contains") -> tree.Node:
+    """Return a rule on an attribute."""
+    written = {"field": f"attributes.{key}", "operator": operator, "operand": operand}
+    return canonical.read(written, "UTC")
+
+
+def wide_condition(segment: int, rules: int) -> tree.Node:
+    """Return a condition of many rules on attributes that no other condition uses."""
+    return tree.Any(tuple(rule(f"s{segment}_{n}") for n in range(rules)))
+
+
+def met(selection: Selection, **attributes: object) -> list[int]:
+    """Return the conditions that a contact with some attributes matches."""
+    return sorted(selection.members(ContactView({}, attributes, (), UTC), 0))
+
+
+class Indexed:
+    """A record of the conditions that each index was made of."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.numbers: list[tuple[int, ...]] = []
+        monkeypatch.setattr(condition_index, "Matcher", self.note)
+
+    def note(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> Matcher:
+        """Make an index, and record what it was made of."""
+        self.numbers.append(tuple(nodes))
+        return Matcher(nodes, zone)
+
+    def take(self) -> list[tuple[int, ...]]:
+        """Return what was indexed since the last call."""
+        taken, self.numbers = self.numbers, []
+        return taken
+
+
+@pytest.fixture
+def indexed(monkeypatch: pytest.MonkeyPatch) -> Indexed:
+    """Record what is indexed."""
+    return Indexed(monkeypatch)
+
+
+def test_an_added_condition_costs_its_own_rules(indexed: Indexed) -> None:
+    """Only the conditions added since are indexed, and removed ones no longer match."""
+    nodes = {number: wide_condition(number, 3) for number in range(100)}
+    first = ConditionIndex(nodes, UTC)
+    assert first.find() is None, "so many rules take another thread"
+    assert not first.is_settled
+    first.build()
+    assert first.is_settled
+    assert indexed.take() == [tuple(range(100))]
+    changed = nodes | {200: wide_condition(200, 3), 8: rule("new")}
+    del changed[7]
+    second = ConditionIndex(changed, UTC, first)
+    found = second.find()
+    assert found is not None
+    assert indexed.take() == [(8, 200)]
+    assert met(found, s7_1="x", s8_1="x", s9_1="x", s200_2="x", new="x") == [8, 9, 200]
+    assert second.find() is found
+    third = ConditionIndex(changed, UTC, second)
+    assert third.find() is not None
+    assert indexed.take() == [(8, 200)]
+    elsewhere = ConditionIndex(changed, ZoneInfo("Asia/Kolkata"), second)
+    assert elsewhere.find() is None, "dates have another meaning there"
+
+
+def test_many_changes_index_everything_anew(indexed: Indexed) -> None:
+    """More than 64 added conditions, or a quarter removed, are left to another thread."""
+    nodes = {number: wide_condition(number, 3) for number in range(100)}
+    first = ConditionIndex(nodes, UTC)
+    first.build()
+    added = {number: rule(f"a{number}") for number in range(100, 100 + MAX_ADDED)}
+    with_added = nodes | added
+    full = ConditionIndex(with_added, UTC, first)
+    assert full.find() is not None
+    assert not full.is_settled, "the next one would be too many"
+    indexed.take()
+    too_many = ConditionIndex(with_added | {500: rule("b")}, UTC, full)
+    assert too_many.find() is None
+    assert met(too_many.build(), b="x", a100="x") == [100, 500]
+    assert indexed.take() == [tuple(too_many.nodes)]
+    full.settle()
+    full.settle()
+    assert indexed.take() == [tuple(full.nodes)]
+    fewer = ConditionIndex({number: nodes[number] for number in range(74)}, UTC, first)
+    assert fewer.find() is None
+    assert met(fewer.build(), s73_0="x", s74_0="x") == [73]
+
+
+def test_a_wide_addition_is_left_to_another_thread(indexed: Indexed) -> None:
+    """One condition of many rules is indexed apart, but not at once."""
+    nodes = {number: wide_condition(number, 3) for number in range(100)}
+    first = ConditionIndex(nodes, UTC)
+    first.build()
+    indexed.take()
+    second = ConditionIndex(nodes | {100: wide_condition(100, 250)}, UTC, first)
+    assert second.find() is None
+    assert met(second.build(), s100_249="x", s1_1="x") == [1, 100]
+    assert indexed.take() == [(100,)]
+
+
+def test_equal_operands_of_different_types_are_distinct() -> None:
+    """What was indexed is reused only for the same condition object: 1 and true are equal in Python."""
+    nodes = {1: rule("n", 1, "equals"), 2: rule("n", 1.5, "equals")}
+    first = ConditionIndex(nodes, UTC)
+    assert met(first.build(), n=1) == [1]
+    second = ConditionIndex(nodes | {1: rule("n", True, "equals")}, UTC, first)
+    assert met(second.build(), n=1) == []
+    assert met(second.build(), n=True) == [1]
+
+
+def test_threads_index_conditions_once(indexed: Indexed) -> None:
+    """Threads that need the same index wait for one of them."""
+    index = ConditionIndex({number: wide_condition(number, 100) for number in range(6)}, UTC)
+    start = threading.Barrier(4)
+
+    def work(_: int) -> list[int]:
+        start.wait()
+        return met(index.build(), s3_1="x")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [[3]] * 4
+    assert indexed.numbers == [tuple(range(6))]
+
+
+def test_a_contact_comes_and_goes() -> None:
+    """A created contact enters what it matches, a deleted one leaves it."""
+    selection = ConditionIndex({1: rule("a"), 2: tree.Not(rule("a")), 3: tree.DRAFT}, UTC).build()
+    view = ContactView({}, {"a": "x"}, (), UTC)
+    assert selection.change(None, view, (), 0) == ([1], [])
+    assert selection.change(view, None, (), 0) == ([], [1])
+    assert selection.members(None, 0) == []
+    assert selection.narrow([2, 3, 4]).members(view, 0) == []
