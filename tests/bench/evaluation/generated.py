@@ -1,4 +1,6 @@
-"""The compiled functions of a workspace's conditions.
+"""The evaluator that the index of conditions replaced: compiled functions of groups of conditions.
+
+It is what the index is measured against, unchanged.
 
 The conditions are divided into groups, and each group is compiled to one function. A group has a bounded
 number of rules, because Python compiles a function without releasing the interpreter lock. If one condition
