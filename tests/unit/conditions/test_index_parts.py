@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.caches import MemoBudget
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.gates import Gate, Layout, gate_of
-from diglot.conditions.index.masks import join_bits, keep_mask, list_bits, toggle_bits, weigh_mask
+from diglot.conditions.index.masks import join_bits, keep_mask, select_items, toggle_bits, weigh_mask
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.index.parts import PartFinder
 from diglot.conditions.index.questions import FoldedTexts, HasPart
@@ -30,12 +31,14 @@ A, B, C = map(is_set, "abc")
 
 def test_masks_hold_bits() -> None:
     """A mask lists the bits that it was made of, however many."""
-    for bits in ([], [0], [3, 8, 700], list(range(0, 500, 3))):
-        mask = join_bits([*bits, *bits], 701)
+    for bits in ([], [0], [3, 8, 1900], list(range(0, 1901, 100)), list(range(0, 1900, 3))):
+        mask = join_bits([*bits, *bits], 1901)
         assert mask == sum(1 << bit for bit in bits)
-        assert list_bits(mask) == bits
-        assert keep_mask(bits, 701)() == keep_mask(bits, 1_000_000)() == mask
-        assert toggle_bits([*bits, *bits, 5], 701) == 1 << 5
+        assert select_items(range(1901), mask) == bits
+        for width in (1901, 1_000_000):
+            kept = keep_mask(bits, width, MemoBudget(10**6))
+            assert kept() == kept() == mask
+        assert toggle_bits([*bits, *bits, 5], 1901) == 1 << 5
         assert weigh_mask(mask) >= len(bits) // 8
 
 

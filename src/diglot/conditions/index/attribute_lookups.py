@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from diglot.caches import Memo, MemoBudget
-from diglot.conditions.index.lookups import Lookup
+from diglot.conditions.index.lookups import Ask, Lookup
 from diglot.conditions.index.masks import weigh_mask
 
 _KEYS_IN_A_BLOCK: Final = 64
@@ -17,9 +17,10 @@ _NOTHING_CHANGED: Final = frozenset[str]()
 
 
 class Shape(NamedTuple):
-    """The look-ups of the keys that a contact has, and the gates that the missing keys rule out."""
+    """The look-ups of the keys that a contact has, their functions, and what the missing keys rule out."""
 
     lookups: Sequence[Lookup]
+    asks: Sequence[Ask]
     missing: int
 
 
@@ -36,7 +37,7 @@ class AttributeLookups:
         self._block_of = {key: number for number, block in enumerate(self._blocks) for key in block}
         self._missing_blocks = [self._join_missing(block) for block in self._blocks]
         self._memo: Memo[tuple[tuple[str, ...], frozenset[str]], Shape] = budget.memo(
-            lambda key, shape: 400 + 60 * len(key[0]) + 8 * len(shape.lookups) + weigh_mask(shape.missing)
+            lambda key, shape: 400 + 60 * len(key[0]) + 16 * len(shape.lookups) + weigh_mask(shape.missing)
         )
 
     def _join_missing(self, keys: Iterable[str]) -> int:
@@ -65,7 +66,8 @@ class AttributeLookups:
         for number, mask in enumerate(self._missing_blocks):
             if number not in opened:
                 missing |= mask
-        return Shape([lookup for key in known - left_out for lookup in self._by_key[key]], missing)
+        lookups = [lookup for key in known - left_out for lookup in self._by_key[key]]
+        return Shape(lookups, [lookup.ask for lookup in lookups], missing)
 
 
-_NO_SHAPE: Final = Shape((), 0)
+_NO_SHAPE: Final = Shape((), (), 0)

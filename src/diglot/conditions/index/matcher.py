@@ -15,7 +15,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.attribute_lookups import AttributeLookups
 from diglot.conditions.index.gates import Layout
 from diglot.conditions.index.lookups import Asked, Lookup, Setting, make_lookup
-from diglot.conditions.index.masks import join_bits, list_bits
+from diglot.conditions.index.masks import join_bits, select_items
 from diglot.conditions.index.questions import Reading, question_of
 
 # The bytes that the remembered answers of an index may take for each use of a predicate, and at least and at
@@ -51,9 +51,11 @@ class Matcher:
         for lookup in lookups:
             self._by_field[lookup.field].append(lookup)
         self._core = [lookup for lookup in lookups if lookup.key is None]
+        self._core_asks = [lookup.ask for lookup in self._core]
         self._attributes = AttributeLookups(
             (lookup for lookup in lookups if lookup.key is not None), self.budget
         )
+        self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
         self._nested = (1 << layout.nested_width) - 1
@@ -65,17 +67,16 @@ class Matcher:
 
     def numbers_in(self, mask: int) -> list[int]:
         """Return the numbers of the conditions in a mask."""
-        numbers = self._layout.numbers
-        return [numbers[bit] for bit in list_bits(mask)]
+        return select_items(self._numbers, mask)
 
     def members(self, view: ContactView, now: int) -> int:
         """Return the mask of the conditions that a contact matches at an instant."""
         shape = self._attributes.shape_of(view.attribute_keys())
         ruled_out = shape.missing
-        for lookup in self._core:
-            ruled_out |= lookup.ask(view, now)
-        for lookup in shape.lookups:
-            ruled_out |= lookup.ask(view, now)
+        for ask in self._core_asks:
+            ruled_out |= ask(view, now)
+        for ask in shape.asks:
+            ruled_out |= ask(view, now)
         return self._matching(ruled_out)
 
     def change(
@@ -97,8 +98,8 @@ class Matcher:
         for lookup in self._core:
             if lookup.field not in fields:
                 ruled_out |= lookup.ask(new, now)
-        for lookup in shape.lookups:
-            ruled_out |= lookup.ask(new, now)
+        for ask in shape.asks:
+            ruled_out |= ask(new, now)
         return self._compare(before | ruled_out, after | ruled_out)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from diglot.conditions.index.questions import FoldedTexts, HasPart
 from diglot.conditions.tree import Op
 
 # Fewer parts are searched one by one.
-_FEW: Final = 40
+_FEW: Final = 100
 # Longer parts are searched one by one, because a hostile text costs a look-up for each length at each place.
 _MAX_LENGTH: Final = 32
 _PREFIX: Final = 3
@@ -38,10 +38,9 @@ class PartFinder:
                 elements[test.element].append(number)
         self._elements: Numbers = elements
         self._contained = _Contained(parts[Op.CONTAINS])
-        self._starts: Numbers = parts[Op.STARTS_WITH]
-        self._ends: Numbers = parts[Op.ENDS_WITH]
-        self._start_lengths = sorted(set(map(len, self._starts)))
-        self._end_lengths = sorted(set(map(len, self._ends)))
+        self._beginnings = _Beginnings(parts[Op.STARTS_WITH])
+        # The ends of a text are the beginnings of the reversed one.
+        self._ends = _Beginnings({part[::-1]: numbers for part, numbers in parts[Op.ENDS_WITH].items()})
 
     def find(self, value: FoldedTexts) -> frozenset[int]:
         """Return the numbers of the tests that are true."""
@@ -52,11 +51,23 @@ class PartFinder:
         for text in value.texts:
             if value.elements is None:
                 self._contained.add_found(text, found)
-            for length in self._start_lengths:
-                found += self._starts.get(text[:length], ())
-            for length in self._end_lengths:
-                found += self._ends.get(text[len(text) - length :], ())
+            self._beginnings.add_found(text, found)
+            self._ends.add_found(text[::-1], found)
         return frozenset(found)
+
+
+class _Beginnings:
+    """Parts that a text may begin with."""
+
+    def __init__(self, parts: Numbers) -> None:
+        self._parts = parts
+        self._shortest = min(map(len, parts), default=0)
+        self._lengths = _lengths_by_prefix(parts, self._shortest)
+
+    def add_found(self, text: str, found: list[int]) -> None:
+        """Add the numbers of the parts that a text begins with."""
+        for length in self._lengths.get(text[: self._shortest], ()):
+            found += self._parts.get(text[:length], ())
 
 
 class _Contained:
@@ -69,25 +80,25 @@ class _Contained:
         one_by_one = sorted((part for part in parts if part not in self._short), key=len)
         self._lengths_of_others = [len(part) for part in one_by_one]
         self._others = [(part, parts[part]) for part in one_by_one]
-        lengths: defaultdict[str, set[int]] = defaultdict(set)
-        for part in self._short:
-            lengths[part[:_PREFIX]].add(len(part))
-        # The lengths of the parts that begin with some characters, and how many characters these are.
-        self._lengths = {prefix: sorted(found) for prefix, found in lengths.items()}
-        self._prefixes = sorted({len(prefix) for prefix in lengths})
+        self._lengths = _lengths_by_prefix(self._short, _PREFIX)
+        # How many characters the prefixes have: fewer than _PREFIX if a part has fewer.
+        self._prefixes = sorted({len(prefix) for prefix in self._lengths})
 
     def add_found(self, text: str, found: list[int]) -> None:
         """Add the numbers of the parts that a text contains."""
-        for part, numbers in self._others[: bisect_right(self._lengths_of_others, len(text))]:
-            if part in text:
-                found += numbers
-        if self._short:
-            self._add_short(text, found)
+        others = self._others[: bisect_right(self._lengths_of_others, len(text))]
+        for numbers in [numbers for part, numbers in others if part in text]:
+            found += numbers
+        parts, lengths = self._short, self._lengths
+        for size in self._prefixes:
+            for start in [at for at in range(len(text)) if text[at : at + size] in lengths]:
+                for length in lengths[text[start : start + size]]:
+                    found += parts.get(text[start : start + length], ())
 
-    def _add_short(self, text: str, found: list[int]) -> None:
-        parts, lengths_of = self._short, self._lengths
-        for start in range(len(text)):
-            for size in self._prefixes:
-                for length in lengths_of.get(text[start : start + size], ()):
-                    if (numbers := parts.get(text[start : start + length])) is not None:
-                        found += numbers
+
+def _lengths_by_prefix(parts: Iterable[str], size: int) -> Mapping[str, Sequence[int]]:
+    """Return the lengths of the parts with the same first characters."""
+    lengths: defaultdict[str, set[int]] = defaultdict(set)
+    for part in parts:
+        lengths[part[:size]].add(len(part))
+    return {prefix: sorted(found) for prefix, found in lengths.items()}

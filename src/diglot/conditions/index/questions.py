@@ -31,7 +31,6 @@ Key = str | bytes
 # The key of a field that is set, in the form PRESENCE.
 IS_SET: Final = "set"
 _INFINITY: Final = float("inf")
-# Takes numbers without a sign of zero: the sum of -0.0 and 0.0 is 0.0.
 _pack_double: Final = struct.Struct("<d").pack
 
 
@@ -153,12 +152,18 @@ def position_of(value: Any, constants: Sequence[Any]) -> int:
     return bisect_left(constants, value) + bisect_right(constants, value)
 
 
+def double_key(number: float) -> bytes:
+    """Return the key of a number that is no big integer."""
+    # The sum turns -0.0 into 0.0.
+    return _pack_double(number + 0.0)
+
+
 def number_keys(number: float) -> tuple[bytes, ...]:
     """Return the keys of a contact's number: one of them is asked for by each number that equals it.
 
     Two big integers are compared exactly, others as doubles (semantics 12).
     """
-    double = _pack_double(number + 0.0)
+    double = double_key(number)
     if is_big_integer(number):
         return b"big %d" % int(number), b"double of big " + double
     return (double,)
@@ -166,7 +171,7 @@ def number_keys(number: float) -> tuple[bytes, ...]:
 
 def _keys_of_operand(number: float) -> tuple[bytes, ...]:
     """Return the keys of the contacts' numbers that equal the number of an operand."""
-    double = _pack_double(number + 0.0)
+    double = double_key(number)
     if is_big_integer(number):
         return double, b"big %d" % int(number)
     return double, b"double of big " + double

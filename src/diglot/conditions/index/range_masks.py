@@ -33,7 +33,7 @@ class RangeMasks:
         self.constants: Sequence[Any] = sort_constants(test for test, _, _ in asked)
         self._width = width
         self._memo: Memo[int, int] = budget.memo(lambda _, mask: 100 + weigh_mask(mask))
-        self.missing = keep_mask({bit for _, required, _ in asked for bit in required}, width)
+        self.missing = keep_mask({bit for _, required, _ in asked for bit in required}, width, budget)
         # The gates that are ruled out at a position and not at the one before, or the other way around.
         self._toggled: Sequence[Sequence[int]] = [array("I", bits) for bits in self._toggles(asked)]
         uses = sum(len(required) + len(forbidden) for _, required, forbidden in asked)
@@ -60,10 +60,12 @@ class RangeMasks:
             if (position + 1) % self._step == 0:
                 yield int.from_bytes(buffer, "little")
 
-    def mask_at(self, position: int) -> int:
-        """Return the gates that a value at a position rules out."""
-        if self._step == 1:
-            return self._kept[position]
+    @property
+    def masks(self) -> "MasksByPosition":
+        """The masks of the gates that are ruled out at each position."""
+        return self._kept if self._step == 1 else self
+
+    def __getitem__(self, position: int) -> int:
         mask = self._memo.get(position)
         if mask is None:
             full, rest = divmod(position + 1, self._step)
@@ -71,6 +73,9 @@ class RangeMasks:
             bits = chain.from_iterable(self._toggled[position + 1 - rest : position + 1])
             mask = self._memo.put(position, nearest ^ toggle_bits(bits, self._width))
         return mask
+
+
+MasksByPosition = list[int] | RangeMasks
 
 
 def _spans_of_gates(asked: Sequence[AskedSpan], constants: Sequence[Any]) -> dict[int, Sequence[Span]]:

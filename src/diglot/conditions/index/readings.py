@@ -5,10 +5,11 @@ whichever the form has; None or an empty collection stands for a missing value, 
 """
 
 from collections.abc import Callable, Collection
+from operator import attrgetter
 from typing import Any, Final
 
 from diglot.conditions import text
-from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.contact_view import BIG_INTEGER_FROM, AttributeView, ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.index.questions import (
     IS_SET,
@@ -16,6 +17,7 @@ from diglot.conditions.index.questions import (
     Form,
     Key,
     Reading,
+    double_key,
     number_keys,
     place_of_number,
 )
@@ -132,11 +134,31 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
 }
 
 
+# The plainest values are read without the forms that a view derives at the first read, which takes 1 to 2 us.
+_NUMBER_TYPES: Final = frozenset({int, float})
+
+
+def _attribute_texts(attribute: AttributeView) -> Collection[Key]:
+    value = attribute.value
+    if type(value) is str and value.isascii():
+        return (value,)
+    texts: Collection[Key] = attribute.texts
+    return texts
+
+
+def _attribute_double(attribute: AttributeView) -> float | None:
+    value = attribute.value
+    if type(value) in _NUMBER_TYPES:
+        return float(value)
+    double: float | None = attribute.double
+    return double
+
+
 def _attribute_numbers(attribute: AttributeView) -> Collection[Key]:
-    numbers = attribute.numbers
-    if len(numbers) == 1:
-        return number_keys(numbers[0])
-    return [key for number in numbers for key in number_keys(number)]
+    value = attribute.value
+    if type(value) in _NUMBER_TYPES and -BIG_INTEGER_FROM < value < BIG_INTEGER_FROM:
+        return (double_key(value),)
+    return [key for number in attribute.numbers for key in number_keys(number)]
 
 
 def _attribute_values(attribute: AttributeView) -> Collection[Key]:
@@ -159,12 +181,12 @@ def _attribute_folded(attribute: AttributeView) -> FoldedTexts:
 
 _ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
     Form.PRESENCE: lambda attribute: _SET if attribute.is_set else NO_KEYS,
-    Form.EXACT: lambda attribute: attribute.texts,
+    Form.EXACT: _attribute_texts,
     Form.NUMBERS: _attribute_numbers,
     Form.VALUES: _attribute_values,
     Form.ELEMENTS: _attribute_elements,
-    Form.NUMBER: lambda attribute: attribute.double,
+    Form.NUMBER: _attribute_double,
     Form.BIG: _attribute_place,
-    **dict.fromkeys(_INSTANT_FORMS, lambda attribute: attribute.instant),
+    **dict.fromkeys(_INSTANT_FORMS, attrgetter("instant")),
     Form.FOLDED: _attribute_folded,
 }

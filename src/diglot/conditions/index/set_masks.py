@@ -30,19 +30,25 @@ class _Test(NamedTuple):
     forbidden: Sequence[int]
 
 
+class Effects(NamedTuple):
+    """What some true tests do: the gates they release and rule out, and those of the tests to be counted.
+
+    Tests are counted if a gate requires other tests as well.
+    """
+
+    released: int
+    forbidden: int
+    counted: Sequence[int]
+
+
 class SetMasks:
     """The masks of one reading, by the numbers of the tests that are true."""
 
     def __init__(self, asked: Sequence[Gates], width: int, budget: MemoBudget) -> None:
         self._width = width
-        self._memo: Memo[frozenset[int], int] = budget.memo(
-            lambda tests, mask: 100 + 8 * len(tests) + weigh_mask(mask)
-        )
-        self._memo_of_tests: Memo[int, tuple[int, int]] = budget.memo(
-            lambda _, masks: 150 + sum(map(weigh_mask, masks))
-        )
+        self._memo: Memo[int, Effects] = budget.memo(lambda _, effects: weigh_effects(effects))
         required = Counter(chain.from_iterable(required for required, _ in asked))
-        self.missing = keep_mask(required, width)
+        self.missing = keep_mask(required, width, budget)
         # How many tests each gate requires, if these are several.
         self._needed = {bit: count for bit, count in required.items() if count > 1}
         self._tests = [self._divide(*gates) for gates in asked]
@@ -54,33 +60,43 @@ class SetMasks:
         with_others = array("I", (bit for bit in required if bit in self._needed))
         return _Test(alone, with_others, array("I", forbidden))
 
-    def ruled_out(self, true: frozenset[int]) -> int:
+    def ruled_out(self, true: Iterable[int]) -> int:
         """Return the gates that are ruled out if exactly these tests are true."""
-        if not true:
-            return self.missing()
-        mask = self._memo.get(true)
-        return self._memo.put(true, self._join(true)) if mask is None else mask
-
-    def _join(self, true: Iterable[int]) -> int:
-        tests = [(number, self._tests[number]) for number in true]
-        counts = Counter(bit for _, test in tests for bit in test.with_others)
-        released_bits = [bit for bit, count in counts.items() if count == self._needed[bit]]
-        forbidden_bits: list[int] = []
-        released = forbidden = 0
-        for number, test in tests:
+        few: list[int] = []
+        effects: list[Effects] = []
+        for number in true:
+            test = self._tests[number]
             if len(test.alone) + len(test.forbidden) <= _FEW_GATES:
-                released_bits += test.alone
-                forbidden_bits += test.forbidden
+                few.append(number)
             else:
-                masks = self._masks_of(number, test)
-                released |= masks[0]
-                forbidden |= masks[1]
-        released |= join_bits(released_bits, self._width)
-        return (self.missing() & ~released) | forbidden | join_bits(forbidden_bits, self._width)
+                known = self._memo.get(number)
+                effects.append(self._memo.put(number, self.effects_of((number,))) if known is None else known)
+        return self.combine([*effects, self.effects_of(few)])
 
-    def _masks_of(self, number: int, test: _Test) -> tuple[int, int]:
-        masks = self._memo_of_tests.get(number)
-        if masks is None:
-            masks = join_bits(test.alone, self._width), join_bits(test.forbidden, self._width)
-            self._memo_of_tests.put(number, masks)
-        return masks
+    def effects_of(self, true: Sequence[int]) -> Effects:
+        """Return what some true tests do, before those of others are known."""
+        tests = [self._tests[number] for number in true]
+        return Effects(
+            join_bits(chain.from_iterable(test.alone for test in tests), self._width),
+            join_bits(chain.from_iterable(test.forbidden for test in tests), self._width),
+            [number for number, test in zip(true, tests, strict=True) if test.with_others],
+        )
+
+    def combine(self, effects: Iterable[Effects]) -> int:
+        """Return the gates that are ruled out by the effects of all true tests."""
+        released = forbidden = 0
+        counted: set[int] = set()
+        for one in effects:
+            released |= one.released
+            forbidden |= one.forbidden
+            counted.update(one.counted)
+        if counted:
+            counts = Counter(bit for number in counted for bit in self._tests[number].with_others)
+            bits = [bit for bit, count in counts.items() if count == self._needed[bit]]
+            released |= join_bits(bits, self._width)
+        return (self.missing() & ~released) | forbidden
+
+
+def weigh_effects(effects: Effects) -> int:
+    """Return the bytes of effects that are remembered."""
+    return 300 + weigh_mask(effects.released) + weigh_mask(effects.forbidden) + 8 * len(effects.counted)
