@@ -84,7 +84,9 @@ def _one_contact(size: int) -> str:
         trials = {key: trial(side, seen=seen) for key, side in sides.items()}
         spent = compare(name, trials, ROUNDS, normalize)
         if seen:
-            spent |= compare(name, {head[2]: lambda _: partial(_find_masks, sides["index"], _views(parts[0]))}, ROUNDS)
+            spent |= compare(
+                name, {head[2]: lambda _: partial(_find_masks, sides["index"], _views(parts[0]))}, ROUNDS
+            )
         rows.append(_row(f"one contact, {name}", spent, count, head))
     return _table("one contact against all", head, rows)
 

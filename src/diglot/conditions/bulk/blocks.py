@@ -4,24 +4,28 @@ Contacts share most values, so a block first collects who has each value of a fi
 reads each value once in the form that is asked for: it folds `Berlin` once for all who live there.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+from diglot.conditions import text
 from diglot.conditions.bulk.columns import Column, FoldedColumn, KeyColumn, OrderedColumn
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
-from diglot.conditions.index.questions import Form, Reading, number_keys
+from diglot.conditions.index.questions import IS_SET, FoldedTexts, Form, Reading
 from diglot.conditions.index.readings import attribute_reader_of, reader_of
 
-# What readers read (a contact or an attribute, which may stand for all that have the same value), and for
-# each the mask of the contacts that have the value.
+# What readers read (a contact, a tag or an attribute, which stands for all that are equal), and for each the
+# mask of the contacts that have the value.
 Holders = tuple[Sequence[Any], Sequence[int]]
 # Fewer contacts are matched one by one, because a block asks all that conditions ask. Measured with 1,000
 # conditions: TODO
 MIN_CONTACTS: Final = 32
 # Columns of more contacts cost a little less for each, and a thread computes longer before it can be stopped.
 MAX_CONTACTS: Final = 1_000
+# Up to this number of attributes, looking each up costs less than going through all that contacts have.
+_FEW_KEYS: Final = 32
 _KEY_FORMS: Final = frozenset({Form.PRESENCE, Form.EXACT, Form.NUMBERS, Form.VALUES, Form.ELEMENTS})
 _SHARED_KINDS: Final = frozenset({FieldKind.TEXT, FieldKind.CHOICE, FieldKind.BOOLEAN})
 
@@ -38,6 +42,7 @@ class ContactBlock:
         self._bits = [1 << number for number, view in enumerate(views) if view is not None]
         self.everyone = sum(self._bits)
         self._holders: dict[str, Holders] = {}
+        self._keys_asked = 0
         self._columns: dict[Reading, Column | None] = {}
 
     def select(self, mask: int) -> "ContactBlock":
@@ -89,75 +94,59 @@ class ContactBlock:
         return [holder_of[value] for value in masks], list(masks.values())
 
     def _collect_tags(self, field: str) -> Holders:
-        """Return contacts with one tag each, because a test of tags asks whether any of them passes."""
         masks: dict[str, int] = {}
+        get = masks.get
         for view, bit in zip(self._views, self._bits, strict=True):
             for tag in view.fields[field]:
-                masks[tag] = masks.get(tag, 0) | bit
-        return [view.with_fields({field: (tag,)}) for tag in masks], list(masks.values())
-
-    @cached_property
-    def _attributes(self) -> dict[str, "_Attribute"]:
-        """The values of all attributes that any contact has, by key: a rule may name one that none has."""
-        attributes: dict[str, _Attribute] = {}
-        for view, bit in zip(self._views, self._bits, strict=True):
-            for key, value in view.attributes.items():
-                attribute = attributes.get(key)
-                if attribute is None:
-                    attribute = attributes[key] = _Attribute()
-                attribute.add(value, bit)
-        return attributes
+                masks[tag] = get(tag, 0) | bit
+        return list(masks), list(masks.values())
 
     def _collect_attribute(self, key: str) -> Holders:
-        attribute = self._attributes.get(key)
-        if attribute is None:
-            return (), ()
-        zone = self._views[0].zone
-        values, masks = attribute.values_and_masks()
-        return [AttributeView(value, zone) for value in values], masks
-
-
-class _Attribute:
-    """The values of an attribute: those of equal texts and equal integers are collected."""
-
-    __slots__ = ("_integers", "_masks", "_others", "_texts")
-
-    def __init__(self) -> None:
-        self._texts: dict[str, int] = {}
+        """Return the distinct values of an attribute: of equal texts, and of equal integers, one for all."""
+        texts: dict[str, int] = {}
         # Spelled, because a client can send thousands of numbers with one hash.
-        self._integers: dict[str, int] = {}
-        self._others: list[Any] = []
-        self._masks: list[int] = []
+        integers: dict[str, int] = {}
+        others: list[Any] = []
+        masks: list[int] = []
+        for value, bit in self._values_of(key):
+            if type(value) is str:
+                texts[value] = texts.get(value, 0) | bit
+            elif type(value) is int:
+                spelled = str(value)
+                integers[spelled] = integers.get(spelled, 0) | bit
+            else:
+                others.append(value)
+                masks.append(bit)
+        values, zone = (*texts, *map(int, integers), *others), self._views[0].zone
+        return [AttributeView(value, zone) for value in values], [*texts.values(), *integers.values(), *masks]
 
-    def add(self, value: Any, bit: int) -> None:
-        """Add the value of a contact."""
-        if type(value) is str:
-            self._texts[value] = self._texts.get(value, 0) | bit
-        elif type(value) is int:
-            spelled = str(value)
-            self._integers[spelled] = self._integers.get(spelled, 0) | bit
-        else:
-            self._others.append(value)
-            self._masks.append(bit)
+    def _values_of(self, key: str) -> Sequence[tuple[Any, int]]:
+        """Return the values of an attribute, each with the bit of its contact."""
+        self._keys_asked += 1
+        if self._keys_asked > _FEW_KEYS:
+            return self._values_by_key.get(key, ())
+        pairs = zip(self._views, self._bits, strict=True)
+        return [(view.attributes[key], bit) for view, bit in pairs if key in view.attributes]
 
-    def values_and_masks(self) -> tuple[list[Any], list[int]]:
-        """Return the values, and the mask of the contacts that have each."""
-        values = [*self._texts, *map(int, self._integers), *self._others]
-        return values, [*self._texts.values(), *self._integers.values(), *self._masks]
+    @cached_property
+    def _values_by_key(self) -> dict[str, list[tuple[Any, int]]]:
+        """The values of all attributes by key, because the conditions may name thousands that no one has."""
+        values = defaultdict[str, list[tuple[Any, int]]](list)
+        for view, bit in zip(self._views, self._bits, strict=True):
+            for key, value in view.attributes.items():
+                values[key].append((value, bit))
+        return dict(values)
 
 
 def _reader_of_holders(reading: Reading) -> Callable[[Any], Any]:
-    if attribute_key(reading.field) is None:
-        return reader_of(reading)
-    read = attribute_reader_of(reading.form)
-    read_double = _READERS_OF_DOUBLES.get(reading.form)
-    if read_double is None:
-        return read
-    # Most numbers are doubles, which need no derivation.
-    return lambda attribute: (read_double if type(attribute.value) is float else read)(attribute)
+    if attribute_key(reading.field) is not None:
+        return attribute_reader_of(reading.form)
+    return _TAG_READERS[reading.form] if kind_of(reading.field) is FieldKind.TAGS else reader_of(reading)
 
 
-_READERS_OF_DOUBLES: Final[dict[Form, Callable[[AttributeView], Any]]] = {
-    Form.NUMBER: lambda attribute: attribute.value,
-    Form.NUMBERS: lambda attribute: number_keys(attribute.value),
+# Every test of tags asks whether any tag passes, so each tag is read alone.
+_TAG_READERS: Final[dict[Form, Callable[[str], Any]]] = {
+    Form.PRESENCE: lambda _: (IS_SET,),
+    Form.EXACT: lambda tag: (text.to_nfc(tag),),
+    Form.FOLDED: lambda tag: FoldedTexts((text.fold_case(tag),)),
 }

@@ -23,6 +23,7 @@ from diglot.conditions.tree import Op
 # No text holds it (semantics 17).
 _SEPARATOR: Final = "\0"
 _first: Final = itemgetter(0)
+_second: Final = itemgetter(1)
 # Texts in order, and the mask of each.
 _SortedTexts = tuple[Sequence[str], Sequence[int]]
 
@@ -55,8 +56,8 @@ class OrderedColumn:
     def __init__(self, values: Iterable[Any], holders: Iterable[int]) -> None:
         pairs = [pair for pair in zip(values, holders, strict=True) if pair[0] is not None]
         pairs.sort(key=_first)
-        self.values: Sequence[Any] = [value for value, _ in pairs]
-        self.masks: Sequence[int] = list(accumulate((mask for _, mask in pairs), or_, initial=0))
+        self.values: Sequence[Any] = list(map(_first, pairs))
+        self.masks: Sequence[int] = list(accumulate(map(_second, pairs), or_, initial=0))
 
     def between(self, begin: int, end: int) -> int:
         """Return the mask of the values from `begin` to before `end`."""
