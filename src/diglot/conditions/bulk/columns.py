@@ -12,20 +12,17 @@ hundreds of contacts at the price of one.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import accumulate
 from operator import itemgetter, or_
 from typing import Any, Final
 
-from diglot.conditions.index.questions import FoldedTexts, HasPart, Key
+from diglot.conditions.index.questions import FoldedTexts, Key
 from diglot.conditions.tree import Op
 
 # No text holds it (semantics 17).
 _SEPARATOR: Final = "\0"
 _first: Final = itemgetter(0)
 _second: Final = itemgetter(1)
-# Texts in order, and the mask of each.
-_SortedTexts = tuple[Sequence[str], Sequence[int]]
 
 
 class KeyColumn:
@@ -81,12 +78,17 @@ class FoldedColumn:
                 _add(elements, listed, mask)
         self._of_scalars, self._of_arrays, self._elements = _Texts(scalars), _Texts(arrays), elements
 
-    def having(self, test: HasPart) -> int:
-        """Return the mask of the contacts that pass a test."""
-        mask = self._of_scalars.find(test.op, test.part)
-        if test.element is not None:
-            return mask | self._elements.get(test.element, 0)
-        return mask | self._of_arrays.find(test.op, test.part)
+    def find_all(self, op: Op, parts: Sequence[str]) -> list[int]:
+        """Return for each part the mask of the contacts with a text that has it where the operator says."""
+        found = self._of_scalars.find_all(op, parts)
+        if self._of_arrays.is_empty:
+            return found
+        return list(map(or_, found, self._of_arrays.find_all(op, parts)))
+
+    def find_parts_or_elements(self, parts: Sequence[str], elements: Sequence[str]) -> list[int]:
+        """Return for each part the mask of the scalars that contain it and of the arrays with the element."""
+        masks = (self._elements.get(element, 0) for element in elements)
+        return list(map(or_, self._of_scalars.find_all(Op.CONTAINS, parts), masks))
 
 
 Column = KeyColumn | OrderedColumn | FoldedColumn
@@ -100,55 +102,48 @@ def _add(masks: dict[str, int], texts: Iterable[str], mask: int) -> None:
 class _Texts:
     """Distinct folded texts, and the mask of the contacts that have each."""
 
+    __slots__ = ("_by_text",)
+
     def __init__(self, masks: Mapping[str, int]) -> None:
         self._by_text = masks
 
-    def find(self, op: Op, part: str) -> int:
-        """Return the union of the masks of the texts that contain a part, or begin or end with it."""
-        if not self._by_text:
-            return 0
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no texts."""
+        return not self._by_text
+
+    def find_all(self, op: Op, parts: Sequence[str]) -> list[int]:
+        """Return for each part the union of the masks of the texts that have it where the operator says."""
         if op is Op.CONTAINS:
-            return self._find_within(part)
-        return _find_beginning(part, *self._sorted) if op is Op.STARTS_WITH else self._find_end(part)
+            return self._find_within(parts)
+        if op is Op.STARTS_WITH:
+            return _find_beginnings(parts, self._by_text)
+        backwards = {text[::-1]: mask for text, mask in self._by_text.items()}
+        return _find_beginnings([part[::-1] for part in parts], backwards)
 
-    def _find_within(self, part: str) -> int:
-        joined, starts, masks = self._joined
-        mask, end, at = 0, starts[-1], joined.find(part)
-        while 0 <= at < end:
-            number = bisect_right(starts, at) - 1
-            mask |= masks[number]
-            at = joined.find(part, starts[number + 1])
-        return mask
-
-    def _find_end(self, part: str) -> int:
-        return _find_beginning(part[::-1], *self._sorted_backwards)
-
-    @cached_property
-    def _joined(self) -> tuple[str, Sequence[int], Sequence[int]]:
-        """All texts in one, with a separator before each; where each begins, and their end; the masks."""
+    def _find_within(self, parts: Sequence[str]) -> list[int]:
+        # All texts in one, with a separator before each; and where each begins, and where all end.
         joined = _SEPARATOR.join(("", *self._by_text))
-        starts = list(accumulate((len(text) + 1 for text in self._by_text), initial=0))
-        return joined, starts, list(self._by_text.values())
-
-    @cached_property
-    def _sorted(self) -> _SortedTexts:
-        return _sort(self._by_text)
-
-    @cached_property
-    def _sorted_backwards(self) -> _SortedTexts:
-        """The texts from their last character to the first."""
-        return _sort({text[::-1]: mask for text, mask in self._by_text.items()})
-
-
-def _sort(by_text: Mapping[str, int]) -> _SortedTexts:
-    texts = sorted(by_text)
-    return texts, [by_text[text] for text in texts]
+        begins = list(accumulate((len(text) + 1 for text in self._by_text), initial=0))
+        masks, end, found = list(self._by_text.values()), begins[-1], []
+        for part in parts:
+            mask, at = 0, joined.find(part)
+            while 0 <= at < end:
+                number = bisect_right(begins, at) - 1
+                mask |= masks[number]
+                at = joined.find(part, begins[number + 1])
+            found.append(mask)
+        return found
 
 
-def _find_beginning(part: str, texts: Sequence[str], masks: Sequence[int]) -> int:
-    """Return the union of the masks of the sorted texts that begin with a part."""
-    at, mask = bisect_left(texts, part), 0
-    while at < len(texts) and texts[at].startswith(part):
-        mask |= masks[at]
-        at += 1
-    return mask
+def _find_beginnings(parts: Iterable[str], masks: Mapping[str, int]) -> list[int]:
+    """Return for each part the union of the masks of the texts that begin with it, which are neighbors."""
+    texts, found = sorted(masks), []
+    count = len(texts)
+    for part in parts:
+        at, mask = bisect_left(texts, part), 0
+        while at < count and texts[at].startswith(part):
+            mask |= masks[texts[at]]
+            at += 1
+        found.append(mask)
+    return found

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from diglot.conditions import python_runtime
 from diglot.conditions.bulk.columns import FoldedColumn, KeyColumn, OrderedColumn
 from diglot.conditions.index.questions import Cut, Form, HasPart, Key, OnDay, Within
+from diglot.conditions.tree import Op
 
 # The mask of contacts by the number of a test.
 Answers = MutableMapping[int, int]
@@ -130,20 +131,29 @@ class DayTests(TestGroup):
 
 
 class PartTests(TestGroup):
-    """Tests whether a folded text has a part."""
+    """Tests whether a folded text has a part, and for attributes whether an array has an element."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._tests: list[tuple[int, HasPart]] = []
+        self._parts: dict[Op, list[tuple[int, str]]] = {}
+        self._elements: list[tuple[int, str, str]] = []
 
     def _add(self, number: int, test: HasPart) -> None:
-        self._tests.append((number, test))
+        if test.element is None:
+            self._parts.setdefault(test.op, []).append((number, test.part))
+        else:
+            self._elements.append((number, test.part, test.element))
 
     def answer(self, column: FoldedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
         """Set the mask of each test."""
         del now, zone
-        for number, test in self._tests:
-            answers[number] = column.having(test)
+        for op, tests in tuple(self._parts.items()):
+            numbers, parts = zip(*tests, strict=True)
+            answers.update(zip(numbers, column.find_all(op, parts), strict=True))
+        if self._elements:
+            numbers, parts, elements = zip(*self._elements, strict=True)
+            masks = column.find_parts_or_elements(parts, elements)
+            answers.update(zip(numbers, masks, strict=True))
 
 
 def _place_of(cut: Cut | None) -> _Place | None:
