@@ -6,9 +6,8 @@ by one they take 480 and 1,207 us. An automaton (Aho-Corasick) takes 3.3 and 48 
 character of a part.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from diglot.conditions.index.questions import FoldedTexts, HasPart
@@ -16,7 +15,7 @@ from diglot.conditions.tree import Op
 
 # Fewer parts are searched one by one.
 _FEW: Final = 100
-# Longer parts are searched one by one, because a hostile text costs a look-up for each length at each place.
+# Longer parts are found by their beginnings, because a text may cost a look-up for each length at each place.
 _MAX_LENGTH: Final = 32
 _PREFIX: Final = 3
 
@@ -74,26 +73,39 @@ class _Contained:
     """Parts that a text may contain."""
 
     def __init__(self, parts: Numbers) -> None:
-        short = {part: numbers for part, numbers in parts.items() if 0 < len(part) <= _MAX_LENGTH}
-        self._short: Numbers = short if len(short) >= _FEW else {}
-        # The others, ordered by length, to stop at those longer than a text.
-        one_by_one = sorted((part for part in parts if part not in self._short), key=len)
-        self._lengths_of_others = [len(part) for part in one_by_one]
-        self._others = [(part, parts[part]) for part in one_by_one]
-        self._lengths = _lengths_by_prefix(self._short, _PREFIX)
+        is_few = len(parts) < _FEW
+        self._few = [(part, numbers) for part, numbers in parts.items() if is_few or not part]
+        many = {} if is_few else {part: numbers for part, numbers in parts.items() if part}
+        self._short = {part: numbers for part, numbers in many.items() if len(part) <= _MAX_LENGTH}
+        # Longer ones by their beginning, which a text has to contain first.
+        self._long: defaultdict[str, list[tuple[str, Sequence[int]]]] = defaultdict(list)
+        for part, numbers in many.items():
+            if part not in self._short:
+                self._long[part[:_MAX_LENGTH]].append((part, numbers))
+        self._lengths = _lengths_by_prefix((*self._short, *self._long), _PREFIX)
         # How many characters the prefixes have: fewer than _PREFIX if a part has fewer.
         self._prefixes = sorted({len(prefix) for prefix in self._lengths})
 
     def add_found(self, text: str, found: list[int]) -> None:
         """Add the numbers of the parts that a text contains."""
-        others = self._others[: bisect_right(self._lengths_of_others, len(text))]
-        for numbers in [numbers for part, numbers in others if part in text]:
+        for numbers in [numbers for part, numbers in self._few if part in text]:
             found += numbers
-        parts, lengths = self._short, self._lengths
+        begun: set[str] = set()
+        for piece in self._pieces(text) if self._prefixes else ():
+            found += self._short.get(piece, ())
+            if piece in self._long:
+                begun.add(piece)
+        for beginning in begun:
+            for numbers in [numbers for part, numbers in self._long[beginning] if part in text]:
+                found += numbers
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        """Yield the pieces of a text that begin like a part and are as long."""
+        lengths = self._lengths
         for size in self._prefixes:
             for start in [at for at in range(len(text)) if text[at : at + size] in lengths]:
                 for length in lengths[text[start : start + size]]:
-                    found += parts.get(text[start : start + length], ())
+                    yield text[start : start + length]
 
 
 def _lengths_by_prefix(parts: Iterable[str], size: int) -> Mapping[str, Sequence[int]]:
