@@ -18,7 +18,7 @@ from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.index.condition_index import ConditionIndex, Selection
+from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import PLAIN_FIELDS, view_of
 from diglot.model.contacts import Contact
@@ -148,13 +148,19 @@ class ActiveSegments:
 
     async def bulk_evaluator(self, transaction: Transaction) -> BulkEvaluator:
         """Return the dynamic segments for blocks of contacts, reduced off the event loop."""
-        if not self.bulk.is_reduced:
+        if self.bulk.unreduced_count:
             await transaction.run_off_loop(self.bulk.reduce)
         return self.bulk
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether `prepare` has little to do."""
+        return self.index.is_settled and self.bulk.unreduced_count <= MAX_ADDED
 
     def prepare(self) -> None:
         """Index all conditions and their fields; this may take seconds."""
         self.index.settle()
+        self.bulk.reduce()
         _ = self.by_field, self.dates_of_field
 
     def view_contact(self, contact: Contact | None, lists: Sequence[str] = ()) -> ContactView | None:

@@ -5,11 +5,10 @@ segment asks is then asked once for all contacts of a block.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-from diglot.conditions.bulk.blocks import MAX_CONTACTS, MIN_CONTACTS, ContactBlock
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, MIN_CHANGED, MIN_CREATED, ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
 from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
@@ -75,67 +74,65 @@ async def match_writes(
     at: int,
 ) -> MembershipMoves:
     """Return who enters and leaves by writes of contacts."""
-    moves = MembershipMoves()
-    if len(writes) < MIN_CONTACTS:
-        selection = await active_segments.select(tenant.transaction)
-        match = partial(_match_writes, active_segments, selection, on_lists, at, moves)
-    else:
+    selection = await active_segments.select(tenant.transaction)
+    bulk = None
+    if len(writes) >= MIN_CREATED:
         bulk = await active_segments.bulk_evaluator(tenant.transaction)
-        match = partial(_match_block, active_segments, bulk, on_lists, at, moves)
-    async for _ in compute_in_slices(tenant, writes, match, MAX_CONTACTS):
+    matching = _Matching(active_segments, on_lists, at, selection, bulk)
+    async for _ in compute_in_slices(tenant, writes, matching.match, MAX_CONTACTS):
         pass
-    return moves
+    return matching.moves
 
 
-def _match_block(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    active_segments: ActiveSegments,
-    bulk: BulkEvaluator,
-    on_lists: ListsByKey,
-    at: int,
-    moves: MembershipMoves,
-    writes: Sequence[ContactWrite],
-) -> None:
-    """Match contacts together; only changed fields can move a contact that exists before and after."""
-    mentioned, zone = active_segments.by_field.keys(), active_segments.zone
-    changed: list[_ViewPair] = []
-    created_or_deleted: list[_ViewPair] = []
-    fields: set[str] = set()
-    for before, after in writes:
-        pairs = created_or_deleted
-        if before is not None and after is not None:
-            differing = changed_fields(before, after) & mentioned
-            if not differing:
-                continue
-            fields |= differing
-            pairs = changed
-        pk = newest_version(before, after).pk
-        pairs.append((pk, *views_before_and_after(before, after, on_lists.get(pk, ()), zone)))
-    if created_or_deleted:
-        pks, *sides = zip(*created_or_deleted, strict=True)
-        left, entered = (bulk.match(ContactBlock(views), at, bulk.nodes) for views in sides)
-        moves.record_masks(pks, MaskChanges(entered, left))
-    if changed:
-        pks, *sides = zip(*changed, strict=True)
-        moves.record_masks(pks, bulk.compare_writes(sides, fields, at))
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """What the slices of one write are matched with, and their moves."""
 
+    active_segments: ActiveSegments
+    on_lists: ListsByKey
+    at: int
+    selection: Selection
+    # None if there are too few contacts for a block.
+    bulk: BulkEvaluator | None
+    moves: MembershipMoves = field(default_factory=MembershipMoves)
 
-def _match_writes(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    active_segments: ActiveSegments,
-    selection: Selection,
-    on_lists: ListsByKey,
-    at: int,
-    moves: MembershipMoves,
-    writes: Sequence[ContactWrite],
-) -> None:
-    mentioned = active_segments.by_field.keys()
-    for before, after in writes:
-        fields: Collection[str] = mentioned
-        if before is not None and after is not None:
-            fields = changed_fields(before, after)
-        if not mentioned.isdisjoint(fields):
+    def match(self, writes: Sequence[ContactWrite]) -> None:
+        """Match the contacts of a slice; only changed fields can move one that exists before and after."""
+        mentioned = self.active_segments.by_field.keys()
+        created_or_deleted: list[_ViewPair] = []
+        changed: list[_ViewPair] = []
+        fields: list[set[str]] = []
+        for before, after in writes:
+            pairs = created_or_deleted
+            if before is not None and after is not None:
+                differing = mentioned & changed_fields(before, after)
+                if not differing:
+                    continue
+                fields.append(differing)
+                pairs = changed
             pk = newest_version(before, after).pk
-            old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
-            moves.record_contact(pk, *selection.change(old, new, fields, at))
+            lists = self.on_lists.get(pk, ())
+            pairs.append((pk, *views_before_and_after(before, after, lists, self.active_segments.zone)))
+        self._match_created_or_deleted(created_or_deleted)
+        self._match_changed(changed, fields)
+
+    def _match_created_or_deleted(self, pairs: Sequence[_ViewPair]) -> None:
+        if self.bulk is None or len(pairs) < MIN_CREATED:
+            for pk, old, new in pairs:
+                self.moves.record_contact(pk, *self.selection.change(old, new, (), self.at))
+            return
+        pks, *sides = zip(*pairs, strict=True)
+        left, entered = (self.bulk.match(ContactBlock(side), self.at, self.bulk.nodes) for side in sides)
+        self.moves.record_masks(pks, MaskChanges(entered, left))
+
+    def _match_changed(self, pairs: Sequence[_ViewPair], fields: Sequence[set[str]]) -> None:
+        if self.bulk is None or len(pairs) < MIN_CHANGED:
+            for (pk, old, new), differing in zip(pairs, fields, strict=True):
+                self.moves.record_contact(pk, *self.selection.change(old, new, differing, self.at))
+            return
+        pks, *sides = zip(*pairs, strict=True)
+        moved = self.bulk.compare_writes(sides, set[str]().union(*fields), self.at)
+        self.moves.record_masks(pks, moved)
 
 
 async def match_list_moves(

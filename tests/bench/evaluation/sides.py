@@ -86,7 +86,7 @@ class Index:
     """The index of conditions, which is asked about one contact at a time."""
 
     def __init__(self, nodes: Nodes, earlier: "Index | None" = None) -> None:
-        self.index = ConditionIndex(nodes, UTC, None if earlier is None else earlier.index)
+        self.index: ConditionIndex = ConditionIndex(nodes, UTC, None if earlier is None else earlier.index)
         self.selection = self.index.build()
 
     def add(self, nodes: Nodes) -> "Index":
@@ -120,7 +120,7 @@ class Bulk:
     """The evaluator of blocks of contacts."""
 
     def __init__(self, nodes: Nodes, earlier: "Bulk | None" = None, *, block: int = 1_000) -> None:
-        self.bulk = BulkEvaluator(nodes, UTC, None if earlier is None else earlier.bulk)
+        self.bulk: BulkEvaluator = BulkEvaluator(nodes, UTC, None if earlier is None else earlier.bulk)
         self.bulk.reduce()
         self.block = block
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import tree
-from diglot.conditions.bulk.test_groups import TestGroup, group_of
+from diglot.conditions.bulk.asked_tests import AskedTests, asked_tests_of
 from diglot.conditions.index.questions import Reading, question_of
 
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +58,7 @@ class PredicateTable:
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self.lock = Lock()
-        self.tests: dict[Reading, TestGroup] = {}
+        self.tests: dict[Reading, AskedTests] = {}
         # The reading of each predicate, and the conditions that use it or did so before.
         self.readings: list[Reading] = []
         self.users: list[list[int]] = []
@@ -103,7 +103,7 @@ class PredicateTable:
             number = len(self.readings)
             reading, test = question_of(predicate, self.zone)
             if reading not in self.tests:
-                self.tests[reading] = group_of(reading.form)
+                self.tests[reading] = asked_tests_of(reading.form)
             self.users.append([])
             self.readings.append(reading)
             self.tests[reading].add(number, test)

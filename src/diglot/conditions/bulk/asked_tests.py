@@ -20,7 +20,7 @@ Answers = MutableMapping[int, int]
 _Place = tuple[Callable[[Sequence[Any], Any], int], Any]
 
 
-class TestGroup(ABC):
+class AskedTests(ABC):
     """Numbered tests of one reading."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class TestGroup(ABC):
         """Set the mask of the contacts that pass each test, at an instant in a time zone."""
 
 
-class KeyTests(TestGroup):
+class KeyTests(AskedTests):
     """Tests whether a value has one of some keys."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class KeyTests(TestGroup):
             answers[number] = column.any_of(keys)
 
 
-class OrderTests(TestGroup):
+class OrderTests(AskedTests):
     """Tests whether a value lies in spans of an order: below a cut, above one, or in any spans."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class DistanceTests(OrderTests):
         self._answer([value - now for value in column.values], column.masks, answers)
 
 
-class DayTests(TestGroup):
+class DayTests(AskedTests):
     """Tests whether an instant lies in the calendar day a number of days ago."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class DayTests(TestGroup):
             answers[number] = column.between(*python_runtime.calendar_bounds(days, begun, zone))
 
 
-class PartTests(TestGroup):
+class PartTests(AskedTests):
     """Tests whether a folded text has a part, and for attributes whether an array has an element."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ def _place_of(cut: Cut | None) -> _Place | None:
     return None if cut is None else (bisect_right if cut.is_above else bisect_left, cut.constant)
 
 
-_GROUPS: Final[dict[Form, Callable[[], TestGroup]]] = {
+_TYPES: Final[dict[Form, Callable[[], AskedTests]]] = {
     Form.PRESENCE: KeyTests,
     Form.EXACT: KeyTests,
     Form.NUMBERS: KeyTests,
@@ -175,6 +175,6 @@ _GROUPS: Final[dict[Form, Callable[[], TestGroup]]] = {
 }
 
 
-def group_of(form: Form) -> TestGroup:
-    """Return an empty group for the tests of a form."""
-    return _GROUPS[form]()
+def asked_tests_of(form: Form) -> AskedTests:
+    """Return an empty collection of tests of a form."""
+    return _TYPES[form]()
