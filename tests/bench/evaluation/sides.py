@@ -52,7 +52,7 @@ class Generated:
     """Compiled functions of groups of conditions, and of the conditions that a change may affect."""
 
     def __init__(self, nodes: Nodes, earlier: "Generated | None" = None) -> None:
-        self.evaluators = Evaluators(nodes, UTC, None if earlier is None else earlier.evaluators)
+        self.evaluators: Evaluators = Evaluators(nodes, UTC, None if earlier is None else earlier.evaluators)
         self.evaluate = self.evaluators.compile(self.evaluators.all_numbers)
         self.by_field = tree.build_index(nodes, tree.fields_of)
 
