@@ -104,23 +104,26 @@ class ContactBlock:
         return list(masks), list(masks.values())
 
     def _collect_attribute(self, key: str) -> Holders:
-        """Return the distinct values of an attribute: of equal texts, and of equal integers, one for all."""
+        """Return the values of an attribute: of equal texts, integers and booleans, one stands for all."""
         texts: dict[str, int] = {}
-        # Spelled, because a client can send thousands of numbers with one hash.
-        integers: dict[str, int] = {}
+        # By spelling, because a client can send thousands of numbers with one hash.
+        spelled: dict[str, int] = {}
+        values: dict[str, Any] = {}
         others: list[Any] = []
         masks: list[int] = []
         for value, bit in self._values_of(key):
             if type(value) is str:
                 texts[value] = texts.get(value, 0) | bit
-            elif type(value) is int:
-                spelled = str(value)
-                integers[spelled] = integers.get(spelled, 0) | bit
+            elif isinstance(value, int):
+                spelling = repr(value)
+                spelled[spelling] = spelled.get(spelling, 0) | bit
+                values[spelling] = value
             else:
                 others.append(value)
                 masks.append(bit)
-        values, zone = (*texts, *map(int, integers), *others), self._views[0].zone
-        return [AttributeView(value, zone) for value in values], [*texts.values(), *integers.values(), *masks]
+        zone = self._views[0].zone
+        holders = [AttributeView(value, zone) for value in (*texts, *values.values(), *others)]
+        return holders, [*texts.values(), *spelled.values(), *masks]
 
     def _values_of(self, key: str) -> Sequence[tuple[Any, int]]:
         """Return the values of an attribute, each with the bit of its contact."""
