@@ -22,7 +22,7 @@ from diglot.conditions.index.questions import Reading, question_of
 # most.
 _MEMO_BYTES_OF_A_USE: Final = 1_000
 _MIN_MEMO_BYTES: Final = 64_000
-_MAX_MEMO_BYTES: Final = 64_000_000
+_MAX_MEMO_BYTES: Final = 128_000_000
 _NOTHING: Final = (0, 0)
 
 
@@ -100,7 +100,7 @@ class Matcher:
                 ruled_out |= lookup.ask(new, now)
         for ask in shape.asks:
             ruled_out |= ask(new, now)
-        return self._compare(before | ruled_out, after | ruled_out)
+        return self._compare(before, after, ruled_out)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:
         """Return the masks of the conditions that a contact enters and leaves by time alone."""
@@ -117,18 +117,30 @@ class Matcher:
         for lookup in lookups:
             if not lookup.is_moving:
                 ruled_out |= lookup.ask(view, until)
-        return self._compare(before | ruled_out, after | ruled_out)
+        return self._compare(before, after, ruled_out)
 
-    def _compare(self, before: int, after: int) -> tuple[int, int]:
-        if before == after:
+    def _compare(self, before: int, after: int, both: int) -> tuple[int, int]:
+        """Return the conditions entered and left if some gates are ruled out before, after, and at both."""
+        layout, nested = self._layout, self._nested
+        flipped = (before ^ after) & ~both
+        if not flipped:
             return _NOTHING
-        old, new = self._matching(before), self._matching(after)
-        return new & ~old, old & ~new
+        ruled_out = after & flipped
+        if flipped & nested:
+            was, is_ = self._close((before | both) & nested), self._close((after | both) & nested)
+            flipped = (flipped & ~nested) | (was ^ is_)
+            ruled_out = (ruled_out & ~nested) | is_
+        moved = flipped & layout.roots
+        left = moved & (ruled_out ^ layout.inverted)
+        return moved ^ left, left
 
     def _matching(self, ruled_out: int) -> int:
-        """Return the conditions that match if look-ups rule gates out: inner gates rule out further ones."""
+        """Return the conditions that match if look-ups rule gates out."""
         layout = self._layout
-        nested = ruled_out & self._nested
-        for inner, runs, outer in layout.levels:
+        return (layout.roots & ~(ruled_out | self._close(ruled_out & self._nested))) ^ layout.inverted
+
+    def _close(self, nested: int) -> int:
+        """Return gates with inner ones and those inside of them that are ruled out, also by inner gates."""
+        for inner, runs, outer in self._layout.levels:
             nested |= ((inner & ~nested) + runs) & outer
-        return (layout.roots & ~(ruled_out | nested)) ^ layout.inverted
+        return nested

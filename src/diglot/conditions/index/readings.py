@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from diglot.conditions import text
-from diglot.conditions.contact_view import BIG_INTEGER_FROM, AttributeView, ContactView
+from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.index.questions import (
     IS_SET,
@@ -17,7 +17,6 @@ from diglot.conditions.index.questions import (
     Form,
     Key,
     Reading,
-    double_key,
     number_keys,
     place_of_number,
 )
@@ -35,11 +34,15 @@ def reader_of(reading: Reading) -> Reader:
     kind = kind_of(reading.field)
     if kind is not FieldKind.ATTRIBUTE:
         return _CORE_READERS[kind, reading.form](reading.field)
-    read, missing = attribute_reader_of(reading.form), MISSING[reading.form]
     key = attribute_key(reading.field)
     assert key is not None
+    read, missing = attribute_reader_of(reading.form), MISSING[reading.form]
+    types, read_plain = _PLAIN_READERS.get(reading.form, (_NO_TYPES, read))
 
     def read_attribute(view: ContactView) -> Any:
+        value = view.attributes.get(key)
+        if type(value) in types:
+            return read_plain(value)
         attribute = view.view_attribute(key)
         return missing if attribute is None else read(attribute)
 
@@ -134,30 +137,7 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
 }
 
 
-# The plainest values are read without the forms that a view derives at the first read, which takes 1 to 2 us.
-_NUMBER_TYPES: Final = frozenset({int, float})
-
-
-def _attribute_texts(attribute: AttributeView) -> Collection[Key]:
-    value = attribute.value
-    if type(value) is str and value.isascii():
-        return (value,)
-    texts: Collection[Key] = attribute.texts
-    return texts
-
-
-def _attribute_double(attribute: AttributeView) -> float | None:
-    value = attribute.value
-    if type(value) in _NUMBER_TYPES:
-        return float(value)
-    double: float | None = attribute.double
-    return double
-
-
 def _attribute_numbers(attribute: AttributeView) -> Collection[Key]:
-    value = attribute.value
-    if type(value) in _NUMBER_TYPES and -BIG_INTEGER_FROM < value < BIG_INTEGER_FROM:
-        return (double_key(value),)
     return [key for number in attribute.numbers for key in number_keys(number)]
 
 
@@ -181,12 +161,25 @@ def _attribute_folded(attribute: AttributeView) -> FoldedTexts:
 
 _ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
     Form.PRESENCE: lambda attribute: _SET if attribute.is_set else NO_KEYS,
-    Form.EXACT: _attribute_texts,
+    Form.EXACT: attrgetter("texts"),
     Form.NUMBERS: _attribute_numbers,
     Form.VALUES: _attribute_values,
     Form.ELEMENTS: _attribute_elements,
-    Form.NUMBER: _attribute_double,
+    Form.NUMBER: attrgetter("double"),
     Form.BIG: _attribute_place,
     **dict.fromkeys(_INSTANT_FORMS, attrgetter("instant")),
     Form.FOLDED: _attribute_folded,
+}
+
+
+# Plain values are read without a view of the attribute, which would take 1 to 3 us: numbers and texts.
+_NO_TYPES: Final = frozenset[type]()
+_NUMBERS: Final = frozenset[type]({int, float})
+_TEXTS: Final = frozenset[type]({str})
+_PLAIN_READERS: Final[dict[Form, tuple[frozenset[type], Callable[[Any], Any]]]] = {
+    Form.PRESENCE: (_TEXTS, lambda value: NO_KEYS if text.is_blank(value) else _SET),
+    Form.EXACT: (_TEXTS, lambda value: (text.to_nfc(value),)),
+    Form.NUMBERS: (_NUMBERS, number_keys),
+    Form.NUMBER: (_NUMBERS, float),
+    Form.FOLDED: (_TEXTS, lambda value: FoldedTexts((text.fold_case(value),))),
 }
