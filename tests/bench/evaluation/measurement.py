@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
@@ -19,7 +20,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 SIZES: Final = (1_000, 10_000)
 # Above this number of segments nothing is compiled, because that takes half a minute.
 MOST_GENERATED: Final = 20_000
@@ -161,31 +162,26 @@ def _builds(size: int) -> str:
 
     added = compare("add", {name: add(side) for name, side in sides.items()}, ROUNDS, lambda _: None)
     rows = [
-        [name, format_time(spent[name]), format_time(added[name]), f"{_memory(MAKERS[name], first):.0f} MB"]
+        [name, format_time(spent[name]), format_time(added[name]), f"{_memory(name, size):.0f} MB"]
         for name in names
     ]
     return table(("side", "build", "add a segment", "memory"), rows)
 
 
-def _memory(make: Make, nodes: Nodes) -> float:
-    """Return by how many megabytes a process grows that builds a side and asks it about 300 contacts."""
-    context = get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_grow, args=(make, nodes, sender))
-    process.start()
-    grown: float = receiver.recv()
-    process.join()
-    return grown
+def _memory(name: str, size: int) -> float:
+    """Return by how many megabytes a new process grows that builds a side and asks it about contacts."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_grow, name, size).result()
 
 
-def _grow(make: Make, nodes: Nodes, sender: Any) -> None:
-    views = _views(list(people(_MANY)))
+def _grow(name: str, size: int) -> float:
+    nodes, views = mix.conditions(size), _views(list(people(_MANY)))
     gc.collect()
     before = _resident()
-    side = make(nodes)
-    side.members(views[:_FEW] if len(nodes) > SIZES[0] else views)
+    side = MAKERS[name](nodes)
+    side.members(views[:_FEW] if size > SIZES[0] else views)
     gc.collect()
-    sender.send((_resident() - before) / 1e6)
+    return (_resident() - before) / 1e6
 
 
 def _resident() -> int:

@@ -70,9 +70,11 @@ class FoldedColumn:
         scalars: dict[str, int] = {}
         arrays: dict[str, int] = {}
         elements: dict[str, int] = {}
+        get = scalars.get
         for (texts, listed), mask in zip(values, holders, strict=True):
             if listed is None:
-                _add(scalars, texts, mask)
+                for text in texts:
+                    scalars[text] = get(text, 0) | mask
             else:
                 _add(arrays, texts, mask)
                 _add(elements, listed, mask)

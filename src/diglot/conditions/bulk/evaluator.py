@@ -128,7 +128,7 @@ class BulkEvaluator:
 
 
 class _Answers(dict[int, int]):
-    """The masks of literals, for a block of contacts at an instant.
+    """The masks of predicates, for a block of contacts at an instant.
 
     The first predicate that is asked for has the column of its reading answer all tests of the reading.
     """
@@ -142,16 +142,12 @@ class _Answers(dict[int, int]):
         """Take what is not answered yet from other answers."""
         self._shared = shared
 
-    def __missing__(self, literal: int) -> int:
-        if literal < 0:
-            mask = self._block.everyone ^ self[~literal]
-        elif self._shared is not None:
-            mask = self._shared[literal]
-        else:
-            self._answer_reading(self._table.readings[literal])
-            return self[literal]
-        self[literal] = mask
-        return mask
+    def __missing__(self, number: int) -> int:
+        if self._shared is not None:
+            mask = self[number] = self._shared[number]
+            return mask
+        self._answer_reading(self._table.readings[number])
+        return self[number]
 
     def _answer_reading(self, reading: Reading) -> None:
         tests, column = self._table.tests[reading], self._block.column(reading)

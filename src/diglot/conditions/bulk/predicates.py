@@ -1,6 +1,7 @@
 """Numbers the distinct predicates of conditions, and reduces each condition to a tree over these numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from threading import Lock
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,36 +16,60 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Group(NamedTuple):
-    """A group of literals and groups: a literal is the number of a predicate, or its complement (~number)."""
+    """A group of which all or any must be true: predicates, by number, those that are negated, and groups."""
 
     is_all: bool
-    literals: Sequence[int]
+    predicates: Sequence[int]
+    negated: Sequence[int]
     groups: Sequence["Group"]
 
     def match(self, answers: Mapping[int, int], everyone: int) -> int:
-        """Return the mask of the contacts that match, given those of literals and that of all contacts."""
-        if not self.is_all:
-            mask = 0
-            for literal in self.literals:
-                mask |= answers[literal]
-            for group in self.groups:
-                mask |= group.match(answers, everyone)
-            return mask
-        mask = everyone
-        for literal in self.literals:
-            mask &= answers[literal]
-            if not mask:
-                return 0
-        for group in self.groups:
-            mask &= group.match(answers, everyone)
-        return mask
+        """Return the mask of the contacts that match, given those of predicates and that of all contacts."""
+        is_all, predicates, negated, groups = self
+        return (_match_all if is_all else _match_any)(predicates, negated, groups, answers, everyone)
+
+
+def _match_all(
+    predicates: Sequence[int],
+    negated: Sequence[int],
+    groups: Sequence[Group],
+    answers: Mapping[int, int],
+    everyone: int,
+) -> int:
+    mask = everyone
+    for number in predicates:
+        mask &= answers[number]
+        if not mask:
+            return 0
+    for number in negated:
+        mask &= ~answers[number]
+    for group in groups:
+        mask &= group.match(answers, everyone)
+    return mask
+
+
+def _match_any(
+    predicates: Sequence[int],
+    negated: Sequence[int],
+    groups: Sequence[Group],
+    answers: Mapping[int, int],
+    everyone: int,
+) -> int:
+    mask = 0
+    for number in predicates:
+        mask |= answers[number]
+    for number in negated:
+        mask |= everyone ^ answers[number]
+    for group in groups:
+        mask |= group.match(answers, everyone)
+    return mask
 
 
 # A version begins a table anew if so many times its conditions, and so many more, were added before.
 _MAX_GROWTH: Final = 2
 _MIN_ADDED: Final = 100
-_NOBODY: Final = Group(is_all=False, literals=(), groups=())
-_EVERYBODY: Final = Group(is_all=True, literals=(), groups=())
+_NOBODY: Final = Group(is_all=False, predicates=(), negated=(), groups=())
+_EVERYBODY: Final = Group(is_all=True, predicates=(), negated=(), groups=())
 
 
 class PredicateTable:
@@ -79,22 +104,22 @@ class PredicateTable:
         self, condition: int, items: Iterable[tree.Node], *, is_all: bool, negated: bool
     ) -> Group:
         """Return a group in which only predicates are negated: not all of some items is not one or more."""
-        literals: list[int] = []
+        # The numbers of the predicates, and of those that are negated.
+        numbers: tuple[list[int], list[int]] = [], []
         groups: list[Group] = []
         for outer in items:
             item, is_negated = outer, negated
             while isinstance(item, tree.Not):
                 item, is_negated = item.item, not is_negated
             if isinstance(item, tree.Predicate):
-                number = self._number_of(condition, item)
-                literals.append(~number if is_negated else number)
+                numbers[is_negated].append(self._number_of(condition, item))
             elif tree.is_draft(item):
                 groups.append(_EVERYBODY if is_negated else _NOBODY)
             else:
                 within_all = isinstance(item, tree.All) is not is_negated
                 inner = self._reduce_items(condition, item.items, is_all=within_all, negated=is_negated)
                 groups.append(inner)
-        return _simplify(literals, groups, is_all=is_all)
+        return _simplify(Group(is_all, *numbers, groups))
 
     def _number_of(self, condition: int, predicate: tree.Predicate) -> int:
         encoded = _encode(predicate)
@@ -112,13 +137,18 @@ class PredicateTable:
         return number
 
 
-def _simplify(literals: list[int], groups: list[Group], *, is_all: bool) -> Group:
+def _simplify(group: Group) -> Group:
     """Return a group without inner groups of its own kind, or an only inner group."""
-    if len(groups) == 1 and not literals:
+    is_all, predicates, negated, groups = group
+    if len(groups) == 1 and not predicates and not negated:
         return groups[0]
-    others = [group for group in groups if group.is_all is not is_all]
-    for group in groups:
-        if group.is_all is is_all:
-            literals += group.literals
-            others += group.groups
-    return Group(is_all, tuple(literals), others)
+    inner = [other for other in groups if other.is_all is is_all]
+    return Group(
+        is_all,
+        (*predicates, *chain.from_iterable(other.predicates for other in inner)),
+        (*negated, *chain.from_iterable(other.negated for other in inner)),
+        [
+            *(other for other in groups if other.is_all is not is_all),
+            *chain.from_iterable(other.groups for other in inner),
+        ],
+    )
