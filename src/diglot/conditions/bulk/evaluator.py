@@ -89,25 +89,20 @@ class BulkEvaluator:
         Only conditions with a predicate whose answer differs are evaluated, and of the other readings only
         those of the contacts for which one does.
         """
-        groups, table = self.groups, self.table
+        table, (block, now) = self.table, after
         old, new = _Answers(table, *before), _Answers(table, *after)
-        moved, touched = 0, set[int]()
-        for reading in filter(may_differ, tuple(table.tests)):
-            for number in table.tests[reading].numbers:
-                if difference := old[number] ^ new[number]:
-                    moved |= difference
-                    touched.update(table.users[number])
-        block, now = after
+        moved, touched = table.compare(old, new, filter(may_differ, tuple(table.tests)))
         shared = _Answers(table, block.select(moved), now)
         old.share(shared)
         new.share(shared)
         entered: dict[int, int] = {}
         left: dict[int, int] = {}
         for number in touched.intersection(numbers):
-            was, is_ = (groups[number].match(answers, block.everyone) for answers in (old, new))
-            if was != is_:
-                _put(entered, number, is_ & ~was)
-                _put(left, number, was & ~is_)
+            was, is_ = (self.groups[number].match(answers, block.everyone) for answers in (old, new))
+            if is_ & ~was:
+                entered[number] = is_ & ~was
+            if was & ~is_:
+                left[number] = was & ~is_
         return MaskChanges(entered, left)
 
     @property
@@ -155,8 +150,3 @@ class _Answers(dict[int, int]):
             self.update(dict.fromkeys(tests.numbers, 0))
         else:
             tests.answer(column, self, self._now, self._table.zone)
-
-
-def _put(masks: dict[int, int], number: int, mask: int) -> None:
-    if mask:
-        masks[number] = mask

@@ -95,6 +95,21 @@ class PredicateTable:
         """Tell whether another version of `count` conditions may add to this table: most of it is in use."""
         return zone == self.zone and self.reduced <= _MAX_GROWTH * count + _MIN_ADDED
 
+    def compare(
+        self, old: Mapping[int, int], new: Mapping[int, int], readings: Iterable[Reading]
+    ) -> tuple[int, set[int]]:
+        """Compare answers about predicates on some readings.
+
+        Return the mask of the contacts for which one differs, and the conditions that may use such a one.
+        """
+        moved, touched = 0, set[int]()
+        for reading in readings:
+            for number in self.tests[reading].numbers:
+                if difference := old[number] ^ new[number]:
+                    moved |= difference
+                    touched.update(self.users[number])
+        return moved, touched
+
     def reduce(self, condition: int, node: tree.Node) -> Group:
         """Return the tree of a numbered condition; the caller holds the lock."""
         self.reduced += 1
