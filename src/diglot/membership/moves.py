@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from diglot.conditions.bulk.blocks import MAX_CONTACTS, MIN_CHANGED, MIN_CREATED, ContactBlock
-from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
+from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
 from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import Selection
@@ -117,7 +117,7 @@ class _Matching:
         self._match_changed(changed, fields)
 
     def _match_created_or_deleted(self, pairs: Sequence[_ViewPair]) -> None:
-        if self.bulk is None or len(pairs) < MIN_CREATED:
+        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CREATED):
             for pk, old, new in pairs:
                 self.moves.record_contact(pk, *self.selection.change(old, new, (), self.at))
             return
@@ -126,7 +126,7 @@ class _Matching:
         self.moves.record_masks(pks, MaskChanges(entered, left))
 
     def _match_changed(self, pairs: Sequence[_ViewPair], fields: Sequence[set[str]]) -> None:
-        if self.bulk is None or len(pairs) < MIN_CHANGED:
+        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CHANGED):
             for (pk, old, new), differing in zip(pairs, fields, strict=True):
                 self.moves.record_contact(pk, *self.selection.change(old, new, differing, self.at))
             return

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pyroaring import BitMap
 
-from diglot.conditions.bulk.blocks import MAX_CONTACTS, MIN_CHANGED
-from diglot.conditions.bulk.evaluator import BulkEvaluator
+from diglot.conditions.bulk.blocks import MAX_CONTACTS
+from diglot.conditions.bulk.evaluator import MIN_CHANGED, BulkEvaluator
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import Selection
 from diglot.membership.active_segments import ActiveSegments
@@ -97,11 +97,12 @@ async def _matcher_of(
     count: int,
 ) -> _Match:
     """Return the function that matches a number of contacts: one by one, or all of a slice together."""
-    if count < MIN_CHANGED:
-        selection = (await active_segments.select(tenant.transaction)).narrow(numbers)
-        return partial(_match_one_by_one, selection, span)
-    bulk = await active_segments.bulk_evaluator(tenant.transaction)
-    return partial(_match_block, bulk, numbers, span)
+    if count >= MIN_CHANGED:
+        bulk = await active_segments.bulk_evaluator(tenant.transaction)
+        if bulk.pays_off(min(count, MAX_CONTACTS), MIN_CHANGED):
+            return partial(_match_block, bulk, numbers, span)
+    selection = (await active_segments.select(tenant.transaction)).narrow(numbers)
+    return partial(_match_one_by_one, selection, span)
 
 
 def _match_slice(

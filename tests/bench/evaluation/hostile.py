@@ -12,6 +12,8 @@ from support import canonical
 
 Rule = dict[str, Any]
 RULES = 250
+# As in a slice of an import.
+PEOPLE = 250
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ def cases() -> Iterator[Hostile]:
     yield _numbers("equals", "400 x 250 `not equals` on one number, any", "any", rng)
     yield _numbers("gte", "400 x 250 `gte` on one number, all", "all", rng)
     repeated = {n: canonical.read(_rule("first_name", "contains", "a" * n)) for n in range(1, 1_001)}
-    yield Hostile("contains a, aa, ... 1,000 of them, 100 x a", repeated, [({"first_name": "a" * 100}, {})])
+    yield Hostile(
+        "contains a, aa, ... 1,000 of them, 100 x a", repeated, [({"first_name": "a" * 100}, {})] * PEOPLE
+    )
 
 
 def _rule(field: str, operator: str, operand: Any) -> Rule:
@@ -58,7 +62,7 @@ def _parts(rng: Random) -> Iterator[Hostile]:
     }
     for length in (12, 100):
         people: list[tuple[dict[str, Any], dict[str, Any]]] = [
-            ({"company": _word(rng, length)}, {}) for _ in range(20)
+            ({"company": _word(rng, length)}, {}) for _ in range(PEOPLE)
         ]
         yield Hostile(f"10,000 distinct `contains`, texts of {length}", nodes, people)
 
@@ -76,7 +80,7 @@ def _wide(segments: int) -> Hostile:
         for n in range(segments)
     }
     people: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        ({}, {f"k{n}_{m}": m for m in range(0, 40, n % 3 + 1)}) for n in range(20)
+        ({}, {f"k{n}_{m}": m for m in range(0, 40, n % 3 + 1)}) for n in range(PEOPLE)
     ]
     return Hostile(f"{segments} x 250 rules on distinct attributes", nodes, people, segments == 20)
 
@@ -95,6 +99,6 @@ def _numbers(operator: str, name: str, mode: str, rng: Random) -> Hostile:
         for n, found in rules.items()
     }
     people: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        ({"total_spent": rng.randrange(1_000_000)}, {}) for _ in range(20)
+        ({"total_spent": rng.randrange(1_000_000)}, {}) for _ in range(PEOPLE)
     ]
     return Hostile(name, nodes, people, is_generated=False)

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,9 @@ from diglot.conditions.contact_view import ContactView
 from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 
+# Fewer rounds for many segments, whose compiled functions take milliseconds for each contact.
 ROUNDS: Final = 5
+FEW_ROUNDS: Final = 2
 SIZES: Final = (1_000, 10_000)
 # Above this number of segments nothing is compiled, because that takes half a minute.
 MOST_GENERATED: Final = 20_000
@@ -68,8 +69,8 @@ def _table(what: str, sides: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 def _one_contact(size: int) -> str:
     """Compare one contact against all segments: values that were never seen, and seen before."""
     sides = _sides(size, "generated", "index")
-    count = _MANY if size <= SIZES[0] else _FEW
-    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(ROUNDS)]
+    count, rounds = (_MANY, ROUNDS) if size <= SIZES[0] else (_FEW, FEW_ROUNDS)
+    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(rounds)]
 
     def trial(side: Side, *, seen: bool) -> Trial:
         def prepare(turn: int) -> Callable[[], Any]:
@@ -84,10 +85,10 @@ def _one_contact(size: int) -> str:
     rows = []
     for name, seen in (("never seen", False), ("seen before", True)):
         trials = {key: trial(side, seen=seen) for key, side in sides.items()}
-        spent = compare(name, trials, ROUNDS, normalize)
+        spent = compare(name, trials, rounds, normalize)
         if seen:
             spent |= compare(
-                name, {head[2]: lambda _: partial(_find_masks, sides["index"], _views(parts[0]))}, ROUNDS
+                name, {head[2]: lambda _: partial(_find_masks, sides["index"], _views(parts[0]))}, rounds
             )
         rows.append(_row(f"one contact, {name}", spent, count, head))
     return _table("one contact against all", head, rows)
@@ -101,8 +102,8 @@ def _find_masks(side: Side, views: Sequence[ContactView]) -> None:
 def _one_change(size: int) -> str:
     """Compare changes of one field: values that were never seen, and seen before."""
     sides = _sides(size, "generated", "index")
-    count = _MANY if size <= SIZES[0] else _FEW
-    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(ROUNDS)]
+    count, rounds = (_MANY, ROUNDS) if size <= SIZES[0] else (_FEW, FEW_ROUNDS)
+    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(rounds)]
 
     def trial(side: Side, edit: Edit, *, seen: bool) -> Trial:
         def prepare(turn: int) -> Callable[[], Any]:
@@ -116,7 +117,7 @@ def _one_change(size: int) -> str:
         for state, seen in (("never seen", False), ("seen before", True)):
             trials = {key: trial(side, edit, seen=seen) for key, side in sides.items()}
             rows.append(
-                _row(f"{name}, {state}", compare(name, trials, ROUNDS), count, ("generated", "index"))
+                _row(f"{name}, {state}", compare(name, trials, rounds), count, ("generated", "index"))
             )
     return _table("one change", ("generated", "index"), rows)
 
@@ -125,14 +126,17 @@ def _blocks(size: int) -> str:
     """Compare blocks of contacts: new ones, and changes of one field or of any."""
     names = ("generated", "index", "bulk")
     sides = _sides(size, *names)
+    blocks, rounds, edits = _BLOCKS, ROUNDS, dict[str, Edit]({**EDITS, **MIXED})
+    if size > SIZES[0]:
+        blocks, rounds, edits = _BLOCKS[1:], FEW_ROUNDS, dict(MIXED)
     rows = []
-    for count in _BLOCKS if size <= SIZES[0] else _BLOCKS[1:]:
-        parts = [list(people(count, 1 + count * turn, turn + 100)) for turn in range(ROUNDS)]
-        spent = compare("new", {name: _created(side, parts) for name, side in sides.items()}, ROUNDS)
+    for count in blocks:
+        parts = [list(people(count, 1 + count * turn, turn + 100)) for turn in range(rounds)]
+        spent = compare("new", {name: _created(side, parts) for name, side in sides.items()}, rounds)
         rows.append(_row(f"{count} new", spent, count, names))
-        for name, edit in chain(EDITS.items(), MIXED.items()):
+        for name, edit in edits.items():
             trials = {key: _changed(side, parts, edit) for key, side in sides.items()}
-            rows.append(_row(f"{count} changes: {name}", compare(name, trials, ROUNDS), count, names))
+            rows.append(_row(f"{count} changes: {name}", compare(name, trials, rounds), count, names))
     return _table("contacts in blocks, for each", names, rows)
 
 

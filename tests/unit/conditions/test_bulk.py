@@ -186,6 +186,14 @@ def test_a_table_does_not_grow_forever() -> None:
     assert evaluator.match(ContactBlock([ContactView({}, {"x": 299}, (), UTC)]), 0, [0]) == {0: 1}
 
 
+def test_more_predicates_need_more_contacts_to_pay_off() -> None:
+    """A block has a price for each distinct predicate, and shared ones count once."""
+    few = evaluator_of({number: rule("attributes.x", "equals", number % 10) for number in range(900)})
+    assert [few.pays_off(contacts, 50) for contacts in (49, 50)] == [False, True]
+    many = evaluator_of({number: rule("attributes.x", "equals", number) for number in range(7_500)})
+    assert [many.pays_off(contacts, 50) for contacts in (99, 100)] == [False, True]
+
+
 def test_threads_evaluate_while_another_version_is_reduced() -> None:
     """A version that adds to the table of an earlier one leaves its answers alone."""
     nodes = {number: rule(f"attributes.x{number % 7}", "equals", number) for number in range(200)}

@@ -19,11 +19,6 @@ from diglot.conditions.index.readings import attribute_reader_of, reader_of
 # What readers read (a contact, a tag or an attribute, which stands for all that are equal), and for each the
 # mask of the contacts that have the value.
 Holders = tuple[Sequence[Any], Sequence[int]]
-# Fewer contacts are matched one by one, because a block answers all that any condition asks. Measured with
-# 1,000 and 10,000 conditions: a block of new contacts costs as much as the index from about 50 contacts on,
-# and one of changed contacts, of which the index asks less, from about 120 on.
-MIN_CREATED: Final = 50
-MIN_CHANGED: Final = 120
 # Columns of more contacts cost a little less for each, and a thread computes longer before it can be stopped.
 MAX_CONTACTS: Final = 1_000
 # Up to this number of attributes, looking each up costs less than going through all that contacts have.

@@ -15,6 +15,12 @@ from diglot.conditions.bulk.predicates import Group, PredicateTable
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.questions import Form, Reading
 
+# Fewer contacts are matched one by one, because a block answers all that any condition asks. Measured with
+# 2,200 and 13,000 distinct predicates: a block of new contacts takes as long as the index of conditions from
+# 50 and 120 contacts on; one of changed contacts, of which the index asks less, from 120 and 200 on.
+MIN_CREATED: Final = 50
+MIN_CHANGED: Final = 120
+_PREDICATES_OF_A_CONTACT: Final = 75
 # The readings whose answers time alone changes.
 _MOVING: Final = frozenset({Form.DISTANCE, Form.DAY})
 
@@ -104,6 +110,10 @@ class BulkEvaluator:
             if was & ~is_:
                 left[number] = was & ~is_
         return MaskChanges(entered, left)
+
+    def pays_off(self, contacts: int, least: int) -> bool:
+        """Tell whether a block takes less time than one contact after the other; `least` is a `MIN_`."""
+        return contacts >= max(least, len(self.table.readings) // _PREDICATES_OF_A_CONTACT)
 
     @property
     def unreduced_count(self) -> int:
