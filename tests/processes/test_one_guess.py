@@ -47,6 +47,12 @@ PYTHON_BRANCH: Final = """    if op is Op.IS_EXACTLY:
         value = writer.add_read(f"s.field_text({predicate.field!r})")
         return f"({value} in {writer.add_constant(_texts_of(predicate.operand))})"
 """
+QUESTION: Final = """def _ask_text(predicate: tree.Predicate, _zone: ZoneInfo) -> _FormAndTest:
+    op = predicate.op
+"""
+QUESTION_BRANCH: Final = """    if op is Op.IS_EXACTLY:
+        return _ask_keys(Form.EXACT, _texts_of(predicate.operand))
+"""
 SQL_COMPILER: Final = """def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
     column = contacts.c[predicate.field]
 """
@@ -67,6 +73,7 @@ OPERATOR: Final = Addition(
                 PYTHON_BRANCH,
             ),
         ),
+        "conditions/index/predicates.py": ((QUESTION, QUESTION_BRANCH),),
         "storage/predicates/sql_compiler.py": (
             (
                 SQL_COMPILER,
@@ -159,7 +166,8 @@ DATABASE: Final = Addition(
 NAMED: Final = {
     "field": ["conditions/fields.py", f"{MIGRATIONS}/r999_nickname.py", "storage/schema/revisions.py"],
     "operator": [
-        *("conditions/operands.py", "conditions/python_compiler.py", "conditions/tree.py"),
+        *("conditions/index/predicates.py", "conditions/operands.py", "conditions/python_compiler.py"),
+        "conditions/tree.py",
         *("dialects/misar/words.py", "dialects/topmail/words.py", "storage/predicates/sql_compiler.py"),
     ],
     "database": ["storage/sql/databases.py", "storage/sql/pretend_dialect.py"],

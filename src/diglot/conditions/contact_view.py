@@ -92,10 +92,6 @@ def _number_of_scalar(value: str | float) -> int | float | None:
     return None if isinstance(value, bool) else value
 
 
-# Reads values of a contact at an instant (microseconds) that generated functions compare.
-ReadFunction = Callable[["ContactView", int], tuple[Any, ...]]
-
-
 class ContactView:
     """A contact, before or after a write.
 
@@ -107,11 +103,8 @@ class ContactView:
         "_derived",
         "_folded",
         "_folded_tags",
-        "_read_at",
-        "_reader",
         "_tags",
         "_texts",
-        "_values",
         "attributes",
         "fields",
         "lists",
@@ -130,11 +123,7 @@ class ContactView:
         self.attributes = attributes
         self.zone = zone
         self._derived: dict[str, Any] = {}
-        # The function that was the last to read values, when, and what it returned.
-        self._reader: ReadFunction | None = None
-        self._read_at = 0
-        self._values: tuple[Any, ...] = ()
-        # Derived once, because the functions of groups of segments that read different values read them.
+        # Derived once, because several look-ups read them.
         self._texts: dict[str, str | None] = {}
         self._folded: dict[str, str | None] = {}
         self._tags: frozenset[str] | None = None
@@ -145,13 +134,6 @@ class ContactView:
         other = ContactView(fields, self.attributes, self.lists, self.zone)
         other._derived = self._derived
         return other
-
-    def read(self, reader: ReadFunction, now: int) -> tuple[Any, ...]:
-        """Return what a function reads at an instant; most functions of a workspace share one."""
-        if reader is not self._reader or now != self._read_at:
-            self._values = reader(self, now)
-            self._reader, self._read_at = reader, now
-        return self._values
 
     def field_text(self, name: str) -> str | None:
         """Return a text field in normal form."""

@@ -1,4 +1,4 @@
-"""An operator that both compilers know: a scan and a write evaluate it, in every dialect's words."""
+"""An operator that both compilers and the index know: a scan and a write evaluate it in every dialect."""
 
 from diglot.api.openapi.document import build_document
 from diglot.dialects.registry import DIALECTS

@@ -14,7 +14,7 @@ import pytest
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
-from diglot.conditions.index import condition_index, range_masks, set_masks
+from diglot.conditions.index import condition_index, set_masks, spans
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import compile_to_python
@@ -130,7 +130,7 @@ def test_a_large_index_keeps_few_masks(
     monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, kept: int
 ) -> None:
     """Masks that are not kept are made from the nearest one, and remembered within the bytes for that."""
-    monkeypatch.setattr(range_masks, "_KEPT_BYTES_OF_A_USE", kept)
+    monkeypatch.setattr(spans, "_KEPT_BYTES_OF_A_USE", kept)
     monkeypatch.setattr(set_masks, "_FEW_GATES", 0)
     rng = Random(pytestconfig.stash[SEED])
     zone = ZoneInfo(rng.choice(ZONES))

@@ -14,8 +14,7 @@ import msgspec
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.contact_view import AttributeView, ContactView
-from diglot.conditions.dates import DAY
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 from diglot.conditions.python_runtime import SpanSet, in_any_span
 from support import canonical, oracle, populations, spec_data
@@ -145,27 +144,3 @@ def test_numbers_that_share_a_hash_cost_nothing() -> None:
     for value, expected in ((numbers, [0]), (numbers[5] + 1, []), (float(2**61), [0]), (5, [])):
         one = ContactView({}, {"n": value}, (), ZoneInfo("UTC"))
         assert evaluate(one, 0) == expected
-
-
-class _CountingView(ContactView):
-    """A contact that counts how often it is read."""
-
-    __slots__ = ("reads",)
-    reads: int
-
-    def view_attribute(self, key: str) -> AttributeView | None:
-        self.reads += 1
-        return super().view_attribute(key)
-
-
-def test_functions_that_read_the_same_values_read_them_once() -> None:
-    """What a view has read serves another function, unless that reads other values or at another instant."""
-    zone = ZoneInfo("UTC")
-    seen = canonical.read({"field": "attributes.seen", "operator": "in_last_days", "operand": 1}, "UTC")
-    number = canonical.read({"field": "attributes.n", "operator": "is_set"}, "UTC")
-    first, second, other = (compile_to_python({n: node}, zone) for n, node in enumerate((seen, seen, number)))
-    view = _CountingView({}, {"seen": "1970-01-01T00:00:00Z", "n": 1}, (), zone)
-    view.reads = 0
-    assert (first(view, 0), second(view, 0), view.reads) == ([0], [1], 1)
-    assert (second(view, 3 * DAY), first(view, 3 * DAY), view.reads) == ([], [], 2)
-    assert (other(view, 3 * DAY), first(view, 0), view.reads) == ([2], [0], 4)

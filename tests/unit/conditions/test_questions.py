@@ -8,6 +8,7 @@ import pytest
 
 from diglot.conditions import dates, tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.predicates import question_of
 from diglot.conditions.index.questions import (
     AnyOf,
     FoldedTexts,
@@ -18,7 +19,6 @@ from diglot.conditions.index.questions import (
     Reading,
     Within,
     position_of,
-    question_of,
     sort_constants,
 )
 from diglot.conditions.index.readings import reader_of

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from diglot.conditions import text
 from diglot.conditions.bulk.columns import Column, FoldedColumn, KeyColumn, OrderedColumn
-from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.index.questions import IS_SET, FoldedTexts, Form, Reading
-from diglot.conditions.index.readings import attribute_reader_of, reader_of
+from diglot.conditions.index.readings import reader_of, value_reader_of
 
-# What readers read (a contact, a tag or an attribute, which stands for all that are equal), and for each the
-# mask of the contacts that have the value.
+# What readers read (a contact, a tag, or the value of an attribute, which stands for all that are equal), and
+# for each the mask of the contacts that have the value.
 Holders = tuple[Sequence[Any], Sequence[int]]
 # Columns of more contacts cost a little less for each, and a thread computes longer before it can be stopped.
 MAX_CONTACTS: Final = 1_000
@@ -61,10 +61,16 @@ class ContactBlock:
         holders, masks = self._holders_of(field)
         if not holders:
             return None
-        values = map(_reader_of_holders(reading), holders)
+        values = map(self._reader_of(reading), holders)
         if form in _KEY_FORMS:
             return KeyColumn(values, masks)
         return FoldedColumn(values, masks) if form is Form.FOLDED else OrderedColumn(values, masks)
+
+    def _reader_of(self, reading: Reading) -> Callable[[Any], Any]:
+        field, form = reading
+        if attribute_key(field) is not None:
+            return value_reader_of(form, self._views[0].zone)
+        return _TAG_READERS[form] if kind_of(field) is FieldKind.TAGS else reader_of(reading)
 
     def _holders_of(self, field: str) -> Holders:
         holders = self._holders.get(field)
@@ -116,9 +122,8 @@ class ContactBlock:
             else:
                 others.append(value)
                 masks.append(bit)
-        zone = self._views[0].zone
-        holders = [AttributeView(value, zone) for value in (*texts, *values.values(), *others)]
-        return holders, [*texts.values(), *spelled.values(), *masks]
+        holders = (*texts, *values.values(), *others)
+        return holders, (*texts.values(), *spelled.values(), *masks)
 
     def _values_of(self, key: str) -> Sequence[tuple[Any, int]]:
         """Return the values of an attribute, each with the bit of its contact."""
@@ -136,12 +141,6 @@ class ContactBlock:
             for key, value in view.attributes.items():
                 values[key].append((value, bit))
         return dict(values)
-
-
-def _reader_of_holders(reading: Reading) -> Callable[[Any], Any]:
-    if attribute_key(reading.field) is not None:
-        return attribute_reader_of(reading.form)
-    return _TAG_READERS[reading.form] if kind_of(reading.field) is FieldKind.TAGS else reader_of(reading)
 
 
 # Every test of tags asks whether any tag passes, so each tag is read alone.

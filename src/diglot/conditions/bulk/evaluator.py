@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
-from diglot.conditions.bulk.predicates import Group, PredicateTable
+from diglot.conditions.bulk.trees import Group, PredicateTable
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.questions import Form, Reading
 

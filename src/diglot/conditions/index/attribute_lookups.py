@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from diglot.caches import Memo, MemoBudget
-from diglot.conditions.index.lookups import Ask, Lookup
+from diglot.conditions.index.asked import Ask
+from diglot.conditions.index.lookups import Lookup
 from diglot.conditions.index.masks import weigh_mask
 
 _KEYS_IN_A_BLOCK: Final = 64

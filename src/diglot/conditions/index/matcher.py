@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 from diglot.caches import MemoBudget
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.asked import Asked, Setting
 from diglot.conditions.index.attribute_lookups import AttributeLookups
 from diglot.conditions.index.gates import Layout
-from diglot.conditions.index.lookups import Asked, Lookup, Setting, make_lookup
+from diglot.conditions.index.lookups import Lookup, make_lookup
 from diglot.conditions.index.masks import join_bits, select_items
-from diglot.conditions.index.questions import Reading, question_of
+from diglot.conditions.index.predicates import question_of
+from diglot.conditions.index.questions import Reading
 
 # The bytes that the remembered answers of an index may take for each use of a predicate, and at least and at
 # most.

@@ -1,4 +1,4 @@
-"""Finds which of many parts a folded text contains, begins with or ends with.
+"""The look-up of folded texts: which of many parts a text contains, begins with or ends with.
 
 Parts are found by what the text has at each place: its first characters there say which lengths of parts may
 follow, and a dictionary holds the parts. Measured with 10,000 parts and texts of 12 and 100 characters: one
@@ -8,9 +8,16 @@ character of a part.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import getsizeof
 from typing import Final
 
-from diglot.conditions.index.questions import FoldedTexts, HasPart
+from diglot.caches import Memo
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.fields import FieldKind, kind_of
+from diglot.conditions.index.asked import Ask, Asked, Setting, set_masks_of
+from diglot.conditions.index.masks import weigh_mask
+from diglot.conditions.index.questions import FoldedTexts, HasPart, Reading
+from diglot.conditions.index.readings import reader_of
 from diglot.conditions.tree import Op
 
 # Fewer parts are searched one by one.
@@ -114,3 +121,53 @@ def _lengths_by_prefix(parts: Iterable[str], size: int) -> Mapping[str, Sequence
     for part in parts:
         lengths[part[:size]].add(len(part))
     return {prefix: sorted(found) for prefix, found in lengths.items()}
+
+
+class PartLookup:
+    """Finds the tests for parts of the texts of a contact.
+
+    What is true of texts is remembered by these, because contacts share names and companies; the masks by the
+    tests that are true, because many texts have the same ones.
+    """
+
+    __slots__ = ("_find", "_find_mask", "_found", "_masks", "_name", "_read", "ask", "missing")
+
+    def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
+        masks = set_masks_of(asked, setting)
+        self.missing, self._find_mask = masks.missing, masks.ruled_out
+        self._name, self._read = reading.field, reader_of(reading)
+        self._find = PartFinder([one.test for one in asked if isinstance(one.test, HasPart)]).find
+        self._found: Memo[FoldedTexts | str, frozenset[int]] = setting.budget.memo(_weigh_found)
+        self._masks: Memo[frozenset[int], int] = setting.budget.memo(_weigh_tests)
+        self.ask: Ask = self._ask_text if kind_of(reading.field) is FieldKind.TEXT else self._ask_texts
+
+    def _ask_text(self, view: ContactView, _now: int) -> int:
+        folded = view.folded_text(self._name)
+        if folded is None:
+            return self.missing()
+        true = self._found.get(folded)
+        if true is None:
+            true = self._found.put(folded, self._find(FoldedTexts((folded,))))
+        return self._mask_of(true)
+
+    def _ask_texts(self, view: ContactView, _now: int) -> int:
+        value = self._read(view)
+        if not value.texts:
+            return self.missing()
+        true = self._found.get(value)
+        if true is None:
+            true = self._found.put(value, self._find(value))
+        return self._mask_of(true)
+
+    def _mask_of(self, true: frozenset[int]) -> int:
+        mask = self._masks.get(true)
+        return self._masks.put(true, self._find_mask(true)) if mask is None else mask
+
+
+def _weigh_found(value: FoldedTexts | str, true: frozenset[int]) -> int:
+    texts = (value,) if isinstance(value, str) else (*value.texts, *(value.elements or ()))
+    return 400 + sum(map(getsizeof, texts)) + getsizeof(true)
+
+
+def _weigh_tests(true: frozenset[int], mask: int) -> int:
+    return 400 + getsizeof(true) + weigh_mask(mask)

@@ -10,7 +10,8 @@ import msgspec
 
 from diglot.conditions import tree
 from diglot.conditions.bulk.asked_tests import AskedTests, asked_tests_of
-from diglot.conditions.index.questions import Reading, question_of
+from diglot.conditions.index.predicates import question_of
+from diglot.conditions.index.questions import Reading
 
 _encode = msgspec.json.Encoder().encode
 

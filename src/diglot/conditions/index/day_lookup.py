@@ -1,0 +1,70 @@
+"""The look-up of calendar days before today."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from diglot.caches import Memo
+from diglot.conditions import dates
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.asked import Asked, Setting, group_by_key, set_masks_of
+from diglot.conditions.index.masks import weigh_mask
+from diglot.conditions.index.questions import OnDay, Reading
+from diglot.conditions.index.readings import reader_of
+from diglot.conditions.python_runtime import calendar_bounds, day_begun
+
+# The asked days that may hold an instant, by its distance from the begin of today in days of 24 h: offsets of
+# a time zone, and the lengths of its days, differ by less than two days.
+_NEAR: Final = range(-3, 2)
+# The bounds of a day, and how many days ago it is.
+_Span = tuple[int, int, int]
+
+
+class DayLookup:
+    """Finds the asked day that holds an instant of a contact.
+
+    No mask depends on today. The bounds of days are remembered for each day that is today, so that a tick at
+    midnight can ask for both by turns.
+    """
+
+    __slots__ = ("_by_days", "_find_mask", "_masks", "_near", "_read", "_spans", "_zone", "missing")
+
+    def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
+        masks = set_masks_of(asked, setting)
+        self.missing, self._find_mask = masks.missing, masks.ruled_out
+        self._read, self._zone = reader_of(reading), setting.zone
+        tests = [one.test for one in asked if isinstance(one.test, OnDay)]
+        self._by_days = group_by_key((test.days, number) for number, test in enumerate(tests))
+        self._near = group_by_key((days + distance, days) for days in self._by_days for distance in _NEAR)
+        self._masks: Memo[int, int] = setting.budget.memo(_weigh_days)
+        self._spans: Memo[tuple[int, int], Sequence[_Span]] = setting.budget.memo(_weigh_spans)
+
+    def ask(self, view: ContactView, now: int) -> int:
+        """Return the gates that are ruled out for a contact at an instant."""
+        value = self._read(view)
+        if value is None:
+            return self.missing()
+        begun = day_begun(now, self._zone)
+        distance = (begun - value) // dates.DAY
+        if distance in self._near:
+            for begin, end, days in self._spans_near(begun, distance):
+                if begin <= value < end:
+                    mask = self._masks.get(days)
+                    return (
+                        self._masks.put(days, self._find_mask(self._by_days[days])) if mask is None else mask
+                    )
+        return self.missing()
+
+    def _spans_near(self, begun: int, distance: int) -> Sequence[_Span]:
+        spans = self._spans.get((begun, distance))
+        if spans is None:
+            found = [(*calendar_bounds(days, begun, self._zone), days) for days in self._near[distance]]
+            spans = self._spans.put((begun, distance), found)
+        return spans
+
+
+def _weigh_days(_days: int, mask: int) -> int:
+    return 200 + weigh_mask(mask)
+
+
+def _weigh_spans(_key: tuple[int, int], spans: Sequence[_Span]) -> int:
+    return 300 + 200 * len(spans)
