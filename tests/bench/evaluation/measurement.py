@@ -126,7 +126,8 @@ def _blocks(size: int) -> str:
     """Compare blocks of contacts: new ones, and changes of one field or of any."""
     names = ("generated", "index", "bulk")
     sides = _sides(size, *names)
-    blocks, rounds, edits = _BLOCKS, ROUNDS, dict[str, Edit]({**EDITS, **MIXED})
+    blocks: Sequence[int] = _BLOCKS
+    rounds, edits = ROUNDS, dict[str, Edit]({**EDITS, **MIXED})
     if size > SIZES[0]:
         blocks, rounds, edits = _BLOCKS[1:], FEW_ROUNDS, dict(MIXED)
     rows = []
