@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import estimates, exporting, forwarding, http_cost, start
+from bench.evaluation import measurement as evaluation
 from bench.fleet import measurement as fleets
 from bench.fleet.report import report as report_fleets
 from bench.membership import run
@@ -23,11 +24,8 @@ SIZES = {"http": 10_000, "estimate": 1_000_000, "export": 1_000_000, "membership
 def main() -> None:
     """Run one benchmark on each requested database."""
     given = _arguments().parse_args()
-    if given.benchmark == "forward":
-        print(forwarding.report(asyncio.run(forwarding.measure())))
-        return
-    if given.benchmark == "start":
-        print(start.report(given.rounds, given.python, given.others, given.before))
+    if given.benchmark in _WITHOUT_DATABASE:
+        _WITHOUT_DATABASE[given.benchmark](given)
         return
     databases = [each for each in DATABASES if given.database is None or each.name in given.database]
     if given.benchmark == "neighbours":
@@ -47,6 +45,15 @@ def main() -> None:
             print(exporting.report(asyncio.run(exporting.measure(database, count))), flush=True)
         else:
             _in_turn(database, given.benchmark, count)
+
+
+_WITHOUT_DATABASE: dict[str, Callable[[argparse.Namespace], None]] = {
+    "evaluation": lambda given: evaluation.run(
+        given.segments or evaluation.SIZES, with_hostile=not given.segments
+    ),
+    "forward": lambda _: print(forwarding.report(asyncio.run(forwarding.measure()))),
+    "start": lambda given: print(start.report(given.rounds, given.python, given.others, given.before)),
+}
 
 
 def _measure_neighbours(database: Database, given: argparse.Namespace) -> None:
@@ -69,7 +76,9 @@ def _measure_fleets(database: Database, given: argparse.Namespace) -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "fleet", "forward", "neighbours", "start"])
+    parser.add_argument(
+        "benchmark", choices=[*SIZES, "evaluation", "fleet", "forward", "neighbours", "start"]
+    )
     parser.add_argument("--contacts", type=int, help="number of contacts (http 10,000; others 1,000,000)")
     parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
     parser.add_argument(
@@ -98,6 +107,12 @@ def _arguments() -> argparse.ArgumentParser:
         type=float,
         help=f"neighbours: how long the victim calls, alone and with ({measurement.SECONDS:g});"
         f" fleet: how long each phase lasts ({fleets.SECONDS:g})",
+    )
+    parser.add_argument(
+        "--segments",
+        type=int,
+        action="append",
+        help="evaluation: number of segments (1,000 and 10,000, and then hostile ones)",
     )
     _add_neighbours(parser.add_argument_group("neighbours"))
     _add_fleet(parser.add_argument_group("fleet"))

@@ -10,7 +10,7 @@ import pytest
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, InvalidInput
-from diglot.membership import evaluate, store, writer
+from diglot.membership import evaluate, moves, passage_of_time, store, writer
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import tick
@@ -51,6 +51,24 @@ async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
             await world.check()
         if world.rng.random() < 0.05:
             await world.verify()
+    await world.change_zone()
+    await world.check()
+    await world.verify()
+
+
+async def test_random_writes_in_blocks(
+    world: World, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contacts that are matched together, in blocks of any size, enter and leave as single ones do."""
+    monkeypatch.setattr(moves, "MIN_CREATED", 1)
+    monkeypatch.setattr(moves, "MIN_CHANGED", 1)
+    monkeypatch.setattr(passage_of_time, "MIN_CHANGED", 1)
+    for _ in range(6):
+        await world._segment()
+    for _ in range(pytestconfig.getoption("--world-steps")):
+        await world.step()
+        if world.rng.random() < 0.1:
+            await world.check()
     await world.change_zone()
     await world.check()
     await world.verify()

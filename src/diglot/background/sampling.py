@@ -12,6 +12,8 @@ from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
+from diglot.conditions.bulk.masks import select
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments, get_active_segments
 from diglot.model.contacts import Contact
@@ -80,15 +82,15 @@ async def _evaluate(
     on_lists: Mapping[int, Sequence[str]] = {}
     if active.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, [contact.pk for contact in contacts])
-    selection = (await active.select(tenant.transaction)).narrow(numbers)
+    bulk = await active.bulk_evaluator(tenant.transaction)
     members: dict[int, BitMap] = {}
 
     def match(part: Sequence[Contact]) -> None:
-        for contact in part:
-            view = active.view_contact(contact, on_lists.get(contact.pk, ()))
-            for number in selection.members(view, at):
-                members.setdefault(number, BitMap()).add(contact.pk)
+        pks = [contact.pk for contact in part]
+        views = [active.view_contact(contact, on_lists.get(contact.pk, ())) for contact in part]
+        for number, mask in bulk.match(ContactBlock(views), at, numbers).items():
+            members.setdefault(number, BitMap()).update(select(mask, pks))
 
-    async for _ in compute_in_slices(tenant, contacts, match):
+    async for _ in compute_in_slices(tenant, contacts, match, MAX_CONTACTS):
         pass
     return members

@@ -15,9 +15,10 @@ import msgspec
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.index.condition_index import ConditionIndex, Selection
+from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import PLAIN_FIELDS, view_of
 from diglot.model.contacts import Contact
@@ -84,9 +85,11 @@ class ActiveSegments:
     # The previous object, whose index of unchanged conditions is reused.
     earlier: InitVar["ActiveSegments | None"] = None
     index: ConditionIndex = field(init=False)
+    bulk: BulkEvaluator = field(init=False)
 
     def __post_init__(self, earlier: "ActiveSegments | None") -> None:
         self.index = ConditionIndex(self.conditions, self.zone, None if earlier is None else earlier.index)
+        self.bulk = BulkEvaluator(self.conditions, self.zone, None if earlier is None else earlier.bulk)
         if earlier is not None:
             for index in ("by_field", "by_relative_date"):
                 if index in earlier.__dict__:
@@ -143,9 +146,21 @@ class ActiveSegments:
         selection = self.index.find()
         return await transaction.run_off_loop(self.index.build) if selection is None else selection
 
+    async def bulk_evaluator(self, transaction: Transaction) -> BulkEvaluator:
+        """Return the dynamic segments for blocks of contacts, reduced off the event loop."""
+        if self.bulk.unreduced_count:
+            await transaction.run_off_loop(self.bulk.reduce)
+        return self.bulk
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether `prepare` has little to do."""
+        return self.index.is_settled and self.bulk.unreduced_count <= MAX_ADDED
+
     def prepare(self) -> None:
         """Index all conditions and their fields; this may take seconds."""
         self.index.settle()
+        self.bulk.reduce()
         _ = self.by_field, self.dates_of_field
 
     def view_contact(self, contact: Contact | None, lists: Sequence[str] = ()) -> ContactView | None:

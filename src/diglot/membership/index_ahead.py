@@ -24,7 +24,7 @@ async def index_ahead(engine: Engine, workspace: int) -> None:
     if isinstance(engine, NestedEngine):
         return
     active = engine.process_cache.of(CACHE).get(workspace)
-    if active is not None and (active.weight < LARGE or active.index.is_settled):
+    if active is not None and (active.weight < LARGE or active.is_prepared):
         return
     tasks = engine.process_cache.of(_IN_PROGRESS)
     task = tasks.get(workspace)

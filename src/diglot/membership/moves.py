@@ -1,10 +1,16 @@
-"""Which contacts enter and leave which segments by a write: asked of the index of conditions, in slices."""
+"""Which contacts enter and leave which segments by a write.
+
+A few contacts are asked of the index of conditions one by one. More are matched in blocks, because what a
+segment asks is then asked once for all contacts of a block.
+"""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
+from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
+from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import Selection
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments
@@ -16,6 +22,8 @@ from diglot.storage.tenant import Tenant
 
 # A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
+# A contact as conditions read it, before and after a write, with its key.
+_ViewPair = tuple[int, ContactView | None, ContactView | None]
 # The ids of static lists, by contact key.
 ListsByKey = Mapping[int, Sequence[str]]
 
@@ -33,6 +41,12 @@ class MembershipMoves:
             self.entered[number].append(pk)
         for number in left:
             self.left[number].append(pk)
+
+    def record_masks(self, pks: Sequence[int], changes: MaskChanges) -> None:
+        """Record the contacts of a block that enter and leave, as masks by segment."""
+        for moved, masks in ((self.entered, changes.entered), (self.left, changes.left)):
+            for number, mask in masks.items():
+                moved[number] += select(mask, pks)
 
     def to_changes(self) -> list[SegmentChange]:
         """Return the moves as one change for each segment."""
@@ -60,31 +74,65 @@ async def match_writes(
     at: int,
 ) -> MembershipMoves:
     """Return who enters and leaves by writes of contacts."""
-    moves = MembershipMoves()
     selection = await active_segments.select(tenant.transaction)
-    match = partial(_match_writes, active_segments, selection, on_lists, at, moves)
-    async for _ in compute_in_slices(tenant, writes, match):
+    bulk = None
+    if len(writes) >= MIN_CREATED:
+        bulk = await active_segments.bulk_evaluator(tenant.transaction)
+    matching = _Matching(active_segments, on_lists, at, selection, bulk)
+    async for _ in compute_in_slices(tenant, writes, matching.match, MAX_CONTACTS):
         pass
-    return moves
+    return matching.moves
 
 
-def _match_writes(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    active_segments: ActiveSegments,
-    selection: Selection,
-    on_lists: ListsByKey,
-    at: int,
-    moves: MembershipMoves,
-    writes: Sequence[ContactWrite],
-) -> None:
-    mentioned = active_segments.by_field.keys()
-    for before, after in writes:
-        fields: Collection[str] = mentioned
-        if before is not None and after is not None:
-            fields = changed_fields(before, after)
-        if not mentioned.isdisjoint(fields):
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """What the slices of one write are matched with, and their moves."""
+
+    active_segments: ActiveSegments
+    on_lists: ListsByKey
+    at: int
+    selection: Selection
+    # None if there are too few contacts for a block.
+    bulk: BulkEvaluator | None
+    moves: MembershipMoves = field(default_factory=MembershipMoves)
+
+    def match(self, writes: Sequence[ContactWrite]) -> None:
+        """Match the contacts of a slice; only changed fields can move one that exists before and after."""
+        mentioned = self.active_segments.by_field.keys()
+        created_or_deleted: list[_ViewPair] = []
+        changed: list[_ViewPair] = []
+        fields: list[set[str]] = []
+        for before, after in writes:
+            pairs = created_or_deleted
+            if before is not None and after is not None:
+                differing = mentioned & changed_fields(before, after)
+                if not differing:
+                    continue
+                fields.append(differing)
+                pairs = changed
             pk = newest_version(before, after).pk
-            old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
-            moves.record_contact(pk, *selection.change(old, new, fields, at))
+            lists = self.on_lists.get(pk, ())
+            pairs.append((pk, *views_before_and_after(before, after, lists, self.active_segments.zone)))
+        self._match_created_or_deleted(created_or_deleted)
+        self._match_changed(changed, fields)
+
+    def _match_created_or_deleted(self, pairs: Sequence[_ViewPair]) -> None:
+        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CREATED):
+            for pk, old, new in pairs:
+                self.moves.record_contact(pk, *self.selection.change(old, new, (), self.at))
+            return
+        pks, *sides = zip(*pairs, strict=True)
+        left, entered = (self.bulk.match(ContactBlock(side), self.at, self.bulk.nodes) for side in sides)
+        self.moves.record_masks(pks, MaskChanges(entered, left))
+
+    def _match_changed(self, pairs: Sequence[_ViewPair], fields: Sequence[set[str]]) -> None:
+        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CHANGED):
+            for (pk, old, new), differing in zip(pairs, fields, strict=True):
+                self.moves.record_contact(pk, *self.selection.change(old, new, differing, self.at))
+            return
+        pks, *sides = zip(*pairs, strict=True)
+        moved = self.bulk.compare_writes(sides, set[str]().union(*fields), self.at)
+        self.moves.record_masks(pks, moved)
 
 
 async def match_list_moves(

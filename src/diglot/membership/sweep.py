@@ -1,6 +1,6 @@
-"""The sweep: evaluates many segments in one pass over all contacts, with the index of conditions.
+"""The sweep: evaluates many segments in one pass over all contacts, in blocks.
 
-Measured for 1,000 segments: 73 us for each contact in a sweep, against about 240 us by a scan for each
+Measured for 1,000 segments: 62 us for each contact, 160 us if each contact is matched alone by compiled
 segment. The sweep proceeds chunk by chunk, so that only the members of one chunk and the moved keys are in
 memory. It compacts the log first, because it compares with the chunks and rewrites them.
 """
@@ -12,6 +12,8 @@ from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
+from diglot.conditions.bulk.masks import select
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments
 from diglot.model.contacts import Contact
@@ -43,7 +45,7 @@ class _Sweep:
 
     async def evaluate_chunk(self, chunk: int, at: int) -> None:
         """Evaluate all segments for the contacts of one chunk at an instant, and store the members."""
-        matches: defaultdict[int, list[int]] = defaultdict(list)
+        matches: defaultdict[int, BitMap] = defaultdict(BitMap)
         after, end = (chunk << CHUNK_BITS) - 1, (chunk + 1) << CHUNK_BITS
         while part := await queries.load_key_range(self.tenant, after, end, _CONTACTS_PER_READ):
             await self._evaluate_contacts(part, at, matches)
@@ -53,21 +55,25 @@ class _Sweep:
             await self._store_chunk(chunk, ordered[first : first + _SEGMENTS_PER_WRITE], matches)
 
     async def _evaluate_contacts(
-        self, part: Sequence[Contact], at: int, matches: defaultdict[int, list[int]]
+        self, part: Sequence[Contact], at: int, matches: defaultdict[int, BitMap]
     ) -> None:
         on_lists: dict[int, list[str]] = {}
         if self.active_segments.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
             on_lists = await lists.load_ids_of_contacts(self.tenant, pks)
-        selection = (await self.active_segments.select(self.tenant.transaction)).narrow(self.numbers)
+
+        bulk = await self.active_segments.bulk_evaluator(self.tenant.transaction)
 
         def match(contacts: Sequence[Contact]) -> None:
-            for contact in contacts:
-                subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-                for number in selection.members(subject, at):
-                    matches[number].append(contact.pk)
+            pks = [contact.pk for contact in contacts]
+            views = [
+                self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+                for contact in contacts
+            ]
+            for number, mask in bulk.match(ContactBlock(views), at, self.numbers).items():
+                matches[number].update(select(mask, pks))
 
-        async for _ in compute_in_slices(self.tenant, part, match):
+        async for _ in compute_in_slices(self.tenant, part, match, MAX_CONTACTS):
             pass
 
     def changes(self) -> list[SegmentChange]:
@@ -89,12 +95,12 @@ class _Sweep:
         ]
 
     async def _store_chunk(
-        self, chunk: int, numbers: Sequence[int], matches: defaultdict[int, list[int]]
+        self, chunk: int, numbers: Sequence[int], matches: defaultdict[int, BitMap]
     ) -> None:
         stored = await chunks.load_some(self.tenant, numbers, [chunk])
         written = []
         for number in numbers:
-            old, new = stored.get((number, chunk), BitMap()), BitMap(matches.get(number, ()))
+            old, new = stored.get((number, chunk), BitMap()), matches.get(number, BitMap())
             self.member_counts[number] += len(new)
             if old != new:
                 self.entered[number] |= new - old

@@ -19,21 +19,21 @@ SLICE_LENGTH: Final = 250
 MAX_INLINE: Final = 8
 
 
-def split_into_slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def split_into_slices(items: Sequence[T], length: int = SLICE_LENGTH) -> Iterator[Sequence[T]]:
     """Yield a long sequence in slices."""
-    for start in range(0, len(items), SLICE_LENGTH):
-        yield items[start : start + SLICE_LENGTH]
+    for start in range(0, len(items), length):
+        yield items[start : start + length]
 
 
 async def compute_in_slices(
-    tenant: Tenant, items: Sequence[T], compute: Callable[[Sequence[T]], R]
+    tenant: Tenant, items: Sequence[T], compute: Callable[[Sequence[T]], R], length: int = SLICE_LENGTH
 ) -> AsyncIterator[R]:
     """Yield the result for each slice in order; `compute` must not use the transaction."""
     if len(items) <= MAX_INLINE:
         if items:
             yield compute(items)
         return
-    for part in split_into_slices(items):
+    for part in split_into_slices(items, length):
         yield await compute_off_loop(tenant, len(part), partial(compute, part))
 
 

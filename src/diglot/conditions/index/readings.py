@@ -7,6 +7,7 @@ whichever the form has; None or an empty collection stands for a missing value, 
 from collections.abc import Callable, Collection
 from operator import attrgetter
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from diglot.conditions import text
 from diglot.conditions.contact_view import AttributeView, ContactView
@@ -52,6 +53,17 @@ def reader_of(reading: Reading) -> Reader:
 def attribute_reader_of(form: Form) -> AttributeReader:
     """Return the function that reads a custom attribute in a form."""
     return _ATTRIBUTE_READERS[form]
+
+
+def value_reader_of(form: Form, zone: ZoneInfo) -> Callable[[Any], Any]:
+    """Return the function that reads the value of a custom attribute in a form."""
+    read = attribute_reader_of(form)
+    types, read_plain = _PLAIN_READERS.get(form, (_NO_TYPES, read))
+
+    def read_value(value: Any) -> Any:
+        return read_plain(value) if type(value) in types else read(AttributeView(value, zone))
+
+    return read_value
 
 
 # The value of a field that the contact does not have.

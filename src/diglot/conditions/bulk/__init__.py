@@ -1,0 +1,1 @@
+"""Evaluates many conditions for many contacts at once: one bit a contact."""

@@ -1,0 +1,180 @@
+"""The numbered tests of one reading, which a column answers together: a mask for the number of each.
+
+A loop over tests of one kind takes less than half of the time that a call for each of them takes.
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import python_runtime
+from diglot.conditions.bulk.columns import FoldedColumn, KeyColumn, OrderedColumn
+from diglot.conditions.index.questions import Cut, Form, HasPart, Key, OnDay, Within
+from diglot.conditions.tree import Op
+
+# The mask of contacts by the number of a test.
+Answers = MutableMapping[int, int]
+# Counts the values of an order below a constant, or up to it.
+_Place = tuple[Callable[[Sequence[Any], Any], int], Any]
+
+
+class AskedTests(ABC):
+    """Numbered tests of one reading."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def add(self, number: int, test: Any) -> None:
+        """Add a test."""
+        self._add(number, test)
+        # Last, because other threads ask for the numbers in this list meanwhile.
+        self.numbers.append(number)
+
+    @abstractmethod
+    def _add(self, number: int, test: Any) -> None:
+        """Add a test to those of its kind."""
+
+    @abstractmethod
+    def answer(self, column: Any, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of the contacts that pass each test, at an instant in a time zone."""
+
+
+class KeyTests(AskedTests):
+    """Tests whether a value has one of some keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._single: list[tuple[int, Key]] = []
+        self._several: list[tuple[int, Sequence[Key]]] = []
+
+    def _add(self, number: int, test: Any) -> None:
+        keys = tuple(test.keys)
+        if len(keys) == 1:
+            self._single.append((number, keys[0]))
+        else:
+            self._several.append((number, keys))
+
+    def answer(self, column: KeyColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        del now, zone
+        get = column.masks.get
+        for number, key in self._single:
+            answers[number] = get(key, 0)
+        for number, keys in self._several:
+            answers[number] = column.any_of(keys)
+
+
+class OrderTests(AskedTests):
+    """Tests whether a value lies in spans of an order: below a cut, above one, or in any spans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._below: list[tuple[int, _Place]] = []
+        self._above: list[tuple[int, _Place]] = []
+        self._spans: list[tuple[int, Sequence[tuple[_Place | None, _Place | None]]]] = []
+
+    def _add(self, number: int, test: Within) -> None:
+        spans = [(_place_of(low), _place_of(high)) for low, high in test.spans]
+        low, high = spans[0] if len(spans) == 1 else (None, None)
+        if low is None and high is not None:
+            self._below.append((number, high))
+        elif low is not None and high is None:
+            self._above.append((number, low))
+        else:
+            self._spans.append((number, spans))
+
+    def answer(self, column: OrderedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        del now, zone
+        self._answer(column.values, column.masks, answers)
+
+    def _answer(self, values: Sequence[Any], masks: Sequence[int], answers: Answers) -> None:
+        holders = masks[-1]
+        for number, (count, constant) in self._below:
+            answers[number] = masks[count(values, constant)]
+        for number, (count, constant) in self._above:
+            answers[number] = holders ^ masks[count(values, constant)]
+        for number, spans in self._spans:
+            mask = 0
+            for low, high in spans:
+                before = 0 if low is None else masks[low[0](values, low[1])]
+                mask |= before ^ (holders if high is None else masks[high[0](values, high[1])])
+            answers[number] = mask
+
+
+class DistanceTests(OrderTests):
+    """Tests whether the distance from now to an instant lies in spans."""
+
+    def answer(self, column: OrderedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        del zone
+        self._answer([value - now for value in column.values], column.masks, answers)
+
+
+class DayTests(AskedTests):
+    """Tests whether an instant lies in the calendar day a number of days ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._days: list[tuple[int, int]] = []
+
+    def _add(self, number: int, test: OnDay) -> None:
+        self._days.append((number, test.days))
+
+    def answer(self, column: OrderedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        begun = python_runtime.day_begun(now, zone)
+        for number, days in self._days:
+            answers[number] = column.between(*python_runtime.calendar_bounds(days, begun, zone))
+
+
+class PartTests(AskedTests):
+    """Tests whether a folded text has a part, and for attributes whether an array has an element."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: dict[Op, list[tuple[int, str]]] = {}
+        self._elements: list[tuple[int, str, str]] = []
+
+    def _add(self, number: int, test: HasPart) -> None:
+        if test.element is None:
+            self._parts.setdefault(test.op, []).append((number, test.part))
+        else:
+            self._elements.append((number, test.part, test.element))
+
+    def answer(self, column: FoldedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        del now, zone
+        for op, tests in tuple(self._parts.items()):
+            numbers, parts = zip(*tests, strict=True)
+            answers.update(zip(numbers, column.find_all(op, parts), strict=True))
+        if self._elements:
+            numbers, parts, elements = zip(*self._elements, strict=True)
+            masks = column.find_parts_or_elements(parts, elements)
+            answers.update(zip(numbers, masks, strict=True))
+
+
+def _place_of(cut: Cut | None) -> _Place | None:
+    return None if cut is None else (bisect_right if cut.is_above else bisect_left, cut.constant)
+
+
+_TYPES: Final[dict[Form, Callable[[], AskedTests]]] = {
+    Form.PRESENCE: KeyTests,
+    Form.EXACT: KeyTests,
+    Form.NUMBERS: KeyTests,
+    Form.VALUES: KeyTests,
+    Form.ELEMENTS: KeyTests,
+    Form.NUMBER: OrderTests,
+    Form.BIG: OrderTests,
+    Form.INSTANT: OrderTests,
+    Form.DISTANCE: DistanceTests,
+    Form.DAY: DayTests,
+    Form.FOLDED: PartTests,
+}
+
+
+def asked_tests_of(form: Form) -> AskedTests:
+    """Return an empty collection of tests of a form."""
+    return _TYPES[form]()

@@ -1,0 +1,1 @@
+"""Compares evaluators of conditions in one process, without a database."""
