@@ -15,7 +15,8 @@ from sqlalchemy import text
 from diglot.errors import DatabaseAway, DeadlineExceeded
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.sql.backend import Sql, WorkspaceNodes
-from diglot.storage.sql.engine import BackgroundEngine, Engine, Transaction, UnitOfWork
+from diglot.storage.sql.engine import Engine, Transaction, UnitOfWork
+from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sweeps import SHARES
 from support.statements import METHODS
 

@@ -10,18 +10,21 @@ from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
 from diglot.computations import compute
-from diglot.errors import DatabaseAway, Misconfigured
+from diglot.errors import DatabaseAway, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
     DEFAULT_LIMITS,
-    BackgroundEngine,
+    BoundValues,
     CommitListener,
     Engine,
     EphemeralBusyError,
+    Executable,
     Limits,
+    Row,
     UnitOfWork,
     Usage,
 )
+from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite.failures import explain_error
 from diglot.storage.sql.pool.sqlite.readers import Readers
@@ -42,6 +45,7 @@ class SQLite:
     """The engine of one SQLite file."""
 
     point_reads_are_local = True
+    sees_commits_only = True
 
     def __init__(
         self, path: Path, backend: Backend, ephemeral_tables: MetaData, limits: Limits = DEFAULT_LIMITS
@@ -123,10 +127,24 @@ class SQLite:
         try:
             return run_without_suspending(work(self._point_read_transaction))
         except sqlite3.Error as error:
-            explained = explain_error(error, self._path)
+            explained = self._explain_point_read(error)
             if explained is None:
                 raise
-            raise self._failures.record(explained) from error
+            raise explained from error
+
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        assert self._point_read_transaction is not None
+        try:
+            return await self._point_read_transaction.fetch_one(statement, values)
+        except sqlite3.Error as error:
+            explained = self._explain_point_read(error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def _explain_point_read(self, error: sqlite3.Error) -> Unavailable | None:
+        explained = explain_error(error, self._path)
+        return None if explained is None else self._failures.record(explained)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:
