@@ -49,6 +49,8 @@ class FailingEngine(BackgroundEngine):
         super().__init__(engine)
         self.point_read = self._failing(engine.point_read)
         self.run_ephemeral = self._failing(engine.run_ephemeral)
+        # A distributed database has no file that counts.
+        self.request_counters = None
         self.away: set[int] = set()
         self.hanging: set[int] = set()
         self.failures = 0

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
+from diglot.storage.sql.request_counts import RequestCounters
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -150,6 +151,10 @@ class Engine(Protocol):
     def sees_commits_only(self) -> bool:
         """Whether its reads see committed rows only, so that what is made of them may be remembered."""
 
+    @property
+    def request_counters(self) -> RequestCounters | None:
+        """What counts requests without a statement; None if the ephemeral tables do."""
+
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Connect; raise `Misconfigured` if the database cannot be used.
 
@@ -214,6 +219,7 @@ class NestedEngine:
 
     point_reads_are_local = True
     sees_commits_only = False
+    request_counters = None
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction

@@ -75,6 +75,7 @@ class PostgreSQL:
     # A point read is a round trip, so API keys are cached for a moment.
     point_reads_are_local = False
     sees_commits_only = True
+    request_counters = None
 
     def __init__(self, url: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> None:
         self.backend = backend

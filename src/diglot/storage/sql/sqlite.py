@@ -26,12 +26,13 @@ from diglot.storage.sql.engine import (
 )
 from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite.counter_file import CounterFile
+from diglot.storage.sql.pool.sqlite.ephemeral_file import EphemeralFile
 from diglot.storage.sql.pool.sqlite.failures import explain_error
 from diglot.storage.sql.pool.sqlite.readers import Readers
 from diglot.storage.sql.pool.sqlite.thread import ConnectionThread, open_connection
 from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.pool.sqlite.writer import Writer
-from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
@@ -59,6 +60,7 @@ class SQLite:
         self._failures = Failures()
         self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
         self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
+        self.request_counters = CounterFile(path, partial(self._failures.note, "ephemeral"))
         self._readers = Readers(path, self._begin, limits, self._failures)
         self._writer = Writer(path, self._begin, limits, self._failures)
 
@@ -76,6 +78,8 @@ class SQLite:
             self._point_read_transaction = self._begin(self._point_reads)
             opening = self._ephemeral.path
             self._ephemeral.open()
+            opening = self.request_counters.path
+            self.request_counters.open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
@@ -85,6 +89,7 @@ class SQLite:
             self._point_reads.close()
         self._point_reads = None
         self._ephemeral.close()
+        self.request_counters.close()
         await self._readers.close()
         await self._writer.close()
         if self._ping_thread is not None:
