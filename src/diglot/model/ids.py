@@ -7,6 +7,7 @@ Crockford base32, most significant bits first, so the first character is 0 to 7.
 import os
 import re
 import time
+from functools import lru_cache
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -16,6 +17,7 @@ _TO_INT_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrst
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE32_PATTERN = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
 SEGMENT_PREFIX: Final = "seg_"
+_MAX_LENGTH: Final = 36
 
 
 def _format_uuid(bits: int) -> str:
@@ -39,6 +41,12 @@ def format_prefixed_id(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
 
 def parse_id(id_text: str, prefix: str = SEGMENT_PREFIX) -> str | None:
     """Return the UUID of either form, or None for an invalid id; the prefixed form is lower case only."""
+    return None if len(id_text) > _MAX_LENGTH else _parse_id(id_text, prefix)
+
+
+# The same segments are asked for again and again.
+@lru_cache(maxsize=4_096)
+def _parse_id(id_text: str, prefix: str) -> str | None:
     lower = id_text.lower()
     if _UUID_PATTERN.fullmatch(lower):
         return lower

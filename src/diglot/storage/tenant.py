@@ -1,6 +1,6 @@
 """A workspace within a transaction, as one value."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,10 +48,12 @@ class Tenant:
         return values
 
 
-async def fetch_point(engine: Engine, workspace: int, statement: Executable, /, **values: Any) -> Row | None:
+def fetch_point(
+    engine: Engine, workspace: int, statement: Executable, /, **values: Any
+) -> Coroutine[Any, Any, Row | None]:
     """Return the row of a statement that reads by a unique key in a workspace, without a transaction."""
     values["workspace"] = workspace
-    return await engine.fetch_point(statement, values)
+    return engine.fetch_point(statement, values)
 
 
 def bind_workspace(workspace: int, work: Callable[[Tenant], Awaitable[T]]) -> UnitOfWork[T]:

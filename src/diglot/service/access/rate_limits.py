@@ -12,8 +12,8 @@ import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeVar
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import Unavailable
@@ -40,8 +40,7 @@ class Rate:
     sliding: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitState:
+class RateLimitState(NamedTuple):
     """The state of a rate. `reset_at` is in microseconds; `retry_after` in seconds, 0 unless rejected."""
 
     rate: Rate
@@ -83,14 +82,13 @@ class RateLimits:
         """
         if self.override == 0:
             return None
-        if self.override is not None:
-            rate = Rate(self.override, rate.seconds, rate.sliding)
         now = self.clock()
-        rates = [rate]
-        requests = [_build_request(caller.key, bucket, rate, now)]
-        if self.workspace_rate:
-            rates.append(Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding))
-            requests.append(_build_request(_SHARED_KEY, bucket, rates[1], now))
+        rates = _find_rates(rate, self.override, self.workspace_rate)
+        # Of the key, and of all keys of the workspace.
+        requests = [
+            _build_request(key, bucket, each, now)
+            for key, each in zip((caller.key, _SHARED_KEY), rates, strict=False)
+        ]
         counting = rate_counts.count_of_workspace(self.engine, caller.workspace, requests)
         counts = await _unless_busy(counting)
         if counts is None:
@@ -120,6 +118,15 @@ async def _unless_busy(counting: Awaitable[T]) -> T | None:
         return await counting
     except EphemeralBusyError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _find_rates(rate: Rate, override: int | None, workspace_rate: int) -> tuple[Rate, ...]:
+    """Return the rate of a key and, if it has one, that of its workspace, given the settings."""
+    of_key = rate if override is None else Rate(override, rate.seconds, rate.sliding)
+    if not workspace_rate:
+        return (of_key,)
+    return of_key, Rate(of_key.requests * workspace_rate, of_key.seconds, of_key.sliding)
 
 
 def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:

@@ -1,6 +1,6 @@
 """Rows of API keys; only digests are stored, never secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,9 +113,9 @@ async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) ->
     return None if row is None else record_of(row)
 
 
-async def fetch_row(engine: Engine, lookup_prefix: str) -> Row | None:
+def fetch_row(engine: Engine, lookup_prefix: str) -> Coroutine[Any, Any, Row | None]:
     """Return the row of `find_by_lookup_prefix`, of which `record_of` makes the record."""
-    return await engine.fetch_point(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
+    return engine.fetch_point(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
 
 
 def record_of(row: Row) -> KeyRecord:

@@ -1,6 +1,6 @@
 """Rows of segments."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -200,9 +200,9 @@ def _split_row(tenant: Tenant, row: Sequence[Any]) -> tuple[Segment, WorkspaceSt
     return segment_of(row[:columns]), state_of_row(tenant, row[columns:])
 
 
-async def fetch_row_with_state(engine: Engine, workspace: int, id_: str) -> Row | None:
+def fetch_row_with_state(engine: Engine, workspace: int, id_: str) -> Coroutine[Any, Any, Row | None]:
     """Return the row of a segment with the state of its workspace, or None; see `read_row_with_state`."""
-    return await fetch_point(engine, workspace, _BY_ID_WITH_STATE, id=id_)
+    return fetch_point(engine, workspace, _BY_ID_WITH_STATE, id=id_)
 
 
 async def load_row_with_state(tenant: Tenant, id_: str) -> Row | None:
