@@ -22,6 +22,7 @@ from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
+from diglot.server.direct_calls import DirectCalls
 from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.families import SIZE
@@ -121,11 +122,11 @@ def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> as
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=_build_options(instruments),
+        options=_build_options(app, instruments),
     )
 
 
-def _build_options(instruments: Instruments) -> asgi.Options:
+def _build_options(app: Litestar, instruments: Instruments) -> asgi.Options:
     settings = instruments.settings
     return asgi.Options(
         body_seconds=settings.body_timeout,
@@ -134,6 +135,7 @@ def _build_options(instruments: Instruments) -> asgi.Options:
         secure_cookies=settings.secure_cookies,
         renderer_for=find_renderer,
         watch=instruments.watch_requests(),
+        calls=DirectCalls(app.routes, app.state[SERVICES], find_renderer),
     )
 
 

@@ -122,9 +122,13 @@ def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError("the server did not answer")
 
 
-async def fetch(port: int, path: str, headers: Mapping[str, str], count: int) -> bytes:
-    """Send a GET a given number of times over several connections; return the body of the last response."""
-    lines = [f"GET {path} HTTP/1.1", "Host: bench", *(f"{name}: {value}" for name, value in headers.items())]
+async def fetch(port: int, path: str, headers: Mapping[str, str], count: int, method: str = "GET") -> bytes:
+    """Send a request a given number of times over several connections; return a body of the last ones."""
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: bench",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     shares = [count // CONNECTIONS + (index < count % CONNECTIONS) for index in range(CONNECTIONS)]
     bodies = await asyncio.gather(*(_connection(port, request, share) for share in shares if share))

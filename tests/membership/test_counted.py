@@ -72,13 +72,15 @@ class TwoProcesses:
         use = self.segments(process)
         one, counted = await use.count_members(self.caller, id_), await use.get_with_count(self.caller, id_)
         page = await use.list_members(self.caller, id_, ALL)
-        _, ids = await use.list_member_ids(self.caller, id_, ALL)
+        _, ids, _ = await use.list_member_ids(self.caller, id_, ALL)
         (listed,) = (
             each
             for each in (await use.list_page_with_counts(self.caller, ALL)).items
             if each.segment.id == id_
         )
         assert len(page.items) == len(ids.items)
+        found = await use.find_known(self.caller, id_)
+        known = set() if found is None else {(found[0].count, found[1], found[0].segment.revision)}
         assert page.revision is not None
         assert ids.revision is not None
         return {
@@ -87,7 +89,7 @@ class TwoProcesses:
             (listed.count, listed.as_of, listed.segment.revision),
             (page.total, page.as_of, page.revision),
             (ids.total, ids.as_of, ids.revision),
-        }
+        } | known
 
 
 @pytest_asyncio.fixture

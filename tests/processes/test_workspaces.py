@@ -9,10 +9,11 @@ from sqlalchemy import select
 from diglot.service.access.keys import Keys
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.storage import removal
-from diglot.storage.access.rate_counts import RateRequest, count_request
+from diglot.storage.access.rate_counts import count_request
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import ephemeral_metadata, metadata, rate_counts, workspace_profiles, workspaces
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.request_counts import RateRequest
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import bind_workspace
 from support.commands import Run, command_runner

@@ -127,8 +127,7 @@ async def test_a_crash_is_logged_and_reveals_nothing(
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(Segments, "get_with_count", crash)
-    monkeypatch.setattr(Segments, "get_with_next_change", crash)
+    monkeypatch.setattr(Segments, "find_known", crash)
     caplog.set_level(logging.ERROR, "diglot")
     answer = await get(server, dialect, "/segments/x", headers={"X-Request-Id": "find-me"})
     assert (answer.status_code, answer.json()) == (500, CRASHES[dialect.name])
@@ -150,8 +149,7 @@ async def test_a_crash_has_the_error_body_of_its_surface(
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(Segments, "get_with_count", crash)
-    monkeypatch.setattr(Segments, "get_with_next_change", crash)
+    monkeypatch.setattr(Segments, "find_known", crash)
     headers = bearer(await server.key(dialect.name, "one"))
     for surface in dialect.surfaces:
         answer = await server.client.get(f"{surface.prefix}/segments/x", headers=headers)

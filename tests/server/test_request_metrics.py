@@ -84,7 +84,7 @@ async def test_requests_in_flight(server: Server, monkeypatch: pytest.MonkeyPatc
         arrived.set()
         await gate.wait()
 
-    monkeypatch.setattr(Segments, "get_with_count", wait)
+    monkeypatch.setattr(Segments, "find_known", wait)
     headers = bearer(await server.key("misar", "one"))
     asking = asyncio.create_task(server.client.get("/mail/v1/segments/x", headers=headers))
     await arrived.wait()

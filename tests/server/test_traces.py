@@ -95,7 +95,7 @@ async def test_a_crash_is_an_error(
     async def crash(*_: object, **__: object) -> None:
         raise RuntimeError("ada@example.com")
 
-    monkeypatch.setattr(Segments, "get_with_count", crash)
+    monkeypatch.setattr(Segments, "find_known", crash)
     headers = bearer(await traced.key("misar", "one"))
     exported.clear()
     await traced.client.get("/mail/v1/segments/x", headers=headers)

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from diglot.errors import DatabaseAway, DeadlineExceeded
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.sql.backend import Sql, WorkspaceNodes
-from diglot.storage.sql.engine import BackgroundEngine, Engine, Transaction, UnitOfWork
+from diglot.storage.sql.engine import Engine, Transaction, UnitOfWork
+from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sweeps import SHARES
 from support.statements import METHODS
 
@@ -48,6 +49,8 @@ class FailingEngine(BackgroundEngine):
         super().__init__(engine)
         self.point_read = self._failing(engine.point_read)
         self.run_ephemeral = self._failing(engine.run_ephemeral)
+        # A distributed database has no file that counts.
+        self.request_counters = None
         self.away: set[int] = set()
         self.hanging: set[int] = set()
         self.failures = 0

@@ -69,7 +69,7 @@ class Crowd:
         condition = Condition(node, OriginalText("canonical", "{}"))
         new = NewSegment("kept", condition, type=SegmentType.STATIC)
         segment = await segments.create_with_count(self.caller, new)
-        _, page = await segments.list_member_ids(self.caller, segment.segment.id, EVERYBODY)
+        _, page, _ = await segments.list_member_ids(self.caller, segment.segment.id, EVERYBODY)
         assert segment.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.names_of(page.items)
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
-from diglot.caches import CacheSlot, ProcessCache, SharedCache
+from diglot.caches import CacheSlot, Memo, ProcessCache, SharedCache
 
 
 def test_what_was_used_longest_ago_is_dropped() -> None:
@@ -80,3 +80,42 @@ def test_each_process_cache_has_its_own() -> None:
     assert one.of(slot).get(1) is None
     one.resize(6)
     assert one.of(slot).max_weight == 3
+
+
+class _Weighty:
+    def __init__(self, weight: int) -> None:
+        self.weight = weight
+
+
+def test_a_memo_forgets_what_was_not_used_lately() -> None:
+    """What was put or used since half of the limit was full stays; the rest goes at the next half."""
+    memo = Memo[str, _Weighty](10)
+    for key in "abc":
+        memo.put(key, _Weighty(2))
+    assert (len(memo), memo.weight) == (3, 6)
+    assert memo.get("a") is not None
+    memo.put("d", _Weighty(2))
+    memo.put("e", _Weighty(2))
+    assert [key for key in "abcde" if memo.get(key) is not None] == ["a", "d", "e"]
+    assert memo.weight <= memo.max_weight
+
+
+def test_a_value_of_a_memo_may_grow() -> None:
+    """Growth counts as a new value of that weight would."""
+    memo = Memo[str, _Weighty](10)
+    memo.put("a", _Weighty(1))
+    memo.note_growth(5)
+    memo.put("b", _Weighty(1))
+    memo.note_growth(5)
+    assert (memo.get("a"), memo.get("c")) == (None, None)
+    assert memo.get("b") is not None
+
+
+def test_a_value_replaces_an_older_one_of_its_key() -> None:
+    """The older one does not come back when the younger generation is dropped."""
+    memo = Memo[str, _Weighty](10)
+    old, new = _Weighty(6), _Weighty(1)
+    memo.put("a", old)
+    memo.put("a", new)
+    assert memo.get("a") is new
+    assert len(memo) == 1

@@ -13,6 +13,7 @@ STATEMENT_CALLS = ("fetch_all", "fetch_one", "execute", "execute_many")
 # Functions that bind a workspace into a statement by hand.
 BINDS_WORKSPACES = {
     "storage/tenant.py:_bind": "every other statement of a workspace is bound here",
+    "storage/tenant.py:fetch_point": "a read of one row has no transaction that a tenant could hold",
     "storage/workspaces.py:create": "the workspace begins to exist with this row",
     "request_record.py:describe_caller": "a log line names the workspace",
     "service/contacts/personal_data.py:export": "an export names its workspace",

@@ -4,13 +4,12 @@ A browser also sends the cookie with requests that other sites trigger. A write 
 CSRF token, which only our own pages can read, and is rejected if the browser reports another site as origin.
 """
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
-
-from litestar import Request
 
 from diglot.api.dialect import Dialect
 from diglot.api.input.headers import find_header
+from diglot.api.input.request import HasScope
 from diglot.errors import CrossSiteWrite
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions
@@ -27,9 +26,7 @@ _SAME_SITE_VALUES: Final = ("same-origin", "none")
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 
-async def authenticate_request(
-    dialect: Dialect, request: Request[Any, Any, Any], services: Services
-) -> Caller:
+async def authenticate_request(dialect: Dialect, request: HasScope, services: Services) -> Caller:
     """Return the caller; a key overrides a cookie. Raise `Unauthenticated` or `CrossSiteWrite`."""
     key = dialect.read_secret(request)
     if key is None and dialect.allows_sessions and (secret := read_session_cookie(request)) is not None:
@@ -39,7 +36,7 @@ async def authenticate_request(
     return await services.keys.authenticate(dialect.name, key)
 
 
-def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
+def read_session_cookie(request: HasScope) -> str | None:
     """Return the secret of the session; None if there is none, or if two cookies differ.
 
     Under https only the cookie that is bound to the host counts, because a sibling domain can set the other.
@@ -47,7 +44,7 @@ def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
     return read_cookie(request, session_cookie_name(request))
 
 
-def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
+def read_cookie(request: HasScope, wanted: str) -> str | None:
     """Return the value of a cookie; None if there is none, or if two cookies of this name differ."""
     found = set()
     for key, value in request.scope["headers"]:
@@ -59,12 +56,12 @@ def read_cookie(request: Request[Any, Any, Any], wanted: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def session_cookie_name(request: Request[Any, Any, Any]) -> str:
+def session_cookie_name(request: HasScope) -> str:
     """Return the name of the session's cookie, which depends on whether the client uses https."""
     return SECURE_SESSION_COOKIE if request.scope.get(SECURE) else SESSION_COOKIE
 
 
-def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:
+def require_csrf_token(request: HasScope, secret: str) -> None:
     """Raise `CrossSiteWrite` for a write without a valid CSRF token."""
     if request.scope["method"] in _SAFE_METHODS:
         return
@@ -73,7 +70,7 @@ def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:
         raise CrossSiteWrite(f"Send the csrf_token of the session as {CSRF_HEADER}")
 
 
-def refuse_cross_site(request: Request[Any, Any, Any]) -> None:
+def refuse_cross_site(request: HasScope) -> None:
     """Raise `CrossSiteWrite` if the request comes from another site or from a sibling domain.
 
     Sec-Fetch-Site is reliable if the browser sends it; otherwise an Origin has to be our host.

@@ -6,10 +6,10 @@ from posixpath import commonpath
 from typing import Any
 
 import msgspec
-from litestar import Request
 
 from diglot.api.demo import Demo
 from diglot.api.endpoint import Endpoint
+from diglot.api.input.request import HasScope
 from diglot.api.operation import Operation
 from diglot.api.responses import ErrorResponse, Headers
 from diglot.api.rules import Words
@@ -49,7 +49,7 @@ class Dialect:
     words: Words
     key_format: KeyFormat
     surfaces: Sequence[Surface]
-    read_secret: Callable[[Request[Any, Any, Any]], str | None]
+    read_secret: Callable[[HasScope], str | None]
     scopes_allow: Callable[[frozenset[str], str], bool]
     rate_for: Callable[[Operation], tuple[str, Rate]]
     build_rate_headers: Callable[[RateLimitState], Headers]

@@ -15,7 +15,8 @@ from diglot.api.responses import (
     encode_json,
 )
 
-Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFile]]
+# A handler that remembers answers returns them encoded.
+Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFile | bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedRespon
     result = await handler(call)
     if isinstance(result, StreamedList | StreamedFile):
         return StreamedResponse(call.operation.status, result)
-    return JsonResponse(call.operation.status, encode_json(result))
+    body = result if isinstance(result, bytes) else encode_json(result)
+    return JsonResponse(call.operation.status, body)
 
 
 async def respond_whole(call: Call, handler: Handler) -> JsonResponse:

@@ -4,9 +4,10 @@ Litestar only routes, because its own handlers build a model of the parameters a
 request, which costs more than the database reads behind them.
 """
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
-from litestar import Request
+from litestar import Request as LitestarRequest
 from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
@@ -14,26 +15,42 @@ from diglot.api import authentication, idempotency
 from diglot.api.call import SERVICES, Call
 from diglot.api.dialect import Dialect
 from diglot.api.endpoint import Endpoint, respond
+from diglot.api.input.request import Request
 from diglot.api.operation import Operation
-from diglot.api.responses import EXTRA_HEADERS
+from diglot.api.responses import EXTRA_HEADERS, JsonResponse, StreamedResponse
 from diglot.errors import Forbidden, TooManyRequests
 from diglot.model.workspaces import Caller
 from diglot.request_record import record_of
 from diglot.service.services import Services
 
+# Answers a request for a call, or raises an error.
+Responder = Callable[[Request, Services], Awaitable[JsonResponse | StreamedResponse]]
+# The key of the responder among the options of its route.
+RESPONDER: Final = "responder"
 
-def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
-    """Return the Litestar route of an endpoint."""
+
+def build_responder(dialect: Dialect, endpoint: Endpoint) -> Responder:
+    """Return the function that takes a request for an endpoint through the pipeline."""
     operation, handler = endpoint.operation, endpoint.handler
     name = f"{dialect.name}.{operation.id}"
 
-    async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
-        record = record_of(request.scope)
-        record.operation = name
-        call = await _admit_call(dialect, operation, request)
+    async def answer(request: Request, services: Services) -> JsonResponse | StreamedResponse:
+        record_of(request.scope).operation = name
+        call = await _admit_call(dialect, operation, request, services)
         if idempotency.applies_to(call):
             return await idempotency.respond_once(call, handler)
         return await respond(call, handler)
+
+    return answer
+
+
+def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
+    """Return the Litestar route of an endpoint, with its responder among the options."""
+    operation = endpoint.operation
+    responder = build_responder(dialect, endpoint)
+
+    async def answer(request: LitestarRequest[Any, Any, Any]) -> ASGIApp:
+        return await responder(Request(request.scope, request.receive), request.app.state[SERVICES])
 
     # The function answers as the hook before the handler, because Litestar builds a model of the parameters
     # for the handler, which is then not called: the model of none costs a start the least.
@@ -42,8 +59,9 @@ def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         http_method=operation.method,
         status_code=operation.status,
         operation_id=operation.id,
-        name=name,
+        name=f"{dialect.name}.{operation.id}",
         before_request=answer,
+        opt={RESPONDER: responder},
     )
     return decorator(_not_called)
 
@@ -53,8 +71,7 @@ async def _not_called() -> ASGIApp:
     raise NotImplementedError
 
 
-async def _admit_call(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
-    services: Services = request.app.state[SERVICES]
+async def _admit_call(dialect: Dialect, operation: Operation, request: Request, services: Services) -> Call:
     caller = await authentication.authenticate_request(dialect, request, services)
     record = record_of(request.scope)
     record.workspace, record.key = caller.workspace, caller.key
@@ -65,15 +82,10 @@ async def _admit_call(dialect: Dialect, operation: Operation, request: Request[A
 
 
 async def _count_request(
-    dialect: Dialect,
-    operation: Operation,
-    request: Request[Any, Any, Any],
-    services: Services,
-    caller: Caller,
+    dialect: Dialect, operation: Operation, request: Request, services: Services, caller: Caller
 ) -> None:
     allowance = await services.rate_limits.consume_of(caller, *dialect.rate_for(operation))
     if allowance is not None:
-        extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
-        extra.extend(dialect.build_rate_headers(allowance))
+        request.scope[EXTRA_HEADERS].extend(dialect.build_rate_headers(allowance))
         if allowance.is_exceeded:
             raise TooManyRequests(allowance.retry_after)

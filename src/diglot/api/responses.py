@@ -60,12 +60,16 @@ class JsonResponse:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         del scope, receive
+        await self.send_with(send)
+
+    async def send_with(self, send: Any, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send the response with extra headers."""
         length = (b"content-length", b"%d" % len(self.body))
         await send(
             {
                 "type": "http.response.start",
                 "status": self.status,
-                "headers": [_JSON_CONTENT_TYPE, length, *self.headers],
+                "headers": [_JSON_CONTENT_TYPE, length, *self.headers, *extra],
             }
         )
         await send({"type": "http.response.body", "body": self.body, "more_body": False})

@@ -23,8 +23,10 @@ from diglot.conditions.fields import CANONICAL_NAMES, attribute_key
 from diglot.errors import Path
 from diglot.model.segments import DeletedReference, Rules
 
+# Of a field that no contact has yet, so the warning may be wrong after the next write.
+UNKNOWN_FIELD: Final = "unknown_field"
 WARNING_CODES: Final = {
-    "unknown_field": "no contact of the workspace has the attribute, and no field has the name",
+    UNKNOWN_FIELD: "no contact of the workspace has the attribute, and no field has the name",
     "matches_nobody": "the part of the rules at the path matches no contact, whatever a contact holds",
     "matches_everybody": "the part of the rules at the path matches every contact, whatever a contact holds",
     "invalid": "the rule excludes a tag or a list that was deleted, so the segment matches no contact until "
@@ -121,7 +123,7 @@ class _RuleWarnings:
         """Yield the warnings about what one rule names."""
         for name in _attribute_keys(rule):
             if name in self.unknown_fields:
-                yield _warning((*path, FIELD), "unknown_field", self.unknown_fields[name])
+                yield _warning((*path, FIELD), UNKNOWN_FIELD, self.unknown_fields[name])
         for deleted in self.rules.deleted_references:
             if references.is_excluded(rule, deleted.reference):
                 yield _warning(path, "invalid", _describe_deleted(deleted))

@@ -16,7 +16,7 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from diglot.caches import CacheSlot, SharedCache
+from diglot.caches import CacheSlot, ProcessCache, SharedCache
 from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.log_delta import LogDelta
 from diglot.model.membership_changes import ChangeOrigin
@@ -207,9 +207,16 @@ def cached_delta_of_state(tenant: Tenant, state: WorkspaceState) -> LogDelta | N
 
 def cached_delta(tenant: Tenant, compacted_to: int, last: int) -> LogDelta | None:
     """Return the delta of the entries after `compacted_to` from the process cache, or None."""
+    return find_cached_delta(tenant.transaction.process_cache, tenant.workspace, compacted_to, last)
+
+
+def find_cached_delta(
+    process_cache: ProcessCache, workspace: int, compacted_to: int, last: int
+) -> LogDelta | None:
+    """Return the delta of entries of a workspace as `cached_delta` does, outside of any transaction."""
     if compacted_to == last:
         return LogDelta(compacted_to, last)
-    delta = tenant.transaction.process_cache.of(READER_DELTAS).get(tenant.workspace)
+    delta = process_cache.of(READER_DELTAS).get(workspace)
     if delta is None or (delta.compacted_to, delta.last_entry) != (compacted_to, last):
         return None
     return delta

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -20,6 +21,7 @@ SEGMENT_PREFIX: Final = "seg_"
 _IDS_DRAWN: Final = 256
 # The digit that has the two bits of the variant, for a random digit.
 _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_MAX_LENGTH: Final = 36
 
 
 def _format_uuid(bits: int) -> str:
@@ -54,6 +56,12 @@ def format_prefixed_id(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
 
 def parse_id(id_text: str, prefix: str = SEGMENT_PREFIX) -> str | None:
     """Return the UUID of either form, or None for an invalid id; the prefixed form is lower case only."""
+    return None if len(id_text) > _MAX_LENGTH else _parse_id(id_text, prefix)
+
+
+# The same segments are asked for again and again.
+@lru_cache(maxsize=4_096)
+def _parse_id(id_text: str, prefix: str) -> str | None:
     lower = id_text.lower()
     if _UUID_PATTERN.fullmatch(lower):
         return lower

@@ -9,19 +9,20 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from diglot.api.authentication import SECURE
-from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
+from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, JsonResponse
 from diglot.errors import MalformedRequest
 from diglot.request_record import record_of
 from diglot.server.console.errors import render_error
-from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
+from diglot.server.direct_calls import DirectCalls, render
+from diglot.server.guards.answers import PIECE_BYTES, SEND_SECONDS, Answer, AnswerLimits
 from diglot.server.guards.client_gone import ClientGone
-from diglot.server.guards.headers import add_safety
+from diglot.server.guards.headers import PLAIN_SAFETY, add_safety
 from diglot.server.guards.networks import is_https
 from diglot.server.guards.redaction import holds_key
-from diglot.server.guards.unread_body import BODY_SECONDS, UnreadBody, disconnected, watch_body
+from diglot.server.guards.unread_body import BODY_SECONDS, UnreadBody, disconnected, has_body
 from diglot.server.observability.figures import name_own_page
 from diglot.server.observability.watch import RequestWatch
 
@@ -56,7 +57,7 @@ class Options:
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
     the size of the body allows; `send_seconds` is the same for an answer. `trusted_proxies` is the number of
     reverse proxies, `secure_cookies` says that all clients use https. `renderer_for` returns what renders the
-    errors of a path. `watch` is what shows requests to the operator.
+    errors of a path. `watch` is what shows requests to the operator. `calls` are answered without the app.
     """
 
     body_seconds: float = BODY_SECONDS
@@ -65,6 +66,7 @@ class Options:
     secure_cookies: bool = False
     renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error
     watch: RequestWatch = field(default_factory=RequestWatch)
+    calls: DirectCalls = field(default_factory=lambda: DirectCalls((), None, lambda path: render_error))
 
 
 _DEFAULTS: Final = Options()
@@ -97,20 +99,47 @@ class ServerApp:
         self._answers = AnswerLimits(options.send_seconds, options.trusted_proxies)
         self._secure = options.secure_cookies
         self._watch = options.watch
+        self._calls = options.calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._handle_non_http(scope, receive, send)
             return
-        extra = self._prepare(scope)
+        headers = dict(scope["headers"])
+        extra = self._prepare(scope, headers)
         record = self._watch.begin(scope, scope["diglot.request_id"])
-        body = watch_body(scope, receive, self._body_seconds)
+        try:
+            responder = self._calls.find(scope, headers) if self._is_simple(headers) else None
+            if responder is None:
+                await self._serve(self._dispatch, scope, receive, send)
+                return
+            response = await self._calls.respond(responder, scope, receive)
+            if isinstance(response, JsonResponse) and len(response.body) <= PIECE_BYTES:
+                record.status, record.sent_bytes = response.status, len(response.body)
+                await response.send_with(send, [*extra, *PLAIN_SAFETY])
+            else:
+                await self._serve(cast("App", response), scope, receive, send)
+        finally:
+            # granian closes the connection of an unread body only when nothing refers to the request any
+            # more. After an error the frames that do would live until the garbage collector runs.
+            receive, send = disconnected, _dropped
+            self._watch.end(scope, record)
+
+    def _is_simple(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a request has no body to watch, no session that needs headers, and no span."""
+        return not has_body(headers) and b"cookie" not in headers and not self._watch.is_tracing
+
+    async def _serve(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by an app, with all that guards the body and the answer."""
+        record, headers = record_of(scope), dict(scope["headers"])
+        body = UnreadBody(receive, self._body_seconds, headers) if has_body(headers) else None
         answer = Answer(scope, send, self._answers, self._renderer_for)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 closing = () if body is None or await body.drain() else (_CLOSE,)
-                message["headers"] = add_safety(scope, [*message["headers"], *extra, *closing])
+                headers = [*message["headers"], *scope[EXTRA_HEADERS], *closing]
+                message["headers"] = add_safety(scope, headers)
             try:
                 await answer.send(message)
             finally:
@@ -118,29 +147,26 @@ class ServerApp:
 
         try:
             with self._watch.span(scope, record) or _NO_SPAN:
-                await self._answer(scope, receive if body is None else body.receive, sending, answer)
+                await self._answer(app, scope, receive if body is None else body.receive, sending, answer)
                 await self._finish(scope, sending, answer, body)
         finally:
-            # granian closes the connection of an unread body only when nothing refers to the request any
-            # more. After an error the frames that do would live until the garbage collector runs.
             receive, send = disconnected, _dropped
             answer.release()
             if body is not None:
                 body.release()
-            self._watch.end(scope, record)
 
-    def _prepare(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+    def _prepare(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Put what the app needs into a scope; return the headers that every answer to it has."""
-        request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
+        request_id = _valid_request_id(headers.get(_REQUEST_ID)) or secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
         scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
         return extra
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
-        """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
+    async def _answer(self, app: App, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
+        """Run an app; a bug is a 500 in the dialect, if nothing was sent yet."""
         try:
-            await self._dispatch(scope, receive, send)
+            await app(scope, receive, send)
         except ClientGone:
             return
         except Exception as error:
@@ -156,10 +182,7 @@ class ServerApp:
         await answer.flush()
 
     async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
-        response = self._renderer_for(scope["path"])(error)
-        headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
-        headers.append((b"content-type", b"application/json"))
-        await send_response(send, response.status, encode_json(response.body), headers)
+        await render(self._renderer_for(scope["path"]), error).send_with(send)
 
     async def _handle_non_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -185,6 +208,9 @@ class ServerApp:
             await send_response(send, 204, b"", [(b"allow", ", ".join(allowed).encode())])
         elif method == "HEAD":
             await self._app({**scope, "method": "GET"}, receive, _drop_body(send))
+        elif (responder := self._calls.find(scope, dict(scope["headers"]))) is not None:
+            response = await self._calls.respond(responder, scope, receive)
+            await cast("App", response)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -195,7 +221,10 @@ async def _dropped(_: Message) -> None:
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the request id in the headers if it is valid and no API key, else None."""
-    value = dict(headers).get(_REQUEST_ID)
+    return _valid_request_id(dict(headers).get(_REQUEST_ID))
+
+
+def _valid_request_id(value: bytes | None) -> bytes | None:
     if value is None:
         return None
     return value if _VALID_REQUEST_ID.fullmatch(value) and not holds_key(value.decode()) else None

@@ -1,11 +1,11 @@
 """A workspace within a transaction, as one value."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import BoundValues, Executable, Row, Transaction, UnitOfWork
+from diglot.storage.sql.engine import BoundValues, Engine, Executable, Row, Transaction, UnitOfWork
 
 T = TypeVar("T")
 
@@ -46,6 +46,14 @@ class Tenant:
         # A statement takes the values that it names; the others cost nothing.
         values["workspace"] = values["in_workspace"] = self.workspace
         return values
+
+
+def fetch_point(
+    engine: Engine, workspace: int, statement: Executable, /, **values: Any
+) -> Coroutine[Any, Any, Row | None]:
+    """Return the row of a statement that reads by a unique key in a workspace, without a transaction."""
+    values["workspace"] = workspace
+    return engine.fetch_point(statement, values)
 
 
 def bind_workspace(workspace: int, work: Callable[[Tenant], Awaitable[T]]) -> UnitOfWork[T]:

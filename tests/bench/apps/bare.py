@@ -41,6 +41,9 @@ MEMBERS = (
     f"SELECT {CONTACT} FROM contacts WHERE pk <= {{}} AND workspace = {{}} AND first_name IS NOT NULL "
     "ORDER BY pk DESC LIMIT 100"
 )
+IDS = "SELECT id FROM contacts WHERE pk {} AND workspace = {{}} ORDER BY pk DESC"
+# The keys of the members of a segment that a page has.
+MEMBER_KEYS: list[int] = json.loads(os.environ.get("BENCH_KEYS", "[]"))
 FIRST_KEYS: dict[str, int] = json.loads(os.environ.get("BENCH_PAGES", "{}"))
 # Diglot's response to the count of the segment, so that both sides send the same bytes.
 COUNT = int(os.environ["BENCH_COUNT"])
@@ -129,6 +132,27 @@ def topmail_segment(row: Any) -> bytes:
     return ENCODE({"data": data})
 
 
+def topmail_estimate(row: Any) -> bytes:
+    as_of = milliseconds(time.time_ns() // 1000)
+    data = {
+        "count": COUNT,
+        "estimated_count": COUNT,
+        "count_as_of": as_of,
+        "revision": row[8],
+        "warnings": [],
+    }
+    return ENCODE({"data": data})
+
+
+def misar_ids(id_: str, rows: list[Any]) -> bytes:
+    pages = -(-COUNT // 100)
+    pagination = {"page": 1, "limit": 100, "total": COUNT, "totalPages": pages, "total_pages": pages}
+    # The segment has never been updated.
+    known = {"count_as_of": seconds(time.time_ns() // 1000), "revision": 1}
+    data = {"segment_id": prefixed(id_), "contact_ids": [row[0] for row in rows]}
+    return ENCODE({"success": True, "data": data, "pagination": pagination | known})
+
+
 def misar_contact(row: Any) -> dict[str, Any]:
     return {
         "id": row[0],
@@ -211,6 +235,19 @@ async def answer(scope: dict[str, Any]) -> bytes:
         # The segment has never been updated.
         as_of = milliseconds(time.time_ns() // 1000)
         return topmail_page(rows, COUNT, int(offset), count_as_of=as_of, revision=1)
+    if path.endswith("/members"):
+        one_of, keys = (
+            ("= ANY({})", MEMBER_KEYS)
+            if DATABASE.postgresql
+            else ("IN (SELECT value FROM json_each({}))", json.dumps(MEMBER_KEYS))
+        )
+        key, rows = await DATABASE.reads(digest[:16], IDS.format(one_of), keys)
+        assert key[0] == digest
+        return misar_ids(path.split("/")[-2], rows)
+    if path.endswith("/estimate"):
+        key, (row,) = await DATABASE.reads(digest[:16], ONE, path.split("/")[-2])
+        assert key[0] == digest
+        return topmail_estimate(row)
     if "/segments/" in path:
         id_ = path.rpartition("/")[2]
         key, (row,) = await DATABASE.reads(digest[:16], ONE, id_)

@@ -6,18 +6,19 @@ import msgspec
 import pytest
 
 from diglot.api.input import request_body
+from diglot.api.input.request import Request
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, UnsupportedMediaType
 
 
-class _Request:
-    """The parts of a request that reading its body needs."""
+def _build_request(headers: dict[str, str], *messages: dict[str, Any]) -> Request:
+    left = list(messages)
 
-    def __init__(self, headers: dict[str, str], *messages: dict[str, Any]) -> None:
-        self.headers = {"content-type": "application/json", **headers}
-        self._messages = list(messages)
+    async def receive() -> Any:
+        return left.pop(0)
 
-    async def receive(self) -> dict[str, Any]:
-        return self._messages.pop(0)
+    sent = {"content-type": "application/json", **headers}
+    scope = {"headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]}
+    return Request(scope, receive)
 
 
 def _piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def _piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 
 async def _read(most: int, *messages: dict[str, Any], **headers: str) -> bytes:
-    request: Any = _Request({name.replace("_", "-"): value for name, value in headers.items()}, *messages)
+    request = _build_request({name.replace("_", "-"): value for name, value in headers.items()}, *messages)
     request_body.check_headers(request, most, ("application/json",))
     return await request_body.read_bytes(request, most)
 

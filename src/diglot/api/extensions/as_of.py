@@ -71,7 +71,12 @@ def to_as_of(written: str | UnsetType, zone: ZoneInfo) -> AsOf | None:
 
 def add_as_of_header(call: Call, page: MemberPage[Any] | HistoricalPage[Any]) -> None:
     """Add the response header with the last change that the page includes."""
-    call.add_header(_AS_OF_HEADER_BYTES, b"%d" % page.entry)
+    add_entry_header(call, page.entry)
+
+
+def add_entry_header(call: Call, entry: int) -> None:
+    """Add the response header with the last change that the response includes."""
+    call.add_header(_AS_OF_HEADER_BYTES, b"%d" % entry)
 
 
 def history_metadata(page: Page[Any]) -> tuple[OfPast, OfPast]:

@@ -1,12 +1,11 @@
 """Reads headers of a request."""
 
 from collections.abc import Callable
-from typing import Any
 
-from litestar import Request
+from diglot.api.input.request import HasScope
 
 
-def find_header(request: Request[Any, Any, Any], name: bytes) -> str | None:
+def find_header(request: HasScope, name: bytes) -> str | None:
     """Return the last header with a lower-case name, without building a mapping of all headers."""
     found = None
     for key, value in request.scope["headers"]:
@@ -15,7 +14,7 @@ def find_header(request: Request[Any, Any, Any], name: bytes) -> str | None:
     return found
 
 
-def read_bearer_token(request: Request[Any, Any, Any]) -> str | None:
+def read_bearer_token(request: HasScope) -> str | None:
     """Return the token of `Authorization: Bearer`, or None without such a header."""
     written = find_header(request, b"authorization")
     if written is None:
@@ -24,10 +23,10 @@ def read_bearer_token(request: Request[Any, Any, Any]) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def bearer_or(name: bytes) -> Callable[[Request[Any, Any, Any]], str | None]:
+def bearer_or(name: bytes) -> Callable[[HasScope], str | None]:
     """Return a function that reads the bearer token of a request or, without one, another header."""
 
-    def secret(request: Request[Any, Any, Any]) -> str | None:
+    def secret(request: HasScope) -> str | None:
         token = read_bearer_token(request)
         return find_header(request, name) if token is None else token
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 import msgspec
-from litestar import Request
 
+from diglot.api.input.request import HasBody, HasScope
 from diglot.conditions.operands import find_text_fault
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, Path, UnsupportedMediaType
 
@@ -23,21 +23,24 @@ _TOO_DEEP: Final = "The JSON body is nested too deep"
 RawObject = dict[str, msgspec.Raw]
 
 
-def media_type(request: Request[Any, Any, Any]) -> str:
+def media_type(request: HasScope) -> str:
     """Return the media type of the body in lower case, without parameters."""
-    written: str = request.headers.get("content-type", "")
-    return written.partition(";")[0].strip().lower()
+    return _find_first_header(request, b"content-type").partition(";")[0].strip().lower()
 
 
-def check_headers(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
+def _find_first_header(request: HasScope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), "")
+
+
+def check_headers(request: HasScope, most: int, media: Collection[str]) -> None:
     """Raise `UnsupportedMediaType` or `ContentTooLarge` if the headers alone show it."""
     if media_type(request) not in media:
         raise UnsupportedMediaType(media)
-    if _length_exceeds(request.headers.get("content-length", ""), most):
+    if _length_exceeds(_find_first_header(request, b"content-length"), most):
         raise ContentTooLarge(most)
 
 
-async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
+async def read_bytes(request: HasBody, most: int) -> bytes:
     """Return the body; stop reading and raise `ContentTooLarge` beyond the limit."""
     chunks: list[bytes] = []
     size = 0
@@ -55,7 +58,7 @@ async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
     return b"".join(chunks)
 
 
-async def iterate_bytes(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def iterate_bytes(request: HasBody) -> AsyncIterator[bytes]:
     """Yield the body as it arrives."""
     more = True
     while more:
@@ -66,7 +69,7 @@ async def iterate_bytes(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]
         more = message.get("more_body", False)
 
 
-async def is_empty(request: Request[Any, Any, Any]) -> bool:
+async def is_empty(request: HasBody) -> bool:
     """Tell whether the body is empty, by reading up to its first byte."""
     try:
         return not await read_bytes(request, 0)

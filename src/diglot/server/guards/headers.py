@@ -11,6 +11,8 @@ FORWARDED: Final = "diglot.forwarded"
 _SERVER: Final = (b"server", b"diglot")
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Final = (b"cache-control", b"no-store")
+# What `add_safety` adds to our own answer to a request without a cookie.
+PLAIN_SAFETY: Final = (_SERVER, _NO_SNIFFING)
 _COOKIE_NAMES: Final = tuple(name.encode() for name in SESSION_COOKIES)
 
 

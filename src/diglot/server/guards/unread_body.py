@@ -80,13 +80,8 @@ async def disconnected() -> Message:
     return {"type": "http.disconnect"}
 
 
-def watch_body(scope: dict[str, Any], receive: Receive, seconds: float) -> UnreadBody | None:
-    """Return the body of a request, None if it has none; `seconds` is its deadline."""
-    headers: Mapping[bytes, bytes] = dict(scope["headers"])
-    return UnreadBody(receive, seconds, headers) if _has_body(headers) else None
-
-
-def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+def has_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the headers of a request announce a body."""
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 

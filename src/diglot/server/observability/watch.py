@@ -49,6 +49,11 @@ class RequestWatch:
             self._figures.begin_request()
         return record
 
+    @property
+    def is_tracing(self) -> bool:
+        """Whether requests have spans."""
+        return self._tracing is not None
+
     def span(self, scope: Scope, record: RequestRecord) -> AbstractContextManager[object] | None:
         """Return the context in which a request is answered, None if nobody traces."""
         return None if self._tracing is None else self._tracing.request(scope, record)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cachetools import TLRUCache
 
+from diglot.caches import Memo
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.text import is_blank
@@ -22,7 +23,7 @@ from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage import workspaces
 from diglot.storage.access import keys
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine, Row, Transaction
 from diglot.storage.tenant import Tenant
 
 LOOKUP_PREFIX_LENGTH: Final = 16
@@ -30,8 +31,24 @@ DISPLAYED_CHARACTERS: Final = 8
 # How long a key is cached, if reading the database is a network round trip.
 CACHE_SECONDS: Final = 1.0
 MAX_CACHED_KEYS: Final = 10_000
-# The time before the database was read, and the record found.
-_CachedKey = tuple[float, keys.KeyRecord | None]
+# The bytes of a known key with all that is made of it.
+_BYTES_OF_A_KEY: Final = 2_000
+
+
+class _KnownKey:
+    """A key as its row says, and its caller."""
+
+    __slots__ = ("caller", "record", "row")
+    weight = _BYTES_OF_A_KEY
+
+    def __init__(self, row: Row, record: keys.KeyRecord) -> None:
+        self.row, self.record = row, record
+        zone = ZoneInfo(record.time_zone)
+        self.caller = Caller(record.workspace, zone, record.id, frozenset(record.scopes))
+
+
+# The time before the database was read, and the key found.
+_CachedKey = tuple[float, _KnownKey | None]
 
 
 def _expiry_of(_prefix: str, cached: _CachedKey, _now: float) -> float:
@@ -128,6 +145,10 @@ class Keys:
     engine: Engine
     clock: Clock = system_clock
     usage: KeyUsage | None = None
+    # Each request reads its row all the same, where that is no round trip; only what is made of it is known.
+    _known: Memo[str, _KnownKey] = field(
+        default_factory=lambda: Memo[str, _KnownKey](MAX_CACHED_KEYS * _BYTES_OF_A_KEY)
+    )
     # Used on the event loop only, so it needs no lock. Unknown keys are cached too.
     _cache: TLRUCache[str, _CachedKey] = field(
         default_factory=lambda: TLRUCache(MAX_CACHED_KEYS, _expiry_of, timer=time.monotonic)
@@ -175,16 +196,19 @@ class Keys:
         if not secret or len(secret) > MAX_KEY_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
-        record = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
-        matches = record is not None and hmac.compare_digest(record.digest, digest)
-        if record is None or not matches or record.is_revoked or record.dialect != dialect:
+        known = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
+        if known is None:
+            raise Unauthenticated
+        record = known.record
+        matches = hmac.compare_digest(record.digest, digest)
+        if not matches or record.is_revoked or record.dialect != dialect:
             raise Unauthenticated
         now = self.clock()
         if record.expires_at is not None and record.expires_at <= now:
             raise Unauthenticated
         if self.usage is not None:
             self.usage.record_use(record.id, now)
-        return Caller(record.workspace, ZoneInfo(record.time_zone), record.id, frozenset(record.scopes))
+        return known.caller
 
     def last_use(self, key: ApiKey) -> int | None:
         """Return when a key was last used, including uses that this process has not written yet."""
@@ -194,19 +218,25 @@ class Keys:
         """Evict the cached keys, so that a revoked key stops working in this process immediately."""
         self._cache.clear()
 
-    async def _find_key(self, lookup_prefix: str) -> keys.KeyRecord | None:
+    async def _find_key(self, lookup_prefix: str) -> "_KnownKey | None":
         if self.engine.point_reads_are_local:
-            return await self.engine.point_read(
-                lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
-            )
+            return self._know_key(lookup_prefix, await keys.fetch_row(self.engine, lookup_prefix))
         if (cached := self._cache.get(lookup_prefix)) is not None:
             return cached[1]
         read_at = time.monotonic()
-        record = await self.engine.point_read(
-            lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
-        )
-        self._cache[lookup_prefix] = read_at, record
-        return record
+        known = self._know_key(lookup_prefix, await keys.fetch_row(self.engine, lookup_prefix))
+        self._cache[lookup_prefix] = read_at, known
+        return known
+
+    def _know_key(self, lookup_prefix: str, row: Row | None) -> "_KnownKey | None":
+        """Return the key of a row that was just read: as remembered if the row is equal."""
+        if row is None:
+            return None
+        known = self._known.get(lookup_prefix)
+        if known is None or known.row != row:
+            known = _KnownKey(row, keys.record_of(row))
+            self._known.put(lookup_prefix, known)
+        return known
 
 
 async def _insert_new_key(tenant: Tenant, minted: MintedKey) -> None:

@@ -9,19 +9,20 @@ retrying gets through as soon as the window has room.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeVar
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import Unavailable
 from diglot.model.workspaces import Caller
 from diglot.storage.access import rate_counts
-from diglot.storage.access.rate_counts import NO_WORKSPACE, RateCount, RateRequest
+from diglot.storage.access.rate_counts import NO_WORKSPACE
 from diglot.storage.sql.engine import Engine, EphemeralBusyError
-from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.sql.request_counts import RateCount, RateRequest
+from diglot.storage.tenant import bind_workspace
 
 log = logging.getLogger("diglot")
 _SECOND = 1_000_000
@@ -39,8 +40,7 @@ class Rate:
     sliding: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitState:
+class RateLimitState(NamedTuple):
     """The state of a rate. `reset_at` is in microseconds; `retry_after` in seconds, 0 unless rejected."""
 
     rate: Rate
@@ -67,13 +67,12 @@ class RateLimits:
     override: int | None = None
     workspace_rate: int = 0
 
-    async def consume(
-        self, key: str, bucket: str, rate: Rate, *, workspace: int = NO_WORKSPACE
-    ) -> RateLimitState | None:
-        """Count a request of a key, or reject it; None if it was not counted."""
+    async def consume(self, key: str, bucket: str, rate: Rate) -> RateLimitState | None:
+        """Count a request without a workspace, or reject it; None if it was not counted."""
         now = self.clock()
         request = _build_request(key, bucket, rate, now)
-        used = await self._run(workspace, lambda tenant: rate_counts.count_request(tenant, request))
+        count = bind_workspace(NO_WORKSPACE, partial(rate_counts.count_request, request=request))
+        used = await _unless_busy(self.engine.run_ephemeral(count))
         return None if used is None else _build_state(rate, used, request, now)
 
     async def consume_of(self, caller: Caller, bucket: str, rate: Rate) -> RateLimitState | None:
@@ -83,31 +82,20 @@ class RateLimits:
         """
         if self.override == 0:
             return None
-        if self.override is not None:
-            rate = Rate(self.override, rate.seconds, rate.sliding)
-        if not self.workspace_rate:
-            return await self.consume(caller.key, bucket, rate, workspace=caller.workspace)
-        shared_rate = Rate(rate.requests * self.workspace_rate, rate.seconds, rate.sliding)
         now = self.clock()
-        request = _build_request(caller.key, bucket, rate, now)
-        shared = _build_request(_SHARED_KEY, bucket, shared_rate, now)
-        counts = await self._run(
-            caller.workspace, lambda tenant: rate_counts.count_with_shared(tenant, request, shared)
-        )
+        rates = _find_rates(rate, self.override, self.workspace_rate)
+        # Of the key, and of all keys of the workspace.
+        requests = [
+            _build_request(key, bucket, each, now)
+            for key, each in zip((caller.key, _SHARED_KEY), rates, strict=False)
+        ]
+        counting = rate_counts.count_of_workspace(self.engine, caller.workspace, requests)
+        counts = await _unless_busy(counting)
         if counts is None:
             return None
-        of_key, of_workspace = counts
-        if of_key.is_counted and not of_workspace.is_counted:
-            return _build_state(shared_rate, of_workspace, shared, now)
-        return _build_state(rate, of_key, request, now)
-
-    async def _run(self, workspace: int, count: Callable[[Tenant], Awaitable[T]]) -> T | None:
-        try:
-            return await self.engine.run_ephemeral(bind_workspace(workspace, count))
-        except EphemeralBusyError:
-            # The counts are locked or cannot be written, which the engine has logged; serve the request,
-            # because that costs less than failing it.
-            return None
+        # Of the workspace only if that alone rejects the request.
+        shown = 1 if counts[0].is_counted and not counts[-1].is_counted else 0
+        return _build_state(rates[shown], counts[shown], requests[shown], now)
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:
         """Delete past counts of a bucket without a workspace, because anyone can add keys to it.
@@ -118,6 +106,27 @@ class RateLimits:
         with suppress(EphemeralBusyError, Unavailable):
             delete = partial(rate_counts.delete_old, bucket=bucket, before=window - 1)
             await self.engine.run_ephemeral(bind_workspace(NO_WORKSPACE, delete))
+
+
+async def _unless_busy(counting: Awaitable[T]) -> T | None:
+    """Return the result of counting.
+
+    Return None if the counts are locked or cannot be written, which the engine has logged: serving the
+    request costs less than failing it.
+    """
+    try:
+        return await counting
+    except EphemeralBusyError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _find_rates(rate: Rate, override: int | None, workspace_rate: int) -> tuple[Rate, ...]:
+    """Return the rate of a key and, if it has one, that of its workspace, given the settings."""
+    of_key = rate if override is None else Rate(override, rate.seconds, rate.sliding)
+    if not workspace_rate:
+        return (of_key,)
+    return of_key, Rate(of_key.requests * workspace_rate, of_key.seconds, of_key.sliding)
 
 
 def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
@@ -133,7 +142,7 @@ def _build_state(rate: Rate, used: RateCount, request: RateRequest, now: int) ->
         left = (
             rate.requests * request.window_us
             - used.previous * request.overlap_us
-            - used.count * request.window_us
+            - used.current * request.window_us
         )
         return RateLimitState(rate, max(left // request.window_us, 0), reset_at)
     wait = _compute_wait(rate, used, request)
@@ -144,8 +153,8 @@ def _compute_wait(rate: Rate, used: RateCount, request: RateRequest) -> int:
     """Return the microseconds until a sliding window has room for one request, 0 for a fixed window."""
     if not rate.sliding:
         return 0
-    if used.count < rate.requests and used.previous:
+    if used.current < rate.requests and used.previous:
         # The weight of the previous window has to fall to the room that this one leaves.
-        return request.overlap_us - (rate.requests - used.count - 1) * request.window_us // used.previous
-    fading = request.window_us - (rate.requests - 1) * request.window_us // max(used.count, 1)
+        return request.overlap_us - (rate.requests - used.current - 1) * request.window_us // used.previous
+    fading = request.window_us - (rate.requests - 1) * request.window_us // max(used.current, 1)
     return request.overlap_us + fading

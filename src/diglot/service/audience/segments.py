@@ -1,16 +1,15 @@
 """Segments: create, read, update, delete, refresh, and manage members."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict
+from diglot.errors import Conflict, NotFound
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
-from diglot.membership.read import MemberKeys, MembershipQuery, next_change_is_known, with_next_change
+from diglot.membership.read import MemberKeys, MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
@@ -23,19 +22,24 @@ from diglot.model.segments import (
 )
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
+from diglot.service.audience.known_segments import (
+    KnownSegment,
+    find_known_by_row,
+    find_known_segment,
+    has_answer,
+)
 from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Row
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 __all__ = ["NewSegment", "SegmentPatch", "Segments"]
 
-T = TypeVar("T")
 _DYNAMIC_SEGMENT_MESSAGE: Final = (
     "The members of a dynamic segment follow its condition and cannot be changed by hand"
 )
@@ -73,25 +77,33 @@ class Segments:
         """Return a segment as it is stored; raise `NotFound`."""
         return await segment_lookup.require_segment(tenant, id_)
 
+    async def find_known(self, caller: Caller, id_: str | None) -> tuple[KnownSegment, int] | None:
+        """Return a segment that needs no more than its row, and the instant that the read shows, or None."""
+        if id_ is None:
+            return None
+        return await find_known_segment(self.engine, caller.workspace, id_, self.clock())
+
     async def get_with_next_change(self, caller: Caller, id_: str | None) -> Segment:
         """Return a segment with the next instant at which time can change it; raise `NotFound`."""
-        segment, state = await self._get_with_state(caller, id_)
-        if next_change_is_known(segment, state, self.clock()):
-            return segment
-        return await self._read_with_next_change(caller, id_)
-
-    @point_reads
-    async def _get_with_state(self, tenant: Tenant, id_: str | None) -> tuple[Segment, WorkspaceState]:
-        return await segment_lookup.require_segment_with_state(tenant, id_)
+        found = await self.find_known(caller, id_)
+        return await self.read_with_next_change(caller, id_) if found is None else found[0].segment
 
     @reads
-    async def _read_with_next_change(self, tenant: Tenant, id_: str | None) -> Segment:
+    async def read_with_next_change(self, tenant: Tenant, id_: str | None) -> Segment:
+        """Return the same from one snapshot, if the row of the segment is not enough; raise `NotFound`."""
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
         return await with_next_change(tenant, segment, state, self.clock())
 
     async def get_with_count(self, caller: Caller, id_: str | None) -> CountedSegment:
         """Return a segment with its count; raise `NotFound`."""
-        return await self._from_cache_or_read(caller, id_, lambda counted: counted)
+        found = await self.find_known(caller, id_)
+        return await self.read_with_count(caller, id_) if found is None else found[0].counted(found[1])
+
+    @reads
+    async def read_with_count(self, tenant: Tenant, id_: str | None) -> CountedSegment:
+        """Return the same from one snapshot, if the row of the segment is not enough; raise `NotFound`."""
+        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
+        return await self._with_count(tenant, segment, state, self.clock())
 
     async def count_members(self, caller: Caller, id_: str | None) -> MemberCount:
         """Return the number of members; raise `NotFound`."""
@@ -99,11 +111,8 @@ class Segments:
             count = await self._find_stored_count(caller, id_)
             if count is not None:
                 return count
-        return await self._from_cache_or_read(
-            caller,
-            id_,
-            lambda one: MemberCount(one.count, one.as_of, one.segment.revision, one.segment.rules),
-        )
+        one = await self.read_with_count(caller, id_)
+        return MemberCount(one.count, one.as_of, one.segment.revision, one.segment.rules)
 
     @point_reads
     async def _find_stored_count(self, tenant: Tenant, id_: str) -> MemberCount | None:
@@ -127,15 +136,32 @@ class Segments:
         page = await read.load_page(tenant, query, window, sort)
         return MemberPage(page, total, query.now, segment.revision, segment.rules, entry=state.last_entry)
 
-    @reads
+    async def recall(self, caller: Caller, id_: str | None, key: Any) -> tuple[KnownSegment, int] | None:
+        """Return a segment as `find_known` does, but read only if an answer is remembered under a key."""
+        is_remembered = id_ is not None and has_answer(self.engine, caller.workspace, id_, key)
+        return await self.find_known(caller, id_) if is_remembered else None
+
     async def list_member_ids(
+        self, caller: Caller, id_: str | None, window: Window
+    ) -> tuple[Segment, MemberPage[str], KnownSegment | None]:
+        """Return a segment and a window of the ids of its members, newest first; raise `NotFound`.
+
+        The last value is the known segment from whose row the ids follow, if they follow from a row.
+        """
+        row, segment, page = await self._read_member_ids(caller, id_, window)
+        return segment, page, find_known_by_row(self.engine, caller.workspace, row, page.as_of)
+
+    @reads
+    async def _read_member_ids(
         self, tenant: Tenant, id_: str | None, window: Window
-    ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of the ids of its members, newest first; raise `NotFound`."""
-        segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
-        query, total = await self._query_members(tenant, with_state)
-        page = await read.load_ids(tenant, query, window)
-        return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
+    ) -> tuple[Row, Segment, MemberPage[str]]:
+        row = None if id_ is None else await segments.load_row_with_state(tenant, id_)
+        if row is None:
+            raise NotFound("segment")
+        segment, state = segments.read_row_with_state(row)
+        query, total = await self._query_members(tenant, (segment, state))
+        ids = await read.load_ids(tenant, query, window)
+        return row, segment, MemberPage(ids, total, query.now, segment.revision, entry=state.last_entry)
 
     async def list_all_member_ids(self, caller: Caller, id_: str | None) -> AllIds:
         """Return the ids of all members in one snapshot, newest first; raise `NotFound`."""
@@ -223,30 +249,6 @@ class Segments:
             # The writer has applied changes by time, maybe to this segment.
             stored = await segment_lookup.require_segment(unit, id_)
         return await segment_writes.update_segment(writer, stored, change, self.limits)
-
-    async def _from_cache_or_read(
-        self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
-    ) -> T:
-        cached = await self._read_cached(caller, id_)
-        if cached is not None:
-            return part(cached)
-
-        return part(await self._read_with_count(caller, id_))
-
-    @reads
-    async def _read_with_count(self, tenant: Tenant, id_: str | None) -> CountedSegment:
-        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
-        return await self._with_count(tenant, segment, state, self.clock())
-
-    @point_reads
-    async def _read_cached(self, tenant: Tenant, id_: str | None) -> CountedSegment | None:
-        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
-        now = self.clock()
-        query = MembershipQuery.for_segment(segment, now, state)
-        count = self.counts.cached_count(tenant, query, state)
-        if count is None or not next_change_is_known(segment, state, now):
-            return None
-        return CountedSegment(segment, count, query.now)
 
     async def _query_members(
         self,

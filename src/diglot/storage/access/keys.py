@@ -1,6 +1,6 @@
 """Rows of API keys; only digests are stored, never secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspace_profiles
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.engine import Engine, Row, Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 
@@ -110,8 +110,16 @@ def _key_of(row: Sequence[Any]) -> ApiKey:
 async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) -> KeyRecord | None:
     """Return the key whose digest begins with a lookup prefix, or None."""
     row = await transaction.fetch_one(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
-    if row is None:
-        return None
+    return None if row is None else record_of(row)
+
+
+def fetch_row(engine: Engine, lookup_prefix: str) -> Coroutine[Any, Any, Row | None]:
+    """Return the row of `find_by_lookup_prefix`, of which `record_of` makes the record."""
+    return engine.fetch_point(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
+
+
+def record_of(row: Row) -> KeyRecord:
+    """Return the record of a row."""
     digest, dialect, revoked_at, expires_at, id_, workspace, scopes, zone = row
     return KeyRecord(
         digest, dialect, revoked_at is not None, expires_at, id_, workspace, _split_scopes(scopes), zone

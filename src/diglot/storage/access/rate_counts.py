@@ -1,11 +1,13 @@
 """Counts of requests: ephemeral rows, one for each workspace, key and bucket.
 
+An embedded database has rows of attempts to sign in only, and counts the requests of workspaces without rows
+(`storage/sql/pool/sqlite/counter_file.py`).
+
 A statement that counts twice changes the row of the key before that of the workspace. All do so in this
 order, so that no two wait for each other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, bindparam, case, delete, select, update
@@ -13,48 +15,25 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
 from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.request_counts import RateCount, RateRequest
 from diglot.storage.sql.statement import BackendStatement, Statement
-from diglot.storage.tenant import Tenant
+from diglot.storage.tenant import Tenant, bind_workspace
 
 _c = rate_counts.c
 # Of an attempt to sign in, which is counted before its workspace is known; no workspace has this number.
 NO_WORKSPACE: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RateRequest:
-    """A request to count, if fewer than `allowed_requests` are counted in the current window.
-
-    `window_us` is the length of a window. `overlap_us` is the part of the sliding window that still lies in
-    the previous window, which is counted in proportion.
-    """
-
-    key: str
-    bucket: str
-    window_number: int
-    overlap_us: int
-    window_us: int
-    allowed_requests: int
-
-    def values(self) -> dict[str, Any]:
-        """Return the values that statements bind."""
-        return {
-            "key": self.key,
-            "bucket": self.bucket,
-            "window_number": self.window_number,
-            "rest": self.overlap_us,
-            "whole": self.window_us,
-            "allowed": self.allowed_requests * self.window_us,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class RateCount:
-    """The counts of the current and the previous window, including this request if `is_counted`."""
-
-    is_counted: bool
-    count: int
-    previous: int
+def _values_of(request: RateRequest) -> dict[str, Any]:
+    return {
+        "key": request.key,
+        "bucket": request.bucket,
+        "window_number": request.window_number,
+        "rest": request.overlap_us,
+        "whole": request.window_us,
+        "allowed": request.allowed_requests * request.window_us,
+    }
 
 
 def _bind_integer(name: str) -> ColumnElement[int]:
@@ -130,11 +109,32 @@ _DELETE_OLD = Statement(
 )
 
 
+async def count_of_workspace(
+    engine: Engine, workspace: int, requests: Sequence[RateRequest]
+) -> Sequence[RateCount]:
+    """Count a request of a key, and with a second `RateRequest` of what several keys share, if both allow it.
+
+    An embedded database counts in a file of its own, without a statement.
+    """
+    if engine.request_counters is not None:
+        return engine.request_counters.count(workspace, requests)
+
+    async def count(tenant: Tenant) -> Sequence[RateCount]:
+        of_key, *shared = requests
+        return (
+            await count_with_shared(tenant, of_key, *shared)
+            if shared
+            else [await count_request(tenant, of_key)]
+        )
+
+    return await engine.run_ephemeral(bind_workspace(workspace, count))
+
+
 async def count_request(tenant: Tenant, request: RateRequest) -> RateCount:
     """Count a request if the rate allows it, in one statement."""
-    row = await tenant.fetch_one(_UPSERT_ONE, **request.values())
+    row = await tenant.fetch_one(_UPSERT_ONE, **_values_of(request))
     if row is not None:
-        return RateCount(is_counted=True, count=row[1], previous=row[2])
+        return RateCount(is_counted=True, current=row[1], previous=row[2])
     return await _load(tenant, request)
 
 
@@ -146,10 +146,10 @@ async def count_with_shared(
     Both requests have the same bucket and window. It takes one statement, and two more for a rejected
     request, which is given back to the one that had room.
     """
-    values = {"shared_key": shared.key, "shared_allowed": shared.values()["allowed"]}
-    rows = await tenant.fetch_all(_UPSERT_BOTH, **request.values(), **values)
+    values = {"shared_key": shared.key, "shared_allowed": _values_of(shared)["allowed"]}
+    rows = await tenant.fetch_all(_UPSERT_BOTH, **_values_of(request), **values)
     counted = {
-        key: RateCount(is_counted=True, count=count, previous=previous) for key, count, previous in rows
+        key: RateCount(is_counted=True, current=count, previous=previous) for key, count, previous in rows
     }
     if len(counted) == 1:
         (key,) = counted
@@ -165,7 +165,7 @@ async def _load(tenant: Tenant, request: RateRequest) -> RateCount:
     """Return the counts of a rejected request."""
     row = await tenant.fetch_one(_SELECT, key=request.key, bucket=request.bucket)
     if row is None or row[0] not in (request.window_number, request.window_number - 1):
-        return RateCount(is_counted=False, count=0, previous=0)
+        return RateCount(is_counted=False, current=0, previous=0)
     window, count, previous = row
     return (
         RateCount(False, count, previous) if window == request.window_number else RateCount(False, 0, count)

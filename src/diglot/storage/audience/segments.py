@@ -1,6 +1,6 @@
 """Rows of segments."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -35,8 +35,9 @@ from diglot.storage.schema import (
     workspaces,
 )
 from diglot.storage.sql.backend import ZERO, Backend, Expression
+from diglot.storage.sql.engine import Engine, Row
 from diglot.storage.sql.statement import BackendStatement, Statement
-from diglot.storage.tenant import Tenant
+from diglot.storage.tenant import Tenant, fetch_point
 from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState, state_of_row
 from diglot.storage.write_unit import WriteUnit
 
@@ -197,6 +198,22 @@ def _values_of(segment: Segment) -> dict[str, Any]:
 def _split_row(tenant: Tenant, row: Sequence[Any]) -> tuple[Segment, WorkspaceState]:
     columns = len(SEGMENT_COLUMNS)
     return segment_of(row[:columns]), state_of_row(tenant, row[columns:])
+
+
+def fetch_row_with_state(engine: Engine, workspace: int, id_: str) -> Coroutine[Any, Any, Row | None]:
+    """Return the row of a segment with the state of its workspace, or None; see `read_row_with_state`."""
+    return fetch_point(engine, workspace, _BY_ID_WITH_STATE, id=id_)
+
+
+async def load_row_with_state(tenant: Tenant, id_: str) -> Row | None:
+    """Return the row of `fetch_row_with_state` as a transaction that only reads sees it, or None."""
+    return await tenant.fetch_one(_BY_ID_WITH_STATE, id=id_)
+
+
+def read_row_with_state(row: Row) -> tuple[Segment, WorkspaceState]:
+    """Return the segment and the state in a row; raise `NotFound` if the workspace was deleted."""
+    columns = len(SEGMENT_COLUMNS)
+    return segment_of(row[:columns]), WorkspaceState.from_row(row[columns:])
 
 
 async def find_by_id(tenant: Tenant, id_: str) -> Segment | None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
+from diglot.storage.sql.request_counts import RequestCounters
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -146,6 +147,14 @@ class Engine(Protocol):
     def point_reads_are_local(self) -> bool:
         """Whether a point read costs no round trip, so that results need no cache between requests."""
 
+    @property
+    def sees_commits_only(self) -> bool:
+        """Whether its reads see committed rows only, so that what is made of them may be remembered."""
+
+    @property
+    def request_counters(self) -> RequestCounters | None:
+        """What counts requests without a statement; None if the ephemeral tables do."""
+
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Connect; raise `Misconfigured` if the database cannot be used.
 
@@ -184,6 +193,9 @@ class Engine(Protocol):
     async def point_read(self, work: UnitOfWork[T]) -> T:
         """Run a unit of one read by a unique key, without a transaction."""
 
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        """Return the row of a statement that reads by a unique key, as a `point_read` of it alone does."""
+
     async def write(
         self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
     ) -> T:
@@ -202,43 +214,12 @@ class Engine(Protocol):
         """Run a slow computation outside of any unit, without blocking the event loop."""
 
 
-class BackgroundEngine:
-    """An engine as background work sees it; the engine behind it recognizes the work by its key."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.backend = engine.backend
-        self.process_cache = engine.process_cache
-        self.point_reads_are_local = engine.point_reads_are_local
-        self.open, self.close, self.on_commit = engine.open, engine.close, engine.on_commit
-        self.ping, self.usage = engine.ping, engine.usage
-        self.point_read, self.run_ephemeral = engine.point_read, engine.run_ephemeral
-        self.run_off_loop = engine.run_off_loop
-
-    def in_background(self) -> "BackgroundEngine":
-        return self
-
-    async def read(
-        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
-    ) -> T:
-        del workspace
-        return await self._engine.read(work, workspace=_turn_of(seconds), seconds=seconds)
-
-    async def write(
-        self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
-    ) -> T:
-        del workspace
-        return await self._engine.write(work, workspace=_turn_of(seconds), seconds=seconds)
-
-
-def _turn_of(seconds: float | None) -> int:
-    return BACKGROUND if seconds is None else SHORT_BACKGROUND
-
-
 class NestedEngine:
     """An engine over an open transaction: each unit runs in it, and is committed or rolled back with it."""
 
     point_reads_are_local = True
+    sees_commits_only = False
+    request_counters = None
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -281,6 +262,9 @@ class NestedEngine:
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self.read(work)
+
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        return await self.read(lambda transaction: transaction.fetch_one(statement, values))
 
     async def write(
         self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None

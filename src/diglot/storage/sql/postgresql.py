@@ -13,13 +13,16 @@ from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
     BACKGROUND,
     DEFAULT_LIMITS,
-    BackgroundEngine,
+    BoundValues,
     CommitListener,
     Engine,
+    Executable,
     Limits,
+    Row,
     UnitOfWork,
     Usage,
 )
+from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_connections import Connections, Lease
 from diglot.storage.sql.pool.postgresql_failures import (
@@ -71,6 +74,8 @@ class PostgreSQL:
 
     # A point read is a round trip, so API keys are cached for a moment.
     point_reads_are_local = False
+    sees_commits_only = True
+    request_counters = None
 
     def __init__(self, url: str, backend: Backend, limits: Limits = DEFAULT_LIMITS) -> None:
         self.backend = backend
@@ -134,6 +139,9 @@ class PostgreSQL:
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self._run(work, None, _POINT_READ)
+
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        return await self.point_read(lambda transaction: transaction.fetch_one(statement, values))
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         return await self._run(work, None, _EPHEMERAL)

@@ -10,25 +10,29 @@ from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
 from diglot.computations import compute
-from diglot.errors import DatabaseAway, Misconfigured
+from diglot.errors import DatabaseAway, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
     DEFAULT_LIMITS,
-    BackgroundEngine,
+    BoundValues,
     CommitListener,
     Engine,
     EphemeralBusyError,
+    Executable,
     Limits,
+    Row,
     UnitOfWork,
     Usage,
 )
+from diglot.storage.sql.pool.background import BackgroundEngine
 from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite.counter_file import CounterFile
+from diglot.storage.sql.pool.sqlite.ephemeral_file import EphemeralFile
 from diglot.storage.sql.pool.sqlite.failures import explain_error
 from diglot.storage.sql.pool.sqlite.readers import Readers
 from diglot.storage.sql.pool.sqlite.thread import ConnectionThread, open_connection
 from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.pool.sqlite.writer import Writer
-from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
@@ -42,6 +46,7 @@ class SQLite:
     """The engine of one SQLite file."""
 
     point_reads_are_local = True
+    sees_commits_only = True
 
     def __init__(
         self, path: Path, backend: Backend, ephemeral_tables: MetaData, limits: Limits = DEFAULT_LIMITS
@@ -55,6 +60,7 @@ class SQLite:
         self._failures = Failures()
         self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
         self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
+        self.request_counters = CounterFile(path, partial(self._failures.note, "ephemeral"))
         self._readers = Readers(path, self._begin, limits, self._failures)
         self._writer = Writer(path, self._begin, limits, self._failures)
 
@@ -72,6 +78,8 @@ class SQLite:
             self._point_read_transaction = self._begin(self._point_reads)
             opening = self._ephemeral.path
             self._ephemeral.open()
+            opening = self.request_counters.path
+            self.request_counters.open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
@@ -81,6 +89,7 @@ class SQLite:
             self._point_reads.close()
         self._point_reads = None
         self._ephemeral.close()
+        self.request_counters.close()
         await self._readers.close()
         await self._writer.close()
         if self._ping_thread is not None:
@@ -123,10 +132,24 @@ class SQLite:
         try:
             return run_without_suspending(work(self._point_read_transaction))
         except sqlite3.Error as error:
-            explained = explain_error(error, self._path)
+            explained = self._explain_point_read(error)
             if explained is None:
                 raise
-            raise self._failures.record(explained) from error
+            raise explained from error
+
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        assert self._point_read_transaction is not None
+        try:
+            return await self._point_read_transaction.fetch_one(statement, values)
+        except sqlite3.Error as error:
+            explained = self._explain_point_read(error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def _explain_point_read(self, error: sqlite3.Error) -> Unavailable | None:
+        explained = explain_error(error, self._path)
+        return None if explained is None else self._failures.record(explained)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:

@@ -1,19 +1,22 @@
 """The segment calls that all route families share; the families differ only in their responses."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api import warnings
 from diglot.api.call import Call
-from diglot.api.extensions.as_of import PastQuery, add_as_of_header, to_as_of
+from diglot.api.extensions.as_of import PastQuery, add_as_of_header, add_entry_header, to_as_of
+from diglot.api.extensions.known_answers import answer_known, recall, remember
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
+from diglot.api.responses import encode_json
 from diglot.api.rules import Words
 from diglot.api.warnings import Warnings
-from diglot.dialects.misar import pagination, wire
+from diglot.dialects.misar import formatting, pagination, wire
 from diglot.dialects.misar import words as misar_words
 from diglot.dialects.misar.segments import member_input
 from diglot.dialects.misar.segments import wire as segments_wire
@@ -26,6 +29,7 @@ from diglot.model.segments import Condition, CountedSegment, Rules, Segment, Seg
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
+A = TypeVar("A", bound=msgspec.Struct)
 _PREVIEW_WINDOW: Final = Window(0, 10)
 # Clients send this word as the id while a user is still creating a segment.
 _UNSAVED_ID: Final = "new"
@@ -70,6 +74,17 @@ async def create_segment(call: Call) -> CountedSegment:
 async def get_segment(call: Call) -> CountedSegment:
     """Return the segment in the path."""
     return await call.services.segments.get_with_count(call.caller, read_segment_id(call))
+
+
+async def answer_segment(call: Call, show: Callable[[Call, CountedSegment], Awaitable[A]]) -> A | bytes:
+    """Return the answer that shows the segment in the path, as it is remembered or as `show` makes it."""
+    found = await call.services.segments.find_known(call.caller, read_segment_id(call))
+    if found is None:
+        counted = await call.services.segments.read_with_count(call.caller, read_segment_id(call))
+        return await show(call, counted)
+    known, as_of = found
+    time = formatting.format_time(as_of)
+    return await answer_known(call, known, lambda: show(call, known.counted(as_of)), time)
 
 
 async def update_segment(call: Call) -> CountedSegment:
@@ -160,17 +175,39 @@ def _read_condition(
     return reader.read_condition(key, misar_words.DIALECT_NAME, words, strict=call.services.strict)
 
 
-async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
+async def list_member_ids(call: Call) -> segments_wire.MembersAnswer | bytes:
     """Return a page of member ids of the segment in the path."""
     id_ = read_segment_id(call)
+    # No query about the past is remembered.
+    key = call.operation.response, call.request.scope["query_string"]
+    if (found := await call.services.segments.recall(call.caller, id_, key)) is not None:
+        before, now = found
+        body = recall(before, key, formatting.format_time(now))
+        if body is not None:
+            add_entry_header(call, before.last_entry)
+            return body
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         query = call.read_query(segments_wire.MembersQuery)
     paging, as_of = pagination.PageRequest(query.page, query.limit), to_as_of(query.as_of, call.caller.zone)
-    segment, member_page = await _load_member_ids(call, paging.window, as_of)
+    if as_of is not None:
+        return _show_member_ids(paging, *await _load_past_member_ids(call, id_, paging.window, as_of))
+    segment, page, known = await call.services.segments.list_member_ids(call.caller, id_, paging.window)
+    add_as_of_header(call, page)
+    shown = _show_member_ids(paging, segment, page)
+    if known is None:
+        return shown
+    body = encode_json(shown)
+    remember(known, key, body, has_time=True)
+    return body
+
+
+def _show_member_ids(
+    paging: pagination.PageRequest, segment: Segment, page: MemberPage[str] | HistoricalPage[str]
+) -> segments_wire.MembersAnswer:
     return segments_wire.MembersAnswer(
         success=True,
-        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(member_page.items)),
-        pagination=paging.to_members_pagination(member_page),
+        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(page.items)),
+        pagination=paging.to_members_pagination(page),
     )
 
 
@@ -188,18 +225,9 @@ async def list_all_member_ids(call: Call) -> AllIds:
     return ids
 
 
-async def _load_member_ids(
-    call: Call, window: Window, as_of: AsOf | None
-) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
-    segment: Segment
-    member_page: MemberPage[str] | HistoricalPage[str]
-    if as_of is None:
-        segment, member_page = await call.services.segments.list_member_ids(
-            call.caller, read_segment_id(call), window
-        )
-    else:
-        segment, member_page = await call.services.membership_history.list_member_ids(
-            call.caller, read_segment_id(call), window, as_of
-        )
-    add_as_of_header(call, member_page)
-    return segment, member_page
+async def _load_past_member_ids(
+    call: Call, id_: str | None, window: Window, as_of: AsOf
+) -> tuple[Segment, HistoricalPage[str]]:
+    segment, page = await call.services.membership_history.list_member_ids(call.caller, id_, window, as_of)
+    add_as_of_header(call, page)
+    return segment, page

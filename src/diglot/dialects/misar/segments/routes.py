@@ -67,8 +67,8 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
         response=segments_wire.SegmentAnswer,
     )
 )
-async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return await _show_segment(call, await calls.get_segment(call))
+async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
+    return await calls.answer_segment(call, _show_segment)
 
 
 @handles(

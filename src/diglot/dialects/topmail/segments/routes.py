@@ -8,6 +8,7 @@ from diglot.api import warnings
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import add_as_of_header, to_as_of
+from diglot.api.extensions.known_answers import answer_known
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.rules import write_condition
@@ -15,13 +16,14 @@ from diglot.conditions.tree import DRAFT
 from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
+from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import show
 from diglot.dialects.topmail.segments import wire as segments_wire
 from diglot.dialects.topmail.words import WORDS
 from diglot.model.contacts import Contact
 from diglot.model.ids import parse_id
 from diglot.model.pages import HistoricalPage, MemberPage
-from diglot.model.segments import Condition, OriginalText, Segment
+from diglot.model.segments import Condition, MemberCount, OriginalText, Segment
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
@@ -88,11 +90,13 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
         response=segments_wire.SegmentAnswer,
     )
 )
-async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
-    segment = await call.services.segments.get_with_next_change(
-        call.caller, parse_id(call.path_parameters["segment_id"])
-    )
-    return await _show_segment(call, segment)
+async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
+    id_ = parse_id(call.path_parameters["segment_id"])
+    found = await call.services.segments.find_known(call.caller, id_)
+    if found is None:
+        return await _show_segment(call, await call.services.segments.read_with_next_change(call.caller, id_))
+    known, _ = found
+    return await answer_known(call, known, lambda: _show_segment(call, known.segment), None)
 
 
 @handles(
@@ -146,12 +150,14 @@ async def delete_segment(call: Call) -> wire.DeletedAnswer:
         response=segments_wire.EstimateAnswer,
     )
 )
-async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer:
-    count = await call.services.segments.count_members(
-        call.caller, parse_id(call.path_parameters["segment_id"])
-    )
-    warned = await warnings.warn(call, count.rules, _CONDITION_KEY)
-    return segments_wire.EstimateAnswer(show.show_estimate(count, warned))
+async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer | bytes:
+    id_ = parse_id(call.path_parameters["segment_id"])
+    found = await call.services.segments.find_known(call.caller, id_)
+    if found is None:
+        return await _show_estimate(call, await call.services.segments.count_members(call.caller, id_))
+    known, as_of = found
+    time = format_time(as_of)
+    return await answer_known(call, known, lambda: _show_estimate(call, known.member_count(as_of)), time)
 
 
 @handles(
@@ -196,6 +202,11 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
         _DRAFT_CONDITION if condition is UNSET else condition,
         None if segment_id is UNSET else segment_id,
     )
+
+
+async def _show_estimate(call: Call, count: MemberCount) -> segments_wire.EstimateAnswer:
+    warned = await warnings.warn(call, count.rules, _CONDITION_KEY)
+    return segments_wire.EstimateAnswer(show.show_estimate(count, warned))
 
 
 async def _show_segment(call: Call, segment: Segment) -> segments_wire.SegmentAnswer:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Engine, UnitOfWork, Usage
+from diglot.storage.sql.engine import BoundValues, Engine, Executable, Row, UnitOfWork, Usage
 
 T = TypeVar("T")
 # Returns the context for a unit of a kind, such as `read`.
@@ -21,6 +21,8 @@ class TracedEngine:
         self.backend: Backend = inner.backend
         self.process_cache = inner.process_cache
         self.point_reads_are_local: bool = inner.point_reads_are_local
+        self.sees_commits_only: bool = inner.sees_commits_only
+        self.request_counters = inner.request_counters
         self.open = inner.open
         self.close = inner.close
         self.on_commit = inner.on_commit
@@ -42,6 +44,10 @@ class TracedEngine:
     async def point_read(self, work: UnitOfWork[T]) -> T:
         with self._around_unit("point_read"):
             return await self._inner.point_read(work)
+
+    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
+        with self._around_unit("point_read"):
+            return await self._inner.fetch_point(statement, values)
 
     async def write(
         self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
