@@ -83,7 +83,7 @@ class Weighty(Protocol):
 M = TypeVar("M", bound=Weighty)
 
 
-class Memo(Generic[K, M]):
+class LoopMemo(Generic[K, M]):
     """A cache for the event loop alone, which forgets in two generations.
 
     When the values that were put or used lately weigh half of the limit, all others are dropped. A hit costs

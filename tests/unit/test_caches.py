@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
-from diglot.caches import CacheSlot, Memo, ProcessCache, SharedCache
+from diglot.caches import CacheSlot, LoopMemo, ProcessCache, SharedCache
 
 
 def test_what_was_used_longest_ago_is_dropped() -> None:
@@ -89,7 +89,7 @@ class _Weighty:
 
 def test_a_memo_forgets_what_was_not_used_lately() -> None:
     """What was put or used since half of the limit was full stays; the rest goes at the next half."""
-    memo = Memo[str, _Weighty](10)
+    memo = LoopMemo[str, _Weighty](10)
     for key in "abc":
         memo.put(key, _Weighty(2))
     assert (len(memo), memo.weight) == (3, 6)
@@ -102,7 +102,7 @@ def test_a_memo_forgets_what_was_not_used_lately() -> None:
 
 def test_a_value_of_a_memo_may_grow() -> None:
     """Growth counts as a new value of that weight would."""
-    memo = Memo[str, _Weighty](10)
+    memo = LoopMemo[str, _Weighty](10)
     memo.put("a", _Weighty(1))
     memo.note_growth(5)
     memo.put("b", _Weighty(1))
@@ -113,7 +113,7 @@ def test_a_value_of_a_memo_may_grow() -> None:
 
 def test_a_value_replaces_an_older_one_of_its_key() -> None:
     """The older one does not come back when the younger generation is dropped."""
-    memo = Memo[str, _Weighty](10)
+    memo = LoopMemo[str, _Weighty](10)
     old, new = _Weighty(6), _Weighty(1)
     memo.put("a", old)
     memo.put("a", new)

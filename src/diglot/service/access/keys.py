@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cachetools import TLRUCache
 
-from diglot.caches import Memo
+from diglot.caches import LoopMemo
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.text import is_blank
@@ -146,8 +146,8 @@ class Keys:
     clock: Clock = system_clock
     usage: KeyUsage | None = None
     # Each request reads its row all the same, where that is no round trip; only what is made of it is known.
-    _known: Memo[str, _KnownKey] = field(
-        default_factory=lambda: Memo[str, _KnownKey](MAX_CACHED_KEYS * _BYTES_OF_A_KEY)
+    _known: LoopMemo[str, _KnownKey] = field(
+        default_factory=lambda: LoopMemo[str, _KnownKey](MAX_CACHED_KEYS * _BYTES_OF_A_KEY)
     )
     # Used on the event loop only, so it needs no lock. Unknown keys are cached too.
     _cache: TLRUCache[str, _CachedKey] = field(

@@ -11,7 +11,7 @@ A row is compared, not hashed, because the rules in it may be long.
 
 from typing import Any, Final
 
-from diglot.caches import CacheSlot, Memo
+from diglot.caches import CacheSlot, LoopMemo
 from diglot.membership import store
 from diglot.model.segments import CountedSegment, MemberCount, Segment
 from diglot.storage.audience import segments
@@ -79,8 +79,8 @@ class KnownSegment:
 
 
 # By workspace and id.
-_Memo = Memo[tuple[int, str], KnownSegment]
-_KNOWN: Final = CacheSlot[_Memo]("known segments", 0.03125, Memo)
+_Memo = LoopMemo[tuple[int, str], KnownSegment]
+_KNOWN: Final = CacheSlot[_Memo]("known segments", 0.03125, LoopMemo)
 
 
 async def find_known_segment(
