@@ -169,6 +169,17 @@ async def test_the_answers_of_the_calls_are_remembered(pair: Pair) -> None:
     assert id_ in first.text
 
 
+async def test_an_answer_without_a_count_needs_no_log_rows(pair: Pair) -> None:
+    """A process that only shows segments to Topmail's clients reads no log."""
+    server, path = pair.servers[1], f"/api/v1/segments/{pair.segments[0]}"
+    row = {"email": "eve@example.com", "tags": ["vip"]}
+    await pair._send(pair.servers[0], "POST", "/mail/v1/contacts/import", {"contacts": [row]})
+    for _ in range(2):
+        with recording() as statements:
+            assert (await pair._send(server, "GET", path)).status_code == 200
+        assert len(statements) <= 2, statements
+
+
 async def test_what_a_client_sent_is_not_taken_for_the_time_of_the_count(pair: Pair) -> None:
     """The rules are shown as they were sent, also if a text in them looks like that time."""
     server, id_ = pair.servers[0], pair.segments[1]

@@ -23,22 +23,22 @@ MAX_BYTES: Final = 16_384
 # The bytes of a segment and its state, without their texts, of which rules and row have several copies.
 _BYTES_OF_A_SEGMENT: Final = 3_000
 _COPIES_OF_TEXTS: Final = 6
+_UNCOUNTED: Final = -1
 _BYTES_OF_AN_ANSWER: Final = 300
 
 
 class KnownSegment:
-    """A segment whose stored members are right, with their number, made of a row.
+    """A segment whose stored members are right, made of a row.
 
-    `weight` is an estimate in bytes.
+    `count` is their number, negative until it was asked for. `weight` is an estimate in bytes.
     """
 
     __slots__ = ("_answers", "_memo", "count", "row", "segment", "state", "weight")
 
-    def __init__(
-        self, row: tuple[Any, ...], segment: Segment, state: WorkspaceState, count: int, memo: "_Memo"
-    ) -> None:
+    def __init__(self, row: tuple[Any, ...], segment: Segment, state: WorkspaceState, memo: "_Memo") -> None:
         texts = sum(len(value) for value in row if isinstance(value, str))
-        self.row, self.segment, self.state, self.count = row, segment, state, count
+        self.row, self.segment, self.state = row, segment, state
+        self.count = _UNCOUNTED
         self.weight = _BYTES_OF_A_SEGMENT + _COPIES_OF_TEXTS * texts
         self._memo: _Memo | None = memo if texts <= MAX_BYTES else None
         self._answers: dict[Any, Any] = {}
@@ -84,7 +84,7 @@ _KNOWN: Final = CacheSlot[_Memo]("known segments", 0.03125, LoopMemo)
 
 
 async def find_known_segment(
-    engine: Engine, workspace: int, id_: str, now: int
+    engine: Engine, workspace: int, id_: str, now: int, *, counted: bool = True
 ) -> tuple[KnownSegment, int] | None:
     """Return a segment as its row is now, and the instant that the read shows; None if more is necessary.
 
@@ -96,6 +96,8 @@ async def find_known_segment(
     row = await segments.fetch_row_with_state(engine, workspace, id_)
     known = None if row is None else _know_row(engine, workspace, id_, row)
     if known is None or not known.is_right_at(now):
+        return None
+    if counted and not _knows_count(engine, workspace, known):
         return None
     return known, max(now, known.state.evaluated_at)
 
@@ -120,17 +122,25 @@ def _know_row(engine: Engine, workspace: int, id_: str, row: Row) -> KnownSegmen
     memo = engine.process_cache.of(_KNOWN)
     known = memo.get((workspace, id_))
     if known is None or known.row != values:
-        known = _read_row(engine, workspace, values, memo)
+        known = _read_row(values, memo)
         if known is not None and known.may_be_remembered:
             memo.put((workspace, id_), known)
     return known
 
 
-def _read_row(engine: Engine, workspace: int, row: tuple[Any, ...], memo: _Memo) -> KnownSegment | None:
+def _read_row(row: tuple[Any, ...], memo: _Memo) -> KnownSegment | None:
     segment, state = segments.read_row_with_state(row)
     if segment.members is None:
         return None
-    delta = store.find_cached_delta(engine.process_cache, workspace, state.compacted_to, state.last_entry)
-    if delta is None:
-        return None
-    return KnownSegment(row, segment, state, delta.count_members(segment.number, segment.members), memo)
+    return KnownSegment(row, segment, state, memo)
+
+
+def _knows_count(engine: Engine, workspace: int, known: KnownSegment) -> bool:
+    """Tell whether the log rows of a segment are known, and count its members the first time."""
+    if known.count < 0:
+        state, segment = known.state, known.segment
+        delta = store.find_cached_delta(engine.process_cache, workspace, state.compacted_to, state.last_entry)
+        if delta is None or segment.members is None:
+            return False
+        known.count = delta.count_members(segment.number, segment.members)
+    return True

@@ -77,15 +77,20 @@ class Segments:
         """Return a segment as it is stored; raise `NotFound`."""
         return await segment_lookup.require_segment(tenant, id_)
 
-    async def find_known(self, caller: Caller, id_: str | None) -> tuple[KnownSegment, int] | None:
-        """Return a segment that needs no more than its row, and the instant that the read shows, or None."""
+    async def find_known(
+        self, caller: Caller, id_: str | None, *, counted: bool = True
+    ) -> tuple[KnownSegment, int] | None:
+        """Return a segment that needs no more than its row, and the instant that the read shows, or None.
+
+        Without `counted` its count is not needed, so neither are the log rows that it depends on.
+        """
         if id_ is None:
             return None
-        return await find_known_segment(self.engine, caller.workspace, id_, self.clock())
+        return await find_known_segment(self.engine, caller.workspace, id_, self.clock(), counted=counted)
 
     async def get_with_next_change(self, caller: Caller, id_: str | None) -> Segment:
         """Return a segment with the next instant at which time can change it; raise `NotFound`."""
-        found = await self.find_known(caller, id_)
+        found = await self.find_known(caller, id_, counted=False)
         return await self.read_with_next_change(caller, id_) if found is None else found[0].segment
 
     @reads

@@ -92,7 +92,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
 )
 async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
     id_ = parse_id(call.path_parameters["segment_id"])
-    found = await call.services.segments.find_known(call.caller, id_)
+    found = await call.services.segments.find_known(call.caller, id_, counted=False)
     if found is None:
         return await _show_segment(call, await call.services.segments.read_with_next_change(call.caller, id_))
     known, _ = found
