@@ -107,6 +107,11 @@ class ProcessCache:
         with self._lock:
             return {slot.name: cache_ for slot, cache_ in self._caches.items()}
 
+    def weights(self) -> dict[str, int]:
+        """Return the bytes that caches which share the bytes hold, by the names of their slots."""
+        with self._lock:
+            return {slot.name: cache_.weight for slot, cache_ in self._caches.items() if slot.share}
+
     def clear(self) -> None:
         """Remove all caches."""
         with self._lock:
@@ -117,6 +122,9 @@ class ProcessCache:
         with self._lock:
             self._max_bytes = max_bytes
             self._caches.clear()
+
+
+_EMPTY: Final[dict[Any, Any]] = {}
 
 
 class Memo(Generic[K, V]):
@@ -130,8 +138,9 @@ class Memo(Generic[K, V]):
     def __init__(self, budget: "MemoBudget", weigh: Callable[[K, V], int]) -> None:
         self._budget = budget
         self._weigh = weigh
-        self.recent: dict[K, V] = {}
-        self.older: dict[K, V] = {}
+        # Most memos of a large index stay empty.
+        self.recent: dict[K, V] = _EMPTY
+        self.older: dict[K, V] = _EMPTY
 
     def get(self, key: K) -> V | None:
         """Return the value of a key, or None."""
@@ -145,7 +154,11 @@ class Memo(Generic[K, V]):
     def put(self, key: K, value: V) -> V:
         """Store a value and return it."""
         self._budget.spend(self, self._weigh(key, value))
-        self.recent[key] = value
+        # Another thread may make the recent values the older ones meanwhile, and nobody may store in _EMPTY.
+        recent = self.recent
+        if recent is _EMPTY:
+            recent = self.recent = {}
+        recent[key] = value
         return value
 
 
@@ -181,7 +194,7 @@ class MemoBudget:
 
     def _age(self) -> None:
         for memo in self._older - self._recent:
-            memo.older = {}
+            memo.older = _EMPTY
         for memo in self._recent:
-            memo.older, memo.recent = memo.recent, {}
+            memo.older, memo.recent = memo.recent, _EMPTY
         self._older, self._recent = self._recent, set()

@@ -95,6 +95,7 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
         Panel(
             "Failures of the database", "short", [(_rate("diglot_database_errors_total", "kind"), "{{kind}}")]
         ),
+        Panel("Memory of caches", "bytes", [("sum by (cache) (diglot_cache_bytes{JOB})", "{{cache}}")]),
         Panel("Slow statements", "short", [(_rate("diglot_slow_statements_total"), "a second")]),
         Panel(
             "Files",

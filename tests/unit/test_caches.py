@@ -73,6 +73,9 @@ def test_each_process_cache_has_its_own() -> None:
     assert other.of(slot).get(1) is None
     assert list(other.by_name()) == ["names"]
     assert (one.of(slot).max_weight, one.of(slot).weight) == (1, 1)
+    counted = CacheSlot[SharedCache[int, str]]("counted", 0, lambda _: SharedCache(3))
+    one.of(counted).put(1, "one")
+    assert one.weights() == {"names": 1}, "the other weighs nothing in bytes"
     one.clear()
     assert one.of(slot).get(1) is None
     one.resize(6)

@@ -13,7 +13,7 @@ from diglot.conditions.index.asked import Ask
 from diglot.conditions.index.lookups import Lookup
 from diglot.conditions.index.masks import weigh_mask
 
-_KEYS_IN_A_BLOCK: Final = 64
+_KEYS_IN_A_BLOCK: Final = 32
 _NOTHING_CHANGED: Final = frozenset[str]()
 
 

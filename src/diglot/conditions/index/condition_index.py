@@ -6,6 +6,7 @@ takes 25 ms for 1,000 conditions and 3 s for 100,000; `find` leaves that to `bui
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import compress
 from operator import is_not
 from threading import Lock
@@ -119,7 +120,7 @@ class ConditionIndex:
         """Return all conditions, indexed by one thread while others wait."""
         with self._lock:
             if self._selection is None:
-                changes = self._changes()
+                changes = self._changes
                 self._selection = self._index_all() if changes is None else self._index_changes(changes)
             return self._selection
 
@@ -138,11 +139,12 @@ class ConditionIndex:
 
     def _is_little(self) -> bool:
         """Tell whether few rules have to be indexed."""
-        changes = self._changes()
+        changes = self._changes
         return _has_few_rules(self.nodes, self.nodes if changes is None else changes.added)
 
+    @cached_property
     def _changes(self) -> _Changes | None:
-        """Return what differs from the large index, or None if that has to be made anew."""
+        """What differs from the large index at first, or None if that has to be made anew."""
         if self.base is None:
             return None
         nodes, known = self.nodes, self.base.nodes

@@ -100,8 +100,10 @@ def _text_presence(name: str) -> Reader:
 
 def _exact_text(name: str) -> Reader:
     def read(view: ContactView) -> Collection[Key]:
-        value = view.field_text(name)
-        return NO_KEYS if value is None else (value,)
+        value: str | None = view.fields[name]
+        if value is None:
+            return NO_KEYS
+        return (value if value.isascii() else text.to_nfc(value),)
 
     return read
 

@@ -44,6 +44,8 @@ class Effects(NamedTuple):
 class SetMasks:
     """The masks of one reading, by the numbers of the tests that are true."""
 
+    __slots__ = ("_memo", "_needed", "_tests", "_width", "missing")
+
     def __init__(self, asked: Sequence[Gates], width: int, budget: MemoBudget) -> None:
         self._width = width
         self._memo: Memo[int, Effects] = budget.memo(lambda _, effects: weigh_effects(effects))

@@ -1,4 +1,4 @@
-"""Figures of the database engine of this process: its pools, its errors, its slow statements."""
+"""Figures of the database engine of this process: its pools, caches, errors and slow statements."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,6 +36,10 @@ class EngineFigures:
         usage = self.engine.usage()
         for name, pool in usage.pools.items():
             self._copy_pool(families.known_label(families.POOL_SIZE, name), pool)
+        for name, weight in self.engine.process_cache.weights().items():
+            self._figures.set_figure(
+                families.CACHE_BYTES, families.known_label(families.CACHE_BYTES, name), to=weight
+            )
         for kind, number in usage.errors.items():
             self._add(families.DATABASE_ERRORS, families.known_label(families.DATABASE_ERRORS, kind), number)
         self._figures.count(families.SLOW_STATEMENTS, by=SLOW_STATEMENTS.take_count())

@@ -130,6 +130,18 @@ POOL_IN_USE: Final = Family(
 POOL_WAITING: Final = Family(
     "diglot_database_pool_waiting", GAUGE, "Units of work that wait for a connection.", ("pool",), _POOLS
 )
+# The caches of `--cache-megabytes`.
+_CACHES: Final = (
+    ("active segments",),
+    ("attribute keys",),
+    ("log deltas of readers",),
+    ("log deltas of writers",),
+    ("members as of",),
+    (OTHER,),
+)
+CACHE_BYTES: Final = Family(
+    "diglot_cache_bytes", GAUGE, "Estimated memory of what is cached of workspaces.", ("cache",), _CACHES
+)
 POOL_WAITS: Final = Family(
     "diglot_database_pool_waits_total",
     COUNTER,
@@ -164,6 +176,7 @@ FAMILIES: Final = (
     POOL_WAITING,
     POOL_WAITS,
     POOL_WAIT_SECONDS,
+    CACHE_BYTES,
     DATABASE_ERRORS,
     SLOW_STATEMENTS,
 )
