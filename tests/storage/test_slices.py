@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.membership import moves
 from diglot.service.contacts import bulk_writes
 from diglot.service.parts import LARGEST_PART
 from diglot.storage import slices
@@ -69,7 +68,7 @@ async def test_large_writes_leave_the_event_loop_to_others(
         return await compute_off_loop(tenant, size, wrapped)
 
     compute_off_loop = slices.compute_off_loop
-    for module in (slices, moves, bulk_writes):
+    for module in (slices, bulk_writes):
         monkeypatch.setattr(module, "compute_off_loop", note)
     misar, topmail = await dialect_clients(server)
     criteria = {
