@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import explain, tree
+from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.index import condition_index
 from diglot.conditions.index.condition_index import RULES_AT_ONCE
 from diglot.conditions.index.matcher import Matcher
@@ -35,7 +36,7 @@ RULES = 250
 
 
 class Indexed:
-    """A record of what was indexed or compiled: the conditions, and the threads of more than a few rules."""
+    """A record of what was indexed, reduced or compiled: the conditions, and the threads of many rules."""
 
     def __init__(self) -> None:
         self.numbers: list[tuple[int, ...]] = []
@@ -65,6 +66,13 @@ def indexed(monkeypatch: pytest.MonkeyPatch) -> Indexed:
     result = Indexed()
     monkeypatch.setattr(condition_index, "Matcher", result.note)
     monkeypatch.setattr(explain, "compile_to_python", result.note_compiled)
+    reduce = BulkEvaluator.reduce
+
+    def note_reduced(evaluator: BulkEvaluator) -> None:
+        result.threads.add(threading.get_ident())
+        reduce(evaluator)
+
+    monkeypatch.setattr(BulkEvaluator, "reduce", note_reduced)
     return result
 
 

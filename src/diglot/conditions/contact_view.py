@@ -142,11 +142,16 @@ class ContactView:
             self._texts[name] = None if value is None else text.to_nfc(value)
         return self._texts[name]
 
+    def sent_text(self, name: str) -> str | None:
+        """Return a text field as it was sent, in which parts are searched."""
+        sent = self.fields.get("email_as_sent") if name == "email" else None
+        value: str | None = sent or self.fields[name]
+        return value
+
     def folded_text(self, name: str) -> str | None:
         """Return a text field folded."""
         if name not in self._folded:
-            sent = self.fields.get("email_as_sent") if name == "email" else None
-            value: str | None = sent or self.fields[name]
+            value = self.sent_text(name)
             self._folded[name] = None if value is None else text.fold_case(value)
         return self._folded[name]
 

@@ -148,14 +148,14 @@ class ActiveSegments:
 
     async def bulk_evaluator(self, transaction: Transaction) -> BulkEvaluator:
         """Return the dynamic segments for blocks of contacts, reduced off the event loop."""
-        if self.bulk.unreduced_count:
+        if self.bulk.unreduced:
             await transaction.run_off_loop(self.bulk.reduce)
         return self.bulk
 
     @property
     def is_prepared(self) -> bool:
         """Whether `prepare` has little to do."""
-        return self.index.is_settled and self.bulk.unreduced_count <= MAX_ADDED
+        return self.index.is_settled and len(self.bulk.unreduced) <= MAX_ADDED
 
     def prepare(self) -> None:
         """Index all conditions and their fields; this may take seconds."""

@@ -1,8 +1,8 @@
 """The sweep: evaluates many segments in one pass over all contacts, in blocks.
 
-Measured for 1,000 segments: 62 us for each contact, 160 us if each contact is matched alone by compiled
-segment. The sweep proceeds chunk by chunk, so that only the members of one chunk and the moved keys are in
-memory. It compacts the log first, because it compares with the chunks and rewrites them.
+Measured for 1,000 segments: 62 us for each contact, where compiled functions for one contact took 160 us. The
+sweep proceeds chunk by chunk, so that only the members of one chunk and the moved keys are in memory. It
+compacts the log first, because it compares with the chunks and rewrites them.
 """
 
 from collections import defaultdict

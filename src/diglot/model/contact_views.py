@@ -60,5 +60,10 @@ def changed_fields(before: Contact, after: Contact) -> set[str]:
 
 
 def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
+    if key not in old or key not in new:
+        return True
+    before, after = old[key], new[key]
+    if type(before) is str and type(after) is str:
+        return before != after
     # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
-    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])
+    return _encode(before) != _encode(after)

@@ -163,7 +163,7 @@ def _builds(size: int) -> str:
     sides = {name: MAKERS[name](first) for name in names}
 
     def add(side: Side) -> Trial:
-        return lambda turn: lambda: side.add(first | {size + turn + 1: nodes[size + turn + 1]})
+        return lambda turn: partial(side.add, first | {size + turn + 1: nodes[size + turn + 1]})
 
     added = compare("add", {name: add(side) for name, side in sides.items()}, ROUNDS, lambda _: None)
     rows = [

@@ -167,14 +167,19 @@ def test_a_later_version_reduces_what_changed() -> None:
     changed = {**nodes, 1: rule("attributes.x", "equals", 7), 9: rule("company", "contains", "a")}
     del changed[3]
     second = BulkEvaluator(changed, UTC, first)
-    assert second.unreduced_count == 2
-    second.reduce()
-    assert second.unreduced_count == 0
-    assert second.groups[0] is first.groups[0]
+    assert set(second.unreduced) == {1, 9}
+    third = BulkEvaluator({**changed, 10: nodes[3]}, UTC, second)
+    assert set(third.unreduced) == {1, 9, 10}
+    for later in (second, third):
+        later.reduce()
+        assert not later.unreduced
+        assert later.groups.keys() == later.nodes.keys()
+        assert later.groups[0] is first.groups[0]
     view = ContactView({"company": "Ada"}, {"x": 7}, (), UTC)
     assert second.match(ContactBlock([view]), 0, changed) == {1: 1, 9: 1}
+    assert third.match(ContactBlock([view]), 0, third.nodes) == {1: 1, 9: 1}
     assert first.match(ContactBlock([view]), 0, nodes) == {}
-    assert BulkEvaluator(changed, ZoneInfo("Asia/Kolkata"), first).unreduced_count == len(changed)
+    assert len(BulkEvaluator(changed, ZoneInfo("Asia/Kolkata"), first).unreduced) == len(changed)
 
 
 def test_a_table_does_not_grow_forever() -> None:

@@ -30,9 +30,11 @@ class AttributeLookups:
 
     def __init__(self, lookups: Iterable[Lookup], budget: MemoBudget) -> None:
         self._by_key: dict[str, list[Lookup]] = {}
-        for lookup in lookups:
+        self._places: dict[Lookup, int] = {}
+        for place, lookup in enumerate(lookups):
             assert lookup.key is not None
             self._by_key.setdefault(lookup.key, []).append(lookup)
+            self._places[lookup] = place
         keys = list(self._by_key)
         self._blocks = [keys[at : at + _KEYS_IN_A_BLOCK] for at in range(0, len(keys), _KEYS_IN_A_BLOCK)]
         self._block_of = {key: number for number, block in enumerate(self._blocks) for key in block}
@@ -68,6 +70,7 @@ class AttributeLookups:
             if number not in opened:
                 missing |= mask
         lookups = [lookup for key in known - left_out for lookup in self._by_key[key]]
+        lookups.sort(key=self._places.__getitem__)
         return Shape(lookups, [lookup.ask for lookup in lookups], missing)
 
 

@@ -48,7 +48,10 @@ class Matcher:
         limit = min(max(_MEMO_BYTES_OF_A_USE * uses_count, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
         self.budget = MemoBudget(limit)
         setting = Setting(layout.width, zone, self.budget)
-        lookups = [make_lookup(reading, asked, setting) for reading, asked in readings.items()]
+        # Look-ups of one kind in a row, in the same order for every contact: the processor predicts their
+        # branches, which halves the time of those of attributes.
+        ordered = sorted(readings.items(), key=lambda item: (item[0].form.name, item[0].field))
+        lookups = [make_lookup(reading, asked, setting) for reading, asked in ordered]
         self._by_field: defaultdict[str, list[Lookup]] = defaultdict(list)
         for lookup in lookups:
             self._by_field[lookup.field].append(lookup)

@@ -142,13 +142,21 @@ class PartLookup:
         self.ask: Ask = self._ask_text if kind_of(reading.field) is FieldKind.TEXT else self._ask_texts
 
     def _ask_text(self, view: ContactView, _now: int) -> int:
-        folded = view.folded_text(self._name)
-        if folded is None:
+        # Texts that are remembered are not folded again.
+        value = view.sent_text(self._name)
+        if value is None:
             return self.missing()
-        true = self._found.get(folded)
+        true = self._found.recent.get(value)
         if true is None:
-            true = self._found.put(folded, self._find(FoldedTexts((folded,))))
-        return self._mask_of(true)
+            true = self._find_once(value, view)
+        mask = self._masks.recent.get(true)
+        return self._mask_of(true) if mask is None else mask
+
+    def _find_once(self, value: str, view: ContactView) -> frozenset[int]:
+        true = self._found.get(value)
+        if true is None:
+            true = self._found.put(value, self._find(self._read(view)))
+        return true
 
     def _ask_texts(self, view: ContactView, _now: int) -> int:
         value = self._read(view)

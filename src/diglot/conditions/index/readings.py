@@ -100,8 +100,10 @@ def _text_presence(name: str) -> Reader:
 
 def _exact_text(name: str) -> Reader:
     def read(view: ContactView) -> Collection[Key]:
-        value = view.field_text(name)
-        return NO_KEYS if value is None else (value,)
+        value: str | None = view.fields[name]
+        if value is None:
+            return NO_KEYS
+        return (value if value.isascii() else text.to_nfc(value),)
 
     return read
 
@@ -190,7 +192,7 @@ _NUMBERS: Final = frozenset[type]({int, float})
 _TEXTS: Final = frozenset[type]({str})
 _PLAIN_READERS: Final[dict[Form, tuple[frozenset[type], Callable[[Any], Any]]]] = {
     Form.PRESENCE: (_TEXTS, lambda value: NO_KEYS if text.is_blank(value) else _SET),
-    Form.EXACT: (_TEXTS, lambda value: (text.to_nfc(value),)),
+    Form.EXACT: (_TEXTS, lambda value: (value,) if value.isascii() else (text.to_nfc(value),)),
     Form.NUMBERS: (_NUMBERS, number_keys),
     Form.NUMBER: (_NUMBERS, float),
     Form.FOLDED: (_TEXTS, lambda value: FoldedTexts((text.fold_case(value),))),
