@@ -8,8 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from diglot.api.dialect import Dialect
-from diglot.api.input.headers import find_header
-from diglot.api.input.request import HasScope
+from diglot.api.input.request import HasScope, find_header
 from diglot.errors import CrossSiteWrite
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions

@@ -10,7 +10,7 @@ import msgspec
 from diglot.api.call import Call
 from diglot.api.endpoint import Handler, respond_whole
 from diglot.api.input import request_body
-from diglot.api.input.headers import find_header
+from diglot.api.input.request import find_header
 from diglot.api.responses import JsonResponse
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.ids import parse_id

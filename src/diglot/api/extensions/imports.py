@@ -18,7 +18,7 @@ from diglot.api.imports.reject_file import RejectFile
 from diglot.api.imports.upload import open_upload
 from diglot.api.imports.warnings.codes import ImportWarnings, show_warnings
 from diglot.api.imports.warnings.values import list_warnings
-from diglot.api.input.headers import find_header
+from diglot.api.input.request import find_header
 from diglot.api.input.request_body import check_headers, iterate_bytes, media_type
 from diglot.api.operation import MEBIBYTE, Operation
 from diglot.api.responses import StreamedFile

@@ -5,7 +5,7 @@ from typing import Final
 from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.extensions import export, imports
-from diglot.api.input.headers import read_bearer_token
+from diglot.api.input.request import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.misar import rate_limits

@@ -5,7 +5,7 @@ from typing import Final
 
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.extensions import export, imports
-from diglot.api.input.headers import bearer_or
+from diglot.api.input.request import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.topmail import rate_limits

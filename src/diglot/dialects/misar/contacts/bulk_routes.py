@@ -8,7 +8,7 @@ from msgspec import UNSET
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.imports.warnings.codes import show_warnings
-from diglot.api.input.headers import find_header
+from diglot.api.input.request import find_header
 from diglot.api.input.request_body import media_type, parse_object
 from diglot.api.operation import MEBIBYTE, Operation
 from diglot.dialects.misar.contacts import bulk_input, bulk_wire, import_request
