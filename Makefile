@@ -9,7 +9,7 @@ BIN := $(abspath $(VENV))/bin
 BENCH ?= http estimate fleet forward membership neighbours start
 # The tests that reach conditions, dialects and API, for `make coverage`.
 COVERING := tests/unit tests/dialects tests/server tests/membership/test_segment_webhooks.py \
-	tests/membership/test_membership_kept_current.py tests/membership/test_compiled_segments.py \
+	tests/membership/test_membership_kept_current.py tests/membership/test_indexed_segments.py \
 	tests/membership/test_all_member_ids.py
 # Options of pytest or of a benchmark: `make test ARGS="-k segments"`.
 ARGS ?=
