@@ -52,8 +52,6 @@ def check_import_options(options: ImportOptions) -> None:
             find_declared(options.encoding)
     except InvalidInput as invalid:
         faults += invalid.faults
-    if options.status is not None and options.status not in LOWERING:
-        faults.append(Fault(("status",), f"Expected one of {', '.join(LOWERING)}"))
     try:
         read_tags(list(options.tags))
     except OperandError as unfit:
