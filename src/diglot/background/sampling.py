@@ -13,7 +13,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
-from diglot.conditions.bulk.masks import select
+from diglot.conditions.index.masks import select_items
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments, get_active_segments
 from diglot.model.contacts import Contact
@@ -89,7 +89,7 @@ async def _evaluate(
         pks = [contact.pk for contact in part]
         views = [active.view_contact(contact, on_lists.get(contact.pk, ())) for contact in part]
         for number, mask in bulk.match(ContactBlock(views), at, numbers).items():
-            members.setdefault(number, BitMap()).update(select(mask, pks))
+            members.setdefault(number, BitMap()).update(select_items(pks, mask))
 
     async for _ in compute_in_slices(tenant, contacts, match, MAX_CONTACTS):
         pass

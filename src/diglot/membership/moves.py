@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
-from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import Selection
+from diglot.conditions.index.masks import select_items
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments
 from diglot.model.contact_views import changed_fields, views_before_and_after
 from diglot.model.contacts import Contact
@@ -46,7 +46,7 @@ class MembershipMoves:
         """Record the contacts of a block that enter and leave, as masks by segment."""
         for moved, masks in ((self.entered, changes.entered), (self.left, changes.left)):
             for number, mask in masks.items():
-                moved[number] += select(mask, pks)
+                moved[number] += select_items(pks, mask)
 
     def to_changes(self) -> list[SegmentChange]:
         """Return the moves as one change for each segment."""

@@ -13,7 +13,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
-from diglot.conditions.bulk.masks import select
+from diglot.conditions.index.masks import select_items
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments
 from diglot.model.contacts import Contact
@@ -71,7 +71,7 @@ class _Sweep:
                 for contact in contacts
             ]
             for number, mask in bulk.match(ContactBlock(views), at, self.numbers).items():
-                matches[number].update(select(mask, pks))
+                matches[number].update(select_items(pks, mask))
 
         async for _ in compute_in_slices(self.tenant, part, match, MAX_CONTACTS):
             pass

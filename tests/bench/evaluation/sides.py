@@ -11,9 +11,9 @@ from bench.evaluation.generated import Evaluators
 from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
-from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import ConditionIndex
+from diglot.conditions.index.masks import select_items
 
 UTC: Final = ZoneInfo("UTC")
 Nodes = Mapping[int, tree.Node]
@@ -143,7 +143,7 @@ class Bulk:
             places = range(first, min(first + self.block, len(views)))
             block = ContactBlock(views[first : places.stop])
             for number, mask in self.bulk.match(block, NOW, self.bulk.nodes).items():
-                found[number] += select(mask, places)
+                found[number] += select_items(places, mask)
         return found
 
     def moves(self, changes: Sequence[Change]) -> Moves:
@@ -156,7 +156,7 @@ class Bulk:
             found: MaskChanges = self.bulk.compare_writes(sides, fields, NOW)
             for moved, masks in zip(moves, found, strict=True):
                 for number, mask in masks.items():
-                    moved[number] += select(mask, range(first, first + len(part)))
+                    moved[number] += select_items(range(first, first + len(part)), mask)
         return moves
 
 

@@ -16,10 +16,10 @@ from diglot.conditions import tree
 from diglot.conditions.bulk import blocks
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
-from diglot.conditions.bulk.masks import select
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, FIELDS
+from diglot.conditions.index.masks import select_items
 from diglot.conditions.python_compiler import compile_to_python
 from support import canonical, populations, spec_data
 from support import random_conditions as drawn
@@ -58,7 +58,7 @@ def random_nodes(rng: Random, zone: str) -> dict[int, tree.Node]:
 def listed(changes: MaskChanges, count: int) -> Pairs:
     """Return who enters and who leaves, as pairs of contact and condition."""
     return tuple(
-        {(place, number) for number, mask in masks.items() for place in select(mask, range(count))}
+        {(place, number) for number, mask in masks.items() for place in select_items(range(count), mask)}
         for masks in changes
     )
 
@@ -226,4 +226,4 @@ def test_threads_evaluate_while_another_version_is_reduced() -> None:
 def test_the_items_of_a_mask(mask: int) -> None:
     """The items at the places of its bits, in order."""
     items = [f"item {place}" for place in range(300)]
-    assert select(mask, items) == [item for place, item in enumerate(items) if mask >> place & 1]
+    assert select_items(items, mask) == [item for place, item in enumerate(items) if mask >> place & 1]
