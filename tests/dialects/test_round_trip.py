@@ -20,6 +20,7 @@ from diglot.storage.tenant import bind_workspace
 from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import expressible
+from support.oracle import KINDS
 from support.populations import micros
 from support.reporting import SEED, Tally
 from support.servers.api_clients import DialectClient, dialect_clients
@@ -28,6 +29,9 @@ from support.servers.in_process import Server, serving
 CONDITIONS = 30
 CONTACTS = 40
 NOW = micros(random_conditions.NOW)
+INSTANTS = [name for name, kind in KINDS.items() if kind == "instant"]
+# Comparable as texts with the instants of random contacts, which are in UTC, too.
+_AT_NOW = "2026-03-01T12:00:00Z"
 OTHER_SPELLINGS = {field.name: field.aliases[0] for field in CATALOGUE if field.aliases}
 
 
@@ -82,7 +86,9 @@ async def fill(clients: Both, rng: Random) -> None:
 def _importable(contact: dict[str, Any]) -> dict[str, Any]:
     kept = {key: part for key, part in contact.items() if key not in ("name", "why", "lists", "updated_at")}
     short = {key: part[:50] if isinstance(part, str) else part for key, part in kept.items()}
-    return short | {"custom_fields": short.pop("attributes")}
+    # The server refuses what has not happened yet.
+    past = {key: min(short[key], _AT_NOW) for key in INSTANTS if key in short}
+    return short | past | {"custom_fields": short.pop("attributes")}
 
 
 def vendor(rng: Random, speaker: DialectClient) -> dict[str, Any]:
