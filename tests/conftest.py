@@ -73,12 +73,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize a test that takes a `sampled_row` with a sample of the rows, or with all of them."""
+    """Parametrize tests that take a `sampled_row` or a `sampled_acceptance` with a sample, or with all."""
     if "sampled_row" in metafunc.fixturenames:
         config = metafunc.config
         rows = truth_sample.sample(config.getoption("truth_share"), config.stash[SEED])
         in_order = sorted(rows, key=lambda row: row.now)
         metafunc.parametrize("sampled_row", in_order, ids=[f"{row.file}: {row.name}" for row in in_order])
+    if "sampled_acceptance" in metafunc.fixturenames:
+        config = metafunc.config
+        chosen = truth_sample.sample_acceptances(config.getoption("truth_share"), config.stash[SEED])
+        metafunc.parametrize("sampled_acceptance", chosen, ids=[each.name for each in chosen])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -141,18 +141,18 @@ async def test_random_conditions_in_a_dry_run(
         assert await stored_count(crowd, segment, now) == len(was), "the current total is the segment's count"
 
 
-@pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 async def test_an_acceptance_in_a_dry_run(
-    crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance
+    crowds: Mapping[str, Crowd], sampled_acceptance: spec_data.Acceptance
 ) -> None:
     """No database fails on a condition at the limit, even if it replaces another one at the limit."""
     crowd = crowds["UTC"]
     now = max(row.now for row in ROWS)
-    node = canonical.read(acceptance.condition, "UTC")
+    condition = sampled_acceptance.condition
+    node = canonical.read(condition, "UTC")
     members = frozenset(
         name
         for name, one in PEOPLE.contacts.items()
-        if oracle.matches(acceptance.condition, one, now=now, zone="UTC", lists=PEOPLE.lists)
+        if oracle.matches(condition, one, now=now, zone="UTC", lists=PEOPLE.lists)
     )
     segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
     run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)

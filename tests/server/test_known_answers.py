@@ -21,7 +21,6 @@ from support.statements import recording
 
 NOW = 1_772_366_400_000_000
 SECOND, DAY = 1_000_000, 86_400_000_000
-WRITES = 20
 LOOPS = 30
 EMAILS = [f"{name}@example.com" for name in ("ada", "bob", "cem", "dan")]
 TAGS = ("vip", "new")
@@ -145,7 +144,7 @@ async def test_a_remembered_answer_is_what_a_read_finds(
     """After each write of either process, both answer as if they remembered nothing, while time passes."""
     print(f"--random-seed {pytestconfig.stash[SEED]}")
     reads = 0
-    for _ in range(WRITES):
+    for _ in range(pytestconfig.getoption("remembered_writes")):
         await pair.write()
         step = pair.rng.choice((0, 1, SECOND, 30 * SECOND, DAY, -SECOND, -90 * SECOND))
         for server in pair.servers:

@@ -26,6 +26,8 @@ AMOUNTS: Final = (
         1,
         "test explain, dry-run and static segments with one row of the spec in N, and with all strata",
     ),
+    Amount("--edge-share", 4, 1, "compare one edge value in N, as an operand, with all stored ones"),
+    Amount("--remembered-writes", 8, 20, "writes after which remembered answers are compared with reads"),
     Amount("--kills", 1, 8, "number of kills of a server on each database"),
     Amount("--held-connections", 1_100, 4_500, "connections that an attacker holds"),
     Amount("--held-seconds", 1, 4, "seconds for which it holds them"),

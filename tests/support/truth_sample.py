@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from support import oracle, spec_data
-from support.spec_data import Row
+from support.spec_data import Acceptance, Row
 
 Stratum = tuple[str, str, str]
 GROUPS = ("all", "any", "not")
@@ -30,6 +30,12 @@ def sample(share: int, seed: int) -> tuple[Row, ...]:
             known |= new
             chosen.add(number)
     return tuple(rows[number] for number in sorted(chosen))
+
+
+def sample_acceptances(share: int, seed: int) -> tuple[Acceptance, ...]:
+    """Return one in `share` conditions at the limit of the accepted ones, drawn by the seed."""
+    conditions = spec_data.acceptances()
+    return tuple(Random(f"{seed} acceptances").sample(conditions, -(-len(conditions) // share)))
 
 
 def strata(row: Row) -> frozenset[Stratum]:

@@ -8,7 +8,7 @@ from diglot.model.ids import iterate_new_ids, new_id
 
 
 def test_new_ids() -> None:
-    """Those that are drawn together are as those that are drawn alone: of this time, never equal, and in order."""
+    """Drawn together or alone, they are of this time, never equal, and in order."""
     before = time.time_ns() // 1_000_000
     ids = [*islice(iterate_new_ids(), 1_000), *(new_id() for _ in range(100))]
     after = time.time_ns() // 1_000_000
