@@ -84,7 +84,7 @@ _ROWS: Final[Sequence[_Row]] = (
         "Use `diglot keys create` or `diglot keys revoke`",
     ),
     (
-        LimitReached("segments and dynamic lists", 2_000, 2_000),
+        LimitReached("segments and dynamic lists", 10_000, 10_000),
         _BOTH,
         "The workspace has as many of something as [its limits](operate.md#limits) allow",
         "Delete what is not needed, or raise the limit: `diglot serve --max-segments`",

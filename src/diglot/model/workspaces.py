@@ -90,8 +90,8 @@ class WorkspaceLimits:
     the keys that still work.
     """
 
-    segments: int = 2_000
-    rules: int = 20_000
+    segments: int = 10_000
+    rules: int = 100_000
     lists: int = 10_000
     keys: int = 100
     webhooks: int = 100
