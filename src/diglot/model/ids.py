@@ -1,8 +1,9 @@
 """Ids: a UUIDv7, or in API responses also a prefix with 26 characters for the same bits.
 
-UUIDv7 is defined in RFC 9562, section 5.7. Its 12 bits after the version hold the fraction of the millisecond
-(section 6.2, method 3), so that ids that one process makes sort in the order in which it made them. The second form is TypeID's (jetify.com/typeid): lower-case
-Crockford base32, most significant bits first, so the first character is 0 to 7.
+UUIDv7 is defined in RFC 9562, section 5.7. The 12 bits after the version hold the fraction of the millisecond
+(section 6.2, method 3), so that the ids of one process sort in the order in which it made them. The second
+form is TypeID's (jetify.com/typeid): lower-case Crockford base32, most significant bits first, so the first
+character is 0 to 7.
 """
 
 import os
