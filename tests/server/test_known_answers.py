@@ -205,6 +205,17 @@ async def test_a_warning_about_an_unknown_field_is_not_remembered(pair: Pair) ->
         assert (await pair._send(server, "GET", path)).json()["data"]["warnings"] == []
 
 
+async def test_a_page_that_time_has_changed_is_not_remembered(pair: Pair) -> None:
+    """Until the clock of the workspace follows, the stored members are not those of now."""
+    server, path = pair.servers[0], f"/mail/v1/segments/{pair.segments[3]}/members"
+    row = {"email": "eve@example.com", "last_opened_at": "2026-03-01T12:00:00Z"}
+    await pair._send(server, "POST", "/mail/v1/contacts/import", {"contacts": [row]})
+    assert len((await pair._send(server, "GET", path)).json()["data"]["contact_ids"]) == 1
+    server.now += 2 * DAY
+    for _ in range(2):
+        assert (await pair._send(server, "GET", path)).json()["data"]["contact_ids"] == []
+
+
 async def test_long_rules_and_long_pages_are_not_remembered(pair: Pair) -> None:
     """A few of them would fill the memory of a process."""
     server = pair.servers[0]
