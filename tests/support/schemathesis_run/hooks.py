@@ -37,14 +37,18 @@ _counts: Final[dict[str, Counter[str]]] = {
 
 # A walk that repeats the steps of another gets other responses (the tag exists already), which confuses
 # Hypothesis. Schemathesis then gives up after a dozen walks, unless it has a time limit; here it starts again
-# until the requested number of walks is reached.
+# until the requested number of walks is reached, but not for ever: a start that ends in its first walk each
+# time would fill the memory.
+_starts: Final = count(1)
 _lost = _executor._classify_flaky
 
 
 def _begin_again(*, ctx: Any, engine: Any, state: Any) -> Any:
     status, again, events = _lost(ctx=ctx, engine=engine, state=state)
     settings = engine.config.get_hypothesis_settings(phase="stateful", apply_ci_profile=False)
-    return status, again or (not events and ctx.completed_scenarios < settings.max_examples), events
+    wanted = settings.max_examples
+    incomplete = not events and ctx.completed_scenarios < wanted and next(_starts) < wanted
+    return status, again or incomplete, events
 
 
 _executor._classify_flaky = _begin_again
