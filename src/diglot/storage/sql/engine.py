@@ -231,8 +231,9 @@ class NestedEngine:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def commit_mark(self) -> None:
+    def commit_mark(self) -> object | None:
         """Return None, because the transaction writes itself."""
+        return None
 
     @property
     def backend(self) -> Backend:
