@@ -239,6 +239,33 @@ async def test_new_counts_of_one_page_have_slots_of_their_own(
     assert (ask(1, 7), ask_shared(1, 7)) == (2, 3)
 
 
+async def test_both_counts_of_a_request_are_in_one_page(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is read and written once, by whichever key of the workspace."""
+    counters = engine.request_counters
+    assert counters is not None
+    keys = [RateRequest(key, "b", 5, 0, MINUTE, 9, 99) for key in "abcdef"]
+    for request in keys:
+        counters.count(1, request)
+    calls: list[str] = []
+
+    def note(name: str) -> Callable[..., Any]:
+        original = getattr(os, name)
+
+        def run(*values: Any) -> Any:
+            calls.append(name)
+            return original(*values)
+
+        return run
+
+    for name in ("pread", "pwrite"):
+        monkeypatch.setattr(os, name, note(name))
+    for number, request in enumerate(keys, 1):
+        assert counters.count(1, request).current == 2
+        assert calls == ["pread", "pwrite"] * number
+
+
 async def test_a_full_file_loses_one_count(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

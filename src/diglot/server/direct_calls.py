@@ -23,7 +23,7 @@ RendererFor = Callable[[str], Callable[[Exception], ErrorResponse]]
 # What answers a request, and the parameters of its path, which nobody changes.
 _Found = tuple[Responder, dict[str, str]]
 # The same paths are asked for again and again; these take about a megabyte.
-_MAX_RECENT: Final = 1_024
+MAX_RECENT: Final = 1_024
 _MAX_RECENT_LENGTH: Final = 256
 _PLAIN_HOST: Final = re.compile(rb"[0-9A-Za-z.:_-]*")
 
@@ -93,7 +93,7 @@ class DirectCalls:
 
     def _remember(self, asked: tuple[str, str], found: _Found) -> None:
         if len(asked[1]) <= _MAX_RECENT_LENGTH:
-            if len(self._recent) >= _MAX_RECENT:
+            if len(self._recent) >= MAX_RECENT:
                 self._recent.clear()
             self._recent[asked] = found
 
