@@ -115,6 +115,10 @@ class LoopMemo(Generic[K, M]):
         if self._young_weight * 2 > self.max_weight:
             self._old, self._young, self._young_weight = self._young, {}, 0
 
+    def clear(self) -> None:
+        """Forget all values."""
+        self._old, self._young, self._young_weight = {}, {}, 0
+
     @property
     def weight(self) -> int:
         """The weight of all values."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import statistics
 from collections.abc import Mapping
@@ -107,7 +108,7 @@ async def measure(  # noqa: PLR0913 - what the servers are told, each part optio
     Requests are not counted unless the environment says otherwise.
     """
     environment = {
-        "PYTHONPATH": HERE,
+        "PYTHONPATH": os.pathsep.join(filter(None, (HERE, os.environ.get("PYTHONPATH")))),
         "BENCH_URL": url,
         "BENCH_COUNT": str(count),
         "BENCH_PAGES": json.dumps(pages or {}),

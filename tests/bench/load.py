@@ -32,8 +32,8 @@ class Served:
         return cpu_of(self.process.pid)
 
 
-def _stat(pid: str) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+def _parent(pid: str) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def family(pid: int) -> Iterator[int]:
@@ -41,7 +41,7 @@ def family(pid: int) -> Iterator[int]:
     yield pid
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if int(_stat(folder.name)[1]) == pid:
+            if _parent(folder.name) == pid:
                 yield int(folder.name)
 
 
@@ -51,8 +51,8 @@ def cpu_of(pid: int) -> float:
 
 
 def _cpu(pid: int) -> float:
-    fields = _stat(str(pid))
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    # The clock of a process, in nanoseconds; what /proc says is in hundredths of a second.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory(pid: int) -> dict[str, int]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from diglot.dialects.registry import DIALECTS
+from diglot.server import direct_calls
 from diglot.server.console.errors import render_error
 from diglot.server.direct_calls import DirectCalls
 from support.servers.in_process import Server, bearer
@@ -77,6 +78,21 @@ async def test_an_app_under_a_root_path_is_left_to_litestar(server: Server) -> N
     scope = {"path": SEGMENT, "method": "GET", "headers": []}
     assert calls.find(scope, {}) is not None
     assert calls.find({**scope, "root_path": "/proxy"}, {}) is None
+
+
+async def test_few_paths_are_remembered(server: Server) -> None:
+    """The parameters are those of the path, also when the memory is full, and no long path fills it."""
+    calls: DirectCalls = server.app._calls
+    for number in (*range(2 * direct_calls.MAX_RECENT), 0, 0, "x" * 300):
+        scope: dict[str, Any] = {
+            "path": f"/mail/v1/segments/{number}",
+            "method": "GET",
+            "headers": [],
+        }
+        assert calls.find(scope, {}) is not None
+        assert scope["path_params"] == {"segment_id": f"{number}"}
+    assert 0 < len(calls._recent) <= direct_calls.MAX_RECENT
+    assert max(len(path) for _, path in calls._recent) < 300
 
 
 async def test_every_operation_is_in_the_table(server: Server) -> None:

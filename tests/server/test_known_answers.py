@@ -99,6 +99,7 @@ class Pair:
             result += [
                 ("GET", f"/mail/v1/segments/{id_}"),
                 ("GET", f"/mail/segments/{id_}"),
+                ("GET", f"/io/contacts/segments/{id_}"),
                 ("GET", f"/api/v1/segments/{id_}"),
                 ("POST", f"/api/v1/segments/{id_}/estimate"),
                 ("GET", f"/mail/v1/segments/{id_}/members?limit=3"),
@@ -153,15 +154,18 @@ async def test_a_remembered_answer_is_what_a_read_finds(
     tally("reads of remembered answers after writes", database.name, reads)
 
 
-async def test_the_answers_of_the_calls_are_remembered(pair: Pair) -> None:
-    """An answer that follows from the row takes one statement for the key and one for the segment."""
+async def test_the_answers_of_the_calls_are_remembered(pair: Pair, database: Database) -> None:
+    """An answer that follows from the row takes one statement for the key and one for the segment.
+
+    An embedded database needs none while nobody has committed.
+    """
     (server, _), id_ = pair.servers, pair.segments[0]
-    for method, path in pair.paths()[:6]:
+    for method, path in pair.paths()[:7]:
         first = await pair._send(server, method, path)
         server.now += SECOND
         with recording() as statements:
             again = await pair._send(server, method, path)
-        assert len(statements) <= 2, (path, statements)
+        assert len(statements) <= (0 if database.name == "sqlite" else 2), (path, statements)
         assert _AS_OF.sub(b"", first.content) == _AS_OF.sub(b"", again.content)
         if b"count_as_of" in first.content:
             assert first.content != again.content, "the time of a count is that of its own read"

@@ -8,6 +8,8 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -83,19 +85,12 @@ async def test_slots_count_as_statements_do(
         window, elapsed = divmod(now, seconds * 1_000_000)
         overlap = seconds * 1_000_000 - elapsed if sliding else 0
         place = (f"{seconds} {sliding}", window, overlap, seconds * 1_000_000)
-        requests = [RateRequest(rng.choice("abc"), *place, rng.choice((3, 10)))]
-        if rng.randrange(2):
-            requests.append(RateRequest("workspace", *place, 15))
+        request = RateRequest(rng.choice("abc"), *place, rng.choice((3, 10)), rng.choice((0, 15)))
         workspace = rng.choice((1, 2))
-
-        async def count_by_statement(tenant: Any, requests: Any = tuple(requests)) -> list[Any]:
-            of_key, *shared = requests
-            if shared:
-                return list(await rate_counts.count_with_shared(tenant, of_key, *shared))
-            return [await rate_counts.count_request(tenant, of_key)]
-
-        expected = await engine.run_ephemeral(bind_workspace(workspace, count_by_statement))
-        assert list(counters.count(workspace, requests)) == expected
+        by_statement = rate_counts.count_with_shared if request.shared_requests else rate_counts.count_request
+        counting = bind_workspace(workspace, partial(by_statement, request=request))
+        expected = await engine.run_ephemeral(counting)
+        assert counters.count(workspace, request) == expected
     tally("requests counted in slots as by statements", "sqlite", RANDOM_REQUESTS)
 
 
@@ -222,25 +217,53 @@ async def test_new_counts_of_one_page_have_slots_of_their_own(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also two that one request makes."""
-    monkeypatch.setattr(counter_file, "_locate", lambda *key: (repr(key).encode().rjust(16)[-16:], 0))
+    monkeypatch.setattr(
+        counter_file, "_locate", lambda *key: (blake2b(repr(key).encode(), digest_size=16).digest(), 0)
+    )
     monkeypatch.setattr(counter_file, "PROBED_PAGES", 1)
     counters = engine.request_counters
     assert counters is not None
 
-    def ask(key: str, window: int = 5) -> list[int]:
-        place = ("b", window, 0, MINUTE, 9)
-        found = counters.count(1, [RateRequest(f"{key}1", *place), RateRequest(f"{key}2", *place)])
-        return [each.current for each in found]
+    def ask(workspace: int, window: int = 5) -> int:
+        return counters.count(workspace, RateRequest("key", "b", window, 0, MINUTE, 9, 9)).current
 
-    slots = PAGE_BYTES // SLOT_BYTES
-    for key in range(slots // 2):
-        assert ask(f"{key:02}") == [1, 1]
-    for key in range(slots // 2):
-        assert ask(f"{key:02}") == [2, 2]
+    def ask_shared(workspace: int, window: int = 5) -> int:
+        return counters.count(workspace, RateRequest("workspace", "b", window, 0, MINUTE, 9)).current
+
+    half = PAGE_BYTES // SLOT_BYTES // 2
+    for number in (1, 2):
+        assert [ask(10 + each) for each in range(half)] == [number] * half
     # Two windows later all slots are free.
-    assert ask("x", 7) == [1, 1]
-    assert sum(ask(f"{key:02}", 7) == [1, 1] for key in range(slots // 2 - 1)) == slots // 2 - 1
-    assert ask("x", 7) == [2, 2]
+    assert ask(1, 7) == 1
+    assert [ask(10 + each, 7) for each in range(half - 1)] == [1] * (half - 1)
+    assert (ask(1, 7), ask_shared(1, 7)) == (2, 3)
+
+
+async def test_both_counts_of_a_request_are_in_one_page(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is read and written once, by whichever key of the workspace."""
+    counters = engine.request_counters
+    assert counters is not None
+    keys = [RateRequest(key, "b", 5, 0, MINUTE, 9, 99) for key in "abcdef"]
+    for request in keys:
+        counters.count(1, request)
+    calls: list[str] = []
+
+    def note(name: str) -> Callable[..., Any]:
+        original = getattr(os, name)
+
+        def run(*values: Any) -> Any:
+            calls.append(name)
+            return original(*values)
+
+        return run
+
+    for name in ("pread", "pwrite"):
+        monkeypatch.setattr(os, name, note(name))
+    for number, request in enumerate(keys, 1):
+        assert counters.count(1, request).current == 2
+        assert calls == ["pread", "pwrite"] * number
 
 
 async def test_a_full_file_loses_one_count(
@@ -272,7 +295,7 @@ async def test_a_busy_file_raises_what_the_service_expects(url: str, engine: Eng
     counters: Any = engine.request_counters
     assert isinstance(counters, CounterFile)
     with held(url), pytest.raises(EphemeralBusyError):
-        counters.count(1, [RateRequest("key", "bucket", 1, 0, MINUTE, 5)])
+        counters.count(1, RateRequest("key", "bucket", 1, 0, MINUTE, 5))
 
 
 def serve(url: str, barrier: Any, times: int) -> None:

@@ -35,10 +35,11 @@ def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
 async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedResponse:
     """Run the handler of a call; return its response, encoded now or, if it is long, while it is sent."""
     result = await handler(call)
+    if isinstance(result, bytes):
+        return JsonResponse(call.operation.status, result)
     if isinstance(result, StreamedList | StreamedFile):
         return StreamedResponse(call.operation.status, result)
-    body = result if isinstance(result, bytes) else encode_json(result)
-    return JsonResponse(call.operation.status, body)
+    return JsonResponse(call.operation.status, encode_json(result))
 
 
 async def respond_whole(call: Call, handler: Handler) -> JsonResponse:

@@ -6,7 +6,7 @@ These are not Litestar middleware, because Litestar does not run middleware for 
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -34,6 +34,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("diglot")
 _REQUEST_ID: Final = b"x-request-id"
+_ID_BYTES: Final = 16
+_IDS_DRAWN: Final = 256
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
 READY_PATH: Final = "/ready"
@@ -100,6 +102,7 @@ class ServerApp:
         self._secure = options.secure_cookies
         self._watch = options.watch
         self._calls = options.calls
+        self._request_ids = _iterate_request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -157,7 +160,7 @@ class ServerApp:
 
     def _prepare(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Put what the app needs into a scope; return the headers that every answer to it has."""
-        request_id = _valid_request_id(headers.get(_REQUEST_ID)) or secrets.token_hex(16).encode()
+        request_id = _valid_request_id(headers.get(_REQUEST_ID)) or next(self._request_ids)
         scope["diglot.request_id"] = request_id.decode()
         scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
@@ -213,6 +216,17 @@ class ServerApp:
             await cast("App", response)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _iterate_request_ids() -> Iterator[bytes]:
+    """Yield random ids: bytes are drawn together, because each draw is a system call.
+
+    The first draw is at the first request, so processes that were forked do not share it.
+    """
+    while True:
+        drawn = secrets.token_hex(_ID_BYTES * _IDS_DRAWN).encode()
+        for start in range(0, len(drawn), 2 * _ID_BYTES):
+            yield drawn[start : start + 2 * _ID_BYTES]
 
 
 async def _dropped(_: Message) -> None:

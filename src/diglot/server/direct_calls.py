@@ -20,6 +20,11 @@ from diglot.service.services import Services
 
 log: Final = logging.getLogger("diglot")
 RendererFor = Callable[[str], Callable[[Exception], ErrorResponse]]
+# What answers a request, and the parameters of its path, which nobody changes.
+_Found = tuple[Responder, dict[str, str]]
+# The same paths are asked for again and again; these take about a megabyte.
+MAX_RECENT: Final = 1_024
+_MAX_RECENT_LENGTH: Final = 256
 _PLAIN_HOST: Final = re.compile(rb"[0-9A-Za-z.:_-]*")
 
 
@@ -43,6 +48,8 @@ class DirectCalls:
         self, routes: Sequence[BaseRoute], services: Services | None, renderer_for: RendererFor
     ) -> None:
         self._root = _Node()
+        # What was found, by method and path.
+        self._recent: dict[tuple[str, str], _Found] = {}
         self._services = services
         self._renderer_for = renderer_for
         for route in routes:
@@ -68,21 +75,31 @@ class DirectCalls:
 
         Return None for a request of another route, and for one that needs a closer look.
         """
-        path: str = scope["path"]
         if (
             scope.get("root_path")
             or len(headers) != len(scope["headers"])
             or _PLAIN_HOST.fullmatch(headers.get(b"host", b"")) is None
-            or "\x00" in path
         ):
             return None
-        found = self._find_call(path, scope["method"])
+        asked = scope["method"], scope["path"]
+        found = self._recent.get(asked)
         if found is None:
-            return None
+            found = self._find_call(*asked)
+            if found is None:
+                return None
+            self._remember(asked, found)
         responder, scope["path_params"] = found
         return responder
 
-    def _find_call(self, path: str, method: str) -> tuple[Responder, dict[str, str]] | None:
+    def _remember(self, asked: tuple[str, str], found: _Found) -> None:
+        if len(asked[1]) <= _MAX_RECENT_LENGTH:
+            if len(self._recent) >= MAX_RECENT:
+                self._recent.clear()
+            self._recent[asked] = found
+
+    def _find_call(self, method: str, path: str) -> _Found | None:
+        if "\x00" in path:
+            return None
         node, values = self._root, []
         empty, *parts = path.split("/")
         for part in parts:

@@ -1,5 +1,6 @@
 """Rate limits per API key, and their headers (the vendor's rate limits page)."""
 
+from functools import lru_cache
 from typing import Final
 
 from diglot.api.operation import Operation
@@ -43,11 +44,19 @@ def rate_for(operation: Operation) -> tuple[str, Rate]:
     return _RATES.get(operation.id) or (operation.id, _DEFAULT_RATE)
 
 
+@lru_cache
+def _build_limit(requests: int) -> tuple[bytes, bytes]:
+    return b"x-ratelimit-limit", b"%d" % requests
+
+
+# The same for a whole minute.
+@lru_cache
+def _build_reset(instant: int) -> tuple[bytes, bytes]:
+    return b"x-ratelimit-reset", b"%d" % -(-instant // 1_000_000)
+
+
 def build_headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset in seconds since 1970."""
-    shown: Headers = (
-        (b"x-ratelimit-limit", b"%d" % allowance.rate.requests),
-        (b"x-ratelimit-remaining", b"%d" % allowance.remaining),
-        (b"x-ratelimit-reset", b"%d" % -(-allowance.reset_at // 1_000_000)),
-    )
+    remaining = b"x-ratelimit-remaining", b"%d" % allowance.remaining
+    shown = (_build_limit(allowance.rate.requests), remaining, _build_reset(allowance.reset_at))
     return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.is_exceeded else shown

@@ -3,11 +3,12 @@
 The page gives no number; Diglot allows 100 requests per minute, counted over all calls of a key.
 """
 
+from functools import lru_cache
 from typing import Final
 
-from diglot.api.formatting import format_milliseconds
 from diglot.api.operation import Operation
 from diglot.api.responses import Headers
+from diglot.dialects.topmail.formatting import format_time
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
 _ALL_CALLS: Final = ("all", Rate(100, sliding=True))
@@ -29,12 +30,13 @@ def rate_for(operation: Operation) -> tuple[str, Rate]:
     return _ALL_CALLS
 
 
+# The same for a whole minute.
+@lru_cache
+def _build_reset(instant: int) -> tuple[bytes, bytes]:
+    return b"x-ratelimit-reset", format_time(instant).encode()
+
+
 def build_headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset as a timestamp."""
-    reset = format_milliseconds(allowance.reset_at)
-    assert reset is not None
-    shown: Headers = (
-        (b"x-ratelimit-remaining", b"%d" % allowance.remaining),
-        (b"x-ratelimit-reset", reset.encode()),
-    )
+    shown = (b"x-ratelimit-remaining", b"%d" % allowance.remaining), _build_reset(allowance.reset_at)
     return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.is_exceeded else shown

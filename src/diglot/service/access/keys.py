@@ -10,8 +10,6 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cachetools import TLRUCache
-
 from diglot.caches import LoopMemo
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
@@ -36,24 +34,25 @@ _BYTES_OF_A_KEY: Final = 2_000
 
 
 class _KnownKey:
-    """A key as its row says, and its caller."""
+    """A key as its row says, and its caller; without a row there is no such key.
 
-    __slots__ = ("caller", "record", "row")
+    `mark` is what was committed when the row was read, as `Engine.commit_mark` tells. `read_at` is the time
+    before it was read, because the key may be revoked while it is read.
+    """
+
+    __slots__ = ("caller", "mark", "read_at", "record", "row")
     weight = _BYTES_OF_A_KEY
 
-    def __init__(self, row: Row, record: keys.KeyRecord) -> None:
-        self.row, self.record = row, record
-        zone = ZoneInfo(record.time_zone)
-        self.caller = Caller(record.workspace, zone, record.id, frozenset(record.scopes))
+    def __init__(self, row: Row | None) -> None:
+        self.row = row
+        self.record = record = None if row is None else keys.record_of(row)
+        self.caller = None if record is None else _caller_of(record)
+        self.mark: object | None = None
+        self.read_at = 0.0
 
 
-# The time before the database was read, and the key found.
-_CachedKey = tuple[float, _KnownKey | None]
-
-
-def _expiry_of(_prefix: str, cached: _CachedKey, _now: float) -> float:
-    # Counted from before the read, because the key may be revoked while it is read.
-    return cached[0] + CACHE_SECONDS
+def _caller_of(record: keys.KeyRecord) -> Caller:
+    return Caller(record.workspace, ZoneInfo(record.time_zone), record.id, frozenset(record.scopes))
 
 
 MAX_KEY_LENGTH: Final = 256
@@ -145,13 +144,9 @@ class Keys:
     engine: Engine
     clock: Clock = system_clock
     usage: KeyUsage | None = None
-    # Each request reads its row all the same, where that is no round trip; only what is made of it is known.
+    # Unknown keys are remembered, too.
     _known: LoopMemo[str, _KnownKey] = field(
         default_factory=lambda: LoopMemo[str, _KnownKey](MAX_CACHED_KEYS * _BYTES_OF_A_KEY)
-    )
-    # Used on the event loop only, so it needs no lock. Unknown keys are cached too.
-    _cache: TLRUCache[str, _CachedKey] = field(
-        default_factory=lambda: TLRUCache(MAX_CACHED_KEYS, _expiry_of, timer=time.monotonic)
     )
 
     async def create(  # noqa: PLR0913 - one row, each part optional
@@ -197,9 +192,9 @@ class Keys:
             raise Unauthenticated
         digest = _hash_secret(secret)
         known = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
-        if known is None:
+        record, caller = known.record, known.caller
+        if record is None or caller is None:
             raise Unauthenticated
-        record = known.record
         matches = hmac.compare_digest(record.digest, digest)
         if not matches or record.is_revoked or record.dialect != dialect:
             raise Unauthenticated
@@ -208,7 +203,7 @@ class Keys:
             raise Unauthenticated
         if self.usage is not None:
             self.usage.record_use(record.id, now)
-        return known.caller
+        return caller
 
     def last_use(self, key: ApiKey) -> int | None:
         """Return when a key was last used, including uses that this process has not written yet."""
@@ -216,27 +211,26 @@ class Keys:
 
     def clear_cache(self) -> None:
         """Evict the cached keys, so that a revoked key stops working in this process immediately."""
-        self._cache.clear()
+        self._known.clear()
 
-    async def _find_key(self, lookup_prefix: str) -> "_KnownKey | None":
-        if self.engine.point_reads_are_local:
-            return self._know_key(lookup_prefix, await keys.fetch_row(self.engine, lookup_prefix))
-        if (cached := self._cache.get(lookup_prefix)) is not None:
-            return cached[1]
-        read_at = time.monotonic()
-        known = self._know_key(lookup_prefix, await keys.fetch_row(self.engine, lookup_prefix))
-        self._cache[lookup_prefix] = read_at, known
-        return known
-
-    def _know_key(self, lookup_prefix: str, row: Row | None) -> "_KnownKey | None":
-        """Return the key of a row that was just read: as remembered if the row is equal."""
-        if row is None:
-            return None
+    async def _find_key(self, lookup_prefix: str) -> _KnownKey:
+        """Return the key with a digest that begins like this, as it is remembered or as it is read now."""
+        mark, read_at = self.engine.commit_mark(), time.monotonic()
         known = self._known.get(lookup_prefix)
+        if known is not None and self._is_current(known, mark, read_at):
+            return known
+        row = await keys.fetch_row(self.engine, lookup_prefix)
         if known is None or known.row != row:
-            known = _KnownKey(row, keys.record_of(row))
+            known = _KnownKey(row)
             self._known.put(lookup_prefix, known)
+        known.mark, known.read_at = mark, read_at
         return known
+
+    def _is_current(self, known: _KnownKey, mark: object | None, now: float) -> bool:
+        """Tell whether a key was read after the last commit, or a moment ago where that is not known."""
+        if self.engine.point_reads_are_local:
+            return known.mark == mark is not None
+        return now < known.read_at + CACHE_SECONDS
 
 
 async def _insert_new_key(tenant: Tenant, minted: MintedKey) -> None:

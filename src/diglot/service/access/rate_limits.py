@@ -8,12 +8,10 @@ it that a window ending now still covers. A rejected request is not counted, so 
 retrying gets through as soon as the window has room.
 """
 
-import logging
-from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import Unavailable
@@ -24,15 +22,10 @@ from diglot.storage.sql.engine import Engine, EphemeralBusyError
 from diglot.storage.sql.request_counts import RateCount, RateRequest
 from diglot.storage.tenant import bind_workspace
 
-log = logging.getLogger("diglot")
 _SECOND = 1_000_000
-# The key of what all keys of a workspace share; no key has this id.
-_SHARED_KEY: Final = "workspace"
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """A number of requests in a number of seconds."""
 
     requests: int
@@ -59,7 +52,8 @@ class RateLimits:
     """Counts requests. `override` replaces the number of requests of every rate; 0 disables limits.
 
     A workspace has `workspace_rate` times the rate of a key; 0 is no limit. `Unavailable` is raised if the
-    database cannot count a request, because it could not serve it either.
+    database cannot count a request, because it could not serve it either. If the counts are locked or cannot
+    be written, which the engine has logged, a request is not counted: to serve it costs less than to fail it.
     """
 
     engine: Engine
@@ -72,8 +66,11 @@ class RateLimits:
         now = self.clock()
         request = _build_request(key, bucket, rate, now)
         count = bind_workspace(NO_WORKSPACE, partial(rate_counts.count_request, request=request))
-        used = await _unless_busy(self.engine.run_ephemeral(count))
-        return None if used is None else _build_state(rate, used, request, now)
+        try:
+            used = await self.engine.run_ephemeral(count)
+        except EphemeralBusyError:
+            return None
+        return _build_state(rate, used, request, now)
 
     async def consume_of(self, caller: Caller, bucket: str, rate: Rate) -> RateLimitState | None:
         """Count a request of a caller and of its workspace, or reject it; None if it was not counted.
@@ -83,19 +80,13 @@ class RateLimits:
         if self.override == 0:
             return None
         now = self.clock()
-        rates = _find_rates(rate, self.override, self.workspace_rate)
-        # Of the key, and of all keys of the workspace.
-        requests = [
-            _build_request(key, bucket, each, now)
-            for key, each in zip((caller.key, _SHARED_KEY), rates, strict=False)
-        ]
-        counting = rate_counts.count_of_workspace(self.engine, caller.workspace, requests)
-        counts = await _unless_busy(counting)
-        if counts is None:
+        of_key, shared = _find_rates(rate, self.override, self.workspace_rate)
+        request = _build_request(caller.key, bucket, of_key, now, shared.requests)
+        try:
+            used = await rate_counts.count_of_workspace(self.engine, caller.workspace, request)
+        except EphemeralBusyError:
             return None
-        # Of the workspace only if that alone rejects the request.
-        shown = 1 if counts[0].is_counted and not counts[-1].is_counted else 0
-        return _build_state(rates[shown], counts[shown], requests[shown], now)
+        return _build_state(shared if used.is_shared else of_key, used, request, now)
 
     async def delete_old_counts(self, bucket: str, rate: Rate) -> None:
         """Delete past counts of a bucket without a workspace, because anyone can add keys to it.
@@ -108,32 +99,18 @@ class RateLimits:
             await self.engine.run_ephemeral(bind_workspace(NO_WORKSPACE, delete))
 
 
-async def _unless_busy(counting: Awaitable[T]) -> T | None:
-    """Return the result of counting.
-
-    Return None if the counts are locked or cannot be written, which the engine has logged: serving the
-    request costs less than failing it.
-    """
-    try:
-        return await counting
-    except EphemeralBusyError:
-        return None
-
-
 @lru_cache(maxsize=256)
-def _find_rates(rate: Rate, override: int | None, workspace_rate: int) -> tuple[Rate, ...]:
-    """Return the rate of a key and, if it has one, that of its workspace, given the settings."""
-    of_key = rate if override is None else Rate(override, rate.seconds, rate.sliding)
-    if not workspace_rate:
-        return (of_key,)
-    return of_key, Rate(of_key.requests * workspace_rate, of_key.seconds, of_key.sliding)
+def _find_rates(rate: Rate, override: int | None, workspace_rate: int) -> tuple[Rate, Rate]:
+    """Return the rate of a key and that of its workspace, given the settings; 0 requests are no limit."""
+    of_key = rate if override is None else rate._replace(requests=override)
+    return of_key, of_key._replace(requests=of_key.requests * workspace_rate)
 
 
-def _build_request(key: str, bucket: str, rate: Rate, now: int) -> RateRequest:
+def _build_request(key: str, bucket: str, rate: Rate, now: int, shared_requests: int = 0) -> RateRequest:
     window_us = rate.seconds * _SECOND
     window_number, elapsed_us = divmod(now, window_us)
     overlap_us = window_us - elapsed_us if rate.sliding else 0
-    return RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests)
+    return RateRequest(key, bucket, window_number, overlap_us, window_us, rate.requests, shared_requests)
 
 
 def _build_state(rate: Rate, used: RateCount, request: RateRequest, now: int) -> RateLimitState:

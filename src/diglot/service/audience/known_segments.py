@@ -1,10 +1,11 @@
 """Segments as a process remembers them by their rows, with the answers that were made of them.
 
-Each request reads the row of its segment, joined with that of the workspace, and what is remembered counts
-only if the row is equal, so nothing remembered can be older than the row. The row has all that an answer
-depends on: the rules and their revision, the stored number of members, and the versions and the last entry of
-the workspace, one of which changes with every write that moves members. Only the passing of time is not in
-it, so a remembered segment counts between the workspace clock and its next change.
+Each request reads the row of its segment, joined with that of the workspace, unless the engine knows that
+nothing was committed since it was read. What is remembered counts only if the row is equal, so nothing
+remembered can be older than the row. The row has all that an answer depends on: the rules and their revision,
+the stored number of members, and the versions and the last entry of the workspace, one of which changes with
+every write that moves members. Only the passing of time is not in it, so a remembered segment counts between
+the workspace clock and its next change.
 
 A row is compared, not hashed, because the rules in it may be long.
 """
@@ -30,15 +31,17 @@ _BYTES_OF_AN_ANSWER: Final = 300
 class KnownSegment:
     """A segment whose stored members are right, made of a row.
 
-    `count` is their number, negative until it was asked for. `weight` is an estimate in bytes.
+    `count` is their number, negative until it was asked for. `mark` is what was committed when the row was
+    read last, as `Engine.commit_mark` tells. `weight` is an estimate in bytes.
     """
 
-    __slots__ = ("_answers", "_memo", "count", "row", "segment", "state", "weight")
+    __slots__ = ("_answers", "_memo", "count", "mark", "row", "segment", "state", "weight")
 
     def __init__(self, row: tuple[Any, ...], segment: Segment, state: WorkspaceState, memo: "_Memo") -> None:
         texts = sum(len(value) for value in row if isinstance(value, str))
         self.row, self.segment, self.state = row, segment, state
         self.count = _UNCOUNTED
+        self.mark: object | None = None
         self.weight = _BYTES_OF_A_SEGMENT + _COPIES_OF_TEXTS * texts
         self._memo: _Memo | None = memo if texts <= MAX_BYTES else None
         self._answers: dict[Any, Any] = {}
@@ -93,8 +96,13 @@ async def find_known_segment(
     """
     if not engine.sees_commits_only:
         return None
-    row = await segments.fetch_row_with_state(engine, workspace, id_)
-    known = None if row is None else _know_row(engine, workspace, id_, row)
+    mark = engine.commit_mark()
+    known = engine.process_cache.of(_KNOWN).get((workspace, id_))
+    if known is None or known.mark != mark or mark is None:
+        row = await segments.fetch_row_with_state(engine, workspace, id_)
+        known = None if row is None else _know_row(engine, workspace, id_, row)
+        if known is not None:
+            known.mark = mark
     if known is None or not known.is_right_at(now):
         return None
     if counted and not _knows_count(engine, workspace, known):

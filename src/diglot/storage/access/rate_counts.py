@@ -8,6 +8,7 @@ order, so that no two wait for each other.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, bindparam, case, delete, select, update
@@ -16,7 +17,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.storage.schema import rate_counts
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.request_counts import RateCount, RateRequest
+from diglot.storage.sql.request_counts import SHARED_KEY, RateCount, RateRequest
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 
@@ -109,25 +110,15 @@ _DELETE_OLD = Statement(
 )
 
 
-async def count_of_workspace(
-    engine: Engine, workspace: int, requests: Sequence[RateRequest]
-) -> Sequence[RateCount]:
-    """Count a request of a key, and with a second `RateRequest` of what several keys share, if both allow it.
+async def count_of_workspace(engine: Engine, workspace: int, request: RateRequest) -> RateCount:
+    """Count a request of a key, and of what several keys share, if both allow it.
 
     An embedded database counts in a file of its own, without a statement.
     """
     if engine.request_counters is not None:
-        return engine.request_counters.count(workspace, requests)
-
-    async def count(tenant: Tenant) -> Sequence[RateCount]:
-        of_key, *shared = requests
-        return (
-            await count_with_shared(tenant, of_key, *shared)
-            if shared
-            else [await count_request(tenant, of_key)]
-        )
-
-    return await engine.run_ephemeral(bind_workspace(workspace, count))
+        return engine.request_counters.count(workspace, request)
+    count = count_with_shared if request.shared_requests else count_request
+    return await engine.run_ephemeral(bind_workspace(workspace, partial(count, request=request)))
 
 
 async def count_request(tenant: Tenant, request: RateRequest) -> RateCount:
@@ -138,27 +129,24 @@ async def count_request(tenant: Tenant, request: RateRequest) -> RateCount:
     return await _load(tenant, request)
 
 
-async def count_with_shared(
-    tenant: Tenant, request: RateRequest, shared: RateRequest
-) -> tuple[RateCount, RateCount]:
+async def count_with_shared(tenant: Tenant, request: RateRequest) -> RateCount:
     """Count a request twice, for its key and for what several keys share, if both rates allow it.
 
-    Both requests have the same bucket and window. It takes one statement, and two more for a rejected
-    request, which is given back to the one that had room.
+    It takes one statement, and two more for a rejected request, which is given back to the one that had room.
     """
-    values = {"shared_key": shared.key, "shared_allowed": _values_of(shared)["allowed"]}
+    shared_allowed = request.shared_requests * request.window_us
+    values = {"shared_key": SHARED_KEY, "shared_allowed": shared_allowed}
     rows = await tenant.fetch_all(_UPSERT_BOTH, **_values_of(request), **values)
-    counted = {
-        key: RateCount(is_counted=True, current=count, previous=previous) for key, count, previous in rows
-    }
+    counted = {key: (count, previous) for key, count, previous in rows}
     if len(counted) == 1:
         (key,) = counted
         window = {"of_key": key, "of_bucket": request.bucket, "of_window": request.window_number}
         await tenant.execute(_GIVE_BACK, **window)
-    return (
-        counted.get(request.key) or await _load(tenant, request),
-        counted.get(shared.key) or await _load(tenant, shared),
-    )
+    if request.key not in counted:
+        return await _load(tenant, request)
+    if SHARED_KEY not in counted:
+        return (await _load(tenant, request._replace(key=SHARED_KEY)))._replace(is_shared=True)
+    return RateCount(True, *counted[request.key])
 
 
 async def _load(tenant: Tenant, request: RateRequest) -> RateCount:

@@ -155,6 +155,13 @@ class Engine(Protocol):
     def request_counters(self) -> RequestCounters | None:
         """What counts requests without a statement; None if the ephemeral tables do."""
 
+    def commit_mark(self) -> object | None:
+        """Return what is equal to an earlier mark only if nothing was committed since.
+
+        So a row that was read after that mark is still the row. None if that is not known, as in a
+        transaction and where it takes a round trip to ask.
+        """
+
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Connect; raise `Misconfigured` if the database cannot be used.
 
@@ -223,6 +230,10 @@ class NestedEngine:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+
+    def commit_mark(self) -> object | None:
+        """Return None, because the transaction writes itself."""
+        return None
 
     @property
     def backend(self) -> Backend:

@@ -10,17 +10,14 @@ from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
 from diglot.computations import compute
-from diglot.errors import DatabaseAway, Misconfigured, Unavailable
+from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import (
     DEFAULT_LIMITS,
-    BoundValues,
     CommitListener,
     Engine,
     EphemeralBusyError,
-    Executable,
     Limits,
-    Row,
     UnitOfWork,
     Usage,
 )
@@ -29,8 +26,9 @@ from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite.counter_file import CounterFile
 from diglot.storage.sql.pool.sqlite.ephemeral_file import EphemeralFile
 from diglot.storage.sql.pool.sqlite.failures import explain_error
+from diglot.storage.sql.pool.sqlite.point_reads import PointReads
 from diglot.storage.sql.pool.sqlite.readers import Readers
-from diglot.storage.sql.pool.sqlite.thread import ConnectionThread, open_connection
+from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
 from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.pool.sqlite.writer import Writer
 from diglot.storage.sql.sqlite_file import prepare_file
@@ -38,8 +36,6 @@ from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
 PING_SECONDS: Final = 3.0
-# A point read runs on the thread of the event loop, which must not wait.
-_POINT_READ_BUSY_SECONDS: Final = 0.05
 
 
 class SQLite:
@@ -53,14 +49,15 @@ class SQLite:
     ) -> None:
         self.backend = backend
         self._path = path
-        self._point_reads: sqlite3.Connection | None = None
-        self._point_read_transaction: SQLiteTransaction | None = None
         self._ping_thread: ConnectionThread | None = None
         self.process_cache = ProcessCache()
         self._failures = Failures()
         self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
         self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
         self.request_counters = CounterFile(path, partial(self._failures.note, "ephemeral"))
+        self._point_reads = PointReads(path, self._begin, self._failures)
+        self.point_read, self.fetch_point = self._point_reads.run, self._point_reads.fetch
+        self.commit_mark = self._point_reads.mark
         self._readers = Readers(path, self._begin, limits, self._failures)
         self._writer = Writer(path, self._begin, limits, self._failures)
 
@@ -73,9 +70,7 @@ class SQLite:
             prepare_file(self._path)
             await self._writer.open()
             await self._readers.open()
-            # A point read of cached pages costs less than a hop to another thread.
-            self._point_reads = open_connection(self._path, _POINT_READ_BUSY_SECONDS, shared=True)
-            self._point_read_transaction = self._begin(self._point_reads)
+            self._point_reads.open()
             opening = self._ephemeral.path
             self._ephemeral.open()
             opening = self.request_counters.path
@@ -85,9 +80,7 @@ class SQLite:
             raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
 
     async def close(self) -> None:
-        if self._point_reads is not None:
-            self._point_reads.close()
-        self._point_reads = None
+        self._point_reads.close()
         self._ephemeral.close()
         self.request_counters.close()
         await self._readers.close()
@@ -127,30 +120,6 @@ class SQLite:
         del seconds
         return await self._readers.run(work, workspace)
 
-    async def point_read(self, work: UnitOfWork[T]) -> T:
-        assert self._point_read_transaction is not None
-        try:
-            return run_without_suspending(work(self._point_read_transaction))
-        except sqlite3.Error as error:
-            explained = self._explain_point_read(error)
-            if explained is None:
-                raise
-            raise explained from error
-
-    async def fetch_point(self, statement: Executable, values: BoundValues) -> Row | None:
-        assert self._point_read_transaction is not None
-        try:
-            return await self._point_read_transaction.fetch_one(statement, values)
-        except sqlite3.Error as error:
-            explained = self._explain_point_read(error)
-            if explained is None:
-                raise
-            raise explained from error
-
-    def _explain_point_read(self, error: sqlite3.Error) -> Unavailable | None:
-        explained = explain_error(error, self._path)
-        return None if explained is None else self._failures.record(explained)
-
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:
             return self._ephemeral.run(
@@ -167,7 +136,10 @@ class SQLite:
         self, work: UnitOfWork[T], *, workspace: int | None = None, seconds: float | None = None
     ) -> T:
         del seconds
-        return await self._writer.run(work, workspace)
+        try:
+            return await self._writer.run(work, workspace)
+        finally:
+            self._point_reads.forget_mark()
 
 
 def _look_at_schema(thread: ConnectionThread) -> None:

@@ -13,6 +13,7 @@ from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.platform import wire
 from diglot.dialects.misar.segments import calls, show
 from diglot.dialects.misar.words import PLATFORM_WORDS
+from diglot.model.segments import CountedSegment
 
 _TAG: Final = "platform segments"
 _CRITERIA_KEY: Final = "filterCriteria"
@@ -30,8 +31,11 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
         response=wire.PlatformSegmentAnswer,
     )
 )
-async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
-    counted = await calls.get_segment(call)
+async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer | bytes:
+    return await calls.answer_segment(call, _show_segment)
+
+
+async def _show_segment(call: Call, counted: CountedSegment) -> wire.PlatformSegmentAnswer:
     shown = show.show_segment(counted, await calls.warn(call, counted))
     data = wire.PlatformSegment(
         id=shown.id,

@@ -71,11 +71,6 @@ async def create_segment(call: Call) -> CountedSegment:
     return await call.services.segments.create_with_count(call.caller, new)
 
 
-async def get_segment(call: Call) -> CountedSegment:
-    """Return the segment in the path."""
-    return await call.services.segments.get_with_count(call.caller, read_segment_id(call))
-
-
 async def answer_segment(call: Call, show: Callable[[Call, CountedSegment], Awaitable[A]]) -> A | bytes:
     """Return the answer that shows the segment in the path, as it is remembered or as `show` makes it."""
     found = await call.services.segments.find_known(call.caller, read_segment_id(call))

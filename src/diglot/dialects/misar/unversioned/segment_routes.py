@@ -19,6 +19,7 @@ from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.unversioned import show as unversioned_show
 from diglot.dialects.misar.unversioned import wire as unversioned_wire
 from diglot.model.ids import format_prefixed_id
+from diglot.model.segments import CountedSegment
 
 _TAG: Final = "root segments"
 
@@ -38,19 +39,20 @@ async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnsw
 
 @handles(_derive_operation(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer))
 async def create_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    counted = await calls.create_segment(call)
-    return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
+    return await _show_segment(call, await calls.create_segment(call))
 
 
 @handles(_derive_operation(routes.get_segment, "getRootSegment", unversioned_wire.RootSegmentAnswer))
-async def get_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    counted = await calls.get_segment(call)
-    return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
+async def get_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer | bytes:
+    return await calls.answer_segment(call, _show_segment)
 
 
 @handles(_derive_operation(routes.update_segment, "updateRootSegment", unversioned_wire.RootSegmentAnswer))
 async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    counted = await calls.update_segment(call)
+    return await _show_segment(call, await calls.update_segment(call))
+
+
+async def _show_segment(call: Call, counted: CountedSegment) -> unversioned_wire.RootSegmentAnswer:
     return unversioned_show.show_segment_answer(counted, await calls.warn(call, counted))
 
 

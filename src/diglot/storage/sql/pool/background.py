@@ -26,6 +26,7 @@ class BackgroundEngine:
         self.process_cache = engine.process_cache
         self.point_reads_are_local = engine.point_reads_are_local
         self.request_counters = engine.request_counters
+        self.commit_mark = engine.commit_mark
         self.open, self.close, self.on_commit = engine.open, engine.close, engine.on_commit
         self.ping, self.usage = engine.ping, engine.usage
         self.point_read, self.run_ephemeral = engine.point_read, engine.run_ephemeral

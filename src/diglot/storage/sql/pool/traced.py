@@ -23,6 +23,7 @@ class TracedEngine:
         self.point_reads_are_local: bool = inner.point_reads_are_local
         self.sees_commits_only: bool = inner.sees_commits_only
         self.request_counters = inner.request_counters
+        self.commit_mark = inner.commit_mark
         self.open = inner.open
         self.close = inner.close
         self.on_commit = inner.on_commit
