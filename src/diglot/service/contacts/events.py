@@ -1,12 +1,13 @@
 """Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import structs
 
 from diglot.clock import FUTURE_FAULT, Clock, is_in_future, system_clock
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.events.states import count_event, read_properties
 from diglot.errors import InvalidInput, NotFound
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
@@ -26,8 +27,8 @@ from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads, writes_with
-from diglot.storage.audience import events
-from diglot.storage.contacts import queries
+from diglot.storage.audience import event_states, events
+from diglot.storage.audience.event_states import ContactAndState
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
@@ -94,12 +95,14 @@ class _EventRecorder:
         unit = self.unit
         # Take the key before the lookup, because returning an unused reserved key costs a statement.
         number = unit.take_keys("event")
-        if self.new_event.order_id is not None:
-            first = await events.find_by_order(unit, self.new_event.order_id)
+        if self.new_event.source_id is not None:
+            first = await events.find_by_source(unit, self.new_event.source_id)
             if first is not None:
                 return first
-        contact = await self.require_contact(contact_ref)
+        found = await self.require_contact(contact_ref)
+        contact = found.contact
         event = self.build_event(number, await self.find_attributed_click(contact))
+        event = replace(event, stream=await self.count(found, event))
         await events.insert_event(unit, contact.pk, event)
         if engagement.affects_contact(self.new_event):
             change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
@@ -111,19 +114,29 @@ class _EventRecorder:
             await outbox.enqueue_events(unit, [occurrence])
         return RecordedEvent(event, contact.id, contact.shown_email)
 
-    async def require_contact(self, contact_ref: ContactRef) -> Contact:
+    async def require_contact(self, contact_ref: ContactRef) -> ContactAndState:
         """Return the contact of the event; if id and address are both given, they must agree."""
-        contact = None
+        found, name = None, self.new_event.name
         if contact_ref.id is not None:
-            contact = await queries.find_contact_by_id(self.unit, contact_ref.id)
+            found = await event_states.find_by_id(self.unit, name, contact_ref.id)
         elif contact_ref.email is not None:
-            contact = await queries.find_contact_by_email(self.unit, contact_ref.email)
-        if contact is None:
+            found = await event_states.find_by_email(self.unit, name, contact_ref.email)
+        if found is None:
             # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
-        if contact_ref.email not in (None, contact.email, normalize_address(contact.email)):
+        email = found.contact.email
+        if contact_ref.email not in (None, email, normalize_address(email)):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
-        return contact
+        return found
+
+    async def count(self, found: ContactAndState, event: ContactEvent) -> int | None:
+        """Add an event to what the contact's events add up to; return the number of its name.
+
+        It is None for an event that a machine caused, which no condition counts.
+        """
+        properties = read_properties(event.kind, event.body)
+        counted = count_event(properties, event.happened_at)
+        return None if counted is None else await event_states.count(self.unit, found, event.name, counted)
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
         """Return the click that a conversion is attributed to, unless it names its campaign or flow."""
@@ -146,7 +159,7 @@ class _EventRecorder:
             if click is not None:
                 campaign_id, conversion_value = (
                     click.campaign_id,
-                    replace(conversion_value, clicked_at=click.happened_at),
+                    structs.replace(conversion_value, clicked_at=click.happened_at),
                 )
             body = _encode(conversion_value).decode()
         return ContactEvent(
@@ -154,7 +167,8 @@ class _EventRecorder:
             id=new_id(),
             kind=new.kind,
             name=new.name,
-            order_id=new.order_id,
+            stream=None,
+            source_id=new.source_id,
             campaign_id=campaign_id,
             happened_at=self.happened_at,
             created_at=self.unit.now,
