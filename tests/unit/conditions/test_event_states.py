@@ -4,9 +4,14 @@ from decimal import Decimal
 from fractions import Fraction
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.conditions import tree
+from diglot.conditions.contact_view import ContactFields, ContactView
+from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import MAX_COUNT_IN_WINDOW, lower_condition
 from diglot.conditions.events.states import (
     MAX_RECENT,
     CountedEvent,
@@ -18,7 +23,12 @@ from diglot.conditions.events.states import (
     to_decimal,
 )
 from diglot.conditions.events.states import unpack_instants as unpack
+from diglot.conditions.explain import EventEvidence, find_evidence
+from diglot.conditions.python_compiler import compile_to_python
+from diglot.conditions.tree import Op
 from support.reporting import SEED
+
+UTC = ZoneInfo("UTC")
 
 
 def total_of(events: list[CountedEvent]) -> EventState | None:
@@ -85,3 +95,33 @@ def test_a_machine_is_not_counted() -> None:
     assert count_event({"machine": True, "revenue": 5}, 1) is None
     for said in (False, "true", 1, None):
         assert count_event({"machine": said, "revenue": "2.5"}, 1) == CountedEvent(1, Decimal("2.5"))
+
+
+def test_a_long_state_still_tells_each_count() -> None:
+    """Of more events than a state has instants, each count that a rule may name is told exactly."""
+    state = total_of([CountedEvent(at) for at in range(3 * MAX_RECENT)])
+    assert state is not None
+    now = 3 * MAX_RECENT - 1 + 60_000_000
+    for count in (1, 2, MAX_COUNT_IN_WINDOW):
+        node = tree.Predicate("events.a.count.1m", Op.GTE, tree.Number(count))
+        fields = EventFields(tree.fields_of(lower_condition(node)))
+        view = ContactView(ContactFields(fields.read_values({"a": state})), {}, (), UTC)
+        evaluate = compile_to_python({1: node}, UTC)
+        leaves_at = 3 * MAX_RECENT - count + 60_000_000
+        assert (evaluate(view, leaves_at), evaluate(view, leaves_at + 1)) == ([1], [])
+        evidence = find_evidence(node, state, leaves_at, UTC)
+        assert (evidence.value, evidence.until) == (count, leaves_at + 1)
+    missing = find_evidence(tree.Predicate("events.a.last_at", Op.IS_SET), None, now, UTC)
+    assert missing == EventEvidence(None, (), None, None)
+
+
+def test_only_fields_of_events_may_be_left_out() -> None:
+    """A view without another field is a mistake."""
+    fields = ContactFields()
+    assert (fields["events.a.count"], fields["events.a.last_at"], fields["events.a.newest.3"]) == (
+        0,
+        None,
+        None,
+    )
+    with pytest.raises(KeyError):
+        fields["email"]

@@ -5,24 +5,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
 from diglot.conditions.addresses import list_stored_forms
-from diglot.conditions.events.states import (
-    CountedEvent,
-    EventState,
-    add_event,
-    pack_instants,
-    unpack_instants,
-)
+from diglot.conditions.events.states import EventState, pack_instants, unpack_instants
 from diglot.model.contacts import Contact
 from diglot.storage import bulk
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of
 from diglot.storage.schema import contacts, event_names, event_states
-from diglot.storage.sql.backend import Expression
+from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.engine import Row
-from diglot.storage.sql.statement import Statement
+from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
@@ -48,6 +43,27 @@ _OF_CONTACT: Final = Statement(
     .where(_s.workspace == bindparam("workspace"), _s.pk == bindparam("pk"))
     .order_by(_s.stream)
 )
+
+
+def _select_names(backend: Backend) -> ClauseElement:
+    among = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    return select(_n.name).where(_n.workspace == bindparam("workspace"), among)
+
+
+_KNOWN_NAMES: Final = BackendStatement(_select_names)
+
+
+def _select_of_contacts(backend: Backend) -> ClauseElement:
+    of_contacts = backend.one_of(_s.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+    named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    joined = event_states.join(
+        event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
+    )
+    states = select(_s.pk, _n.name, *_STATE_COLUMNS).select_from(joined)
+    return states.where(_s.workspace == bindparam("workspace"), of_contacts, named)
+
+
+_OF_CONTACTS: Final = BackendStatement(_select_of_contacts)
 _INSERT_NAME: Final = bulk.build_insert(event_names)
 _STORE: Final = bulk.build_insert(event_states, replaced=_VALUES)
 
@@ -97,20 +113,32 @@ async def load_of_contact(tenant: Tenant, pk: int) -> dict[str, EventState]:
     return {row[0]: _state_of(row[1:]) for row in rows}
 
 
-async def count(unit: WriteUnit, found: ContactAndState, name: str, event: CountedEvent) -> int:
-    """Add an event of a name to the state of a contact; return the number of the name."""
+async def find_names(tenant: Tenant, names: Sequence[str]) -> frozenset[str]:
+    """Return those of some names of which contacts have or had events."""
+    rows = await tenant.fetch_all(_KNOWN_NAMES, names=tenant.backend.encode_list(list(names)))
+    return frozenset(row[0] for row in rows)
+
+
+async def load_of_contacts(
+    tenant: Tenant, pks: Sequence[int], names: Sequence[str]
+) -> dict[int, dict[str, EventState]]:
+    """Return the states of contacts by key, for some names of events, without those of no events."""
+    encode = tenant.backend.encode_list
+    rows = await tenant.fetch_all(_OF_CONTACTS, pks=encode(list(pks)), names=encode(list(names)))
+    states: dict[int, dict[str, EventState]] = {}
+    for pk, name, *values in rows:
+        states.setdefault(pk, {})[name] = _state_of(values)
+    return states
+
+
+async def store_of_name(unit: WriteUnit, found: ContactAndState, name: str, state: EventState) -> int:
+    """Store the state of a contact's events of a name in place of the one before; return its number."""
     stream = found.stream
     if stream is None:
         stream = unit.take_keys("event_name")
-        await _INSERT_NAME.execute(unit, [{"number": stream, "name": text.to_nfc(name)}])
-    await store(unit, found.contact.pk, stream, add_event(found.state, event))
-    return stream
-
-
-async def store(tenant: Tenant, pk: int, stream: int, state: EventState) -> None:
-    """Store the state of a contact's events of one name in place of the one before."""
+        await _INSERT_NAME.execute(unit, [{"number": stream, "name": name}])
     row = {
-        "pk": pk,
+        "pk": found.contact.pk,
         "stream": stream,
         "count": state.count,
         "first_at": state.first_at,
@@ -118,4 +146,5 @@ async def store(tenant: Tenant, pk: int, stream: int, state: EventState) -> None
         "revenue": str(state.revenue),
         "recent": pack_instants(state.recent),
     }
-    await _STORE.execute(tenant, [row])
+    await _STORE.execute(unit, [row])
+    return stream
