@@ -126,12 +126,20 @@ async def test_an_order_counts_once_across_dialects(server: Server) -> None:
 
 
 async def test_an_event_takes_few_statements(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open takes four statements, a custom event three, an order five, and a repeated order two."""
+    """An open takes five statements, a custom event four, an order six, and a repeated order two.
+
+    The first event of a name takes two more: the row of the name, and its number in the row of the workspace.
+    """
     dialect = DIALECTS[0]
     key = await server.key(dialect.name, "one")
     await send_request(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
+    path, order = PURCHASES[dialect.name]
+    for name in ("email.opened", "custom"):
+        first = _post(dialect, key, "/track/event", {"email": EMAIL, "event_name": name})
+        await send_request(server.app, first)
+    await send_request(server.app, _post(dialect, key, path, order("first", 10)))
     counted = await _counted(server, key, monkeypatch)
-    assert counted == {"open": 4, "custom": 3, "order": 5, "again": 2}
+    assert counted == {"open": 5, "custom": 4, "order": 6, "again": 2}
 
 
 async def _counted(server: Server, key: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
@@ -249,8 +257,8 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
     """Each lookup of a purchase reads a few rows by an index."""
     async with engines.SQLITE.fresh() as url:
         with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
-            order, click = _plan(connection, events._BY_ORDER), _plan(connection, events._LAST_CLICK)
-    assert "INDEX events_by_order (order_id=? AND workspace=?)" in order[0]
+            order, click = _plan(connection, events._BY_SOURCE), _plan(connection, events._LAST_CLICK)
+    assert "INDEX events_by_source (source_id=? AND workspace=?)" in order[0]
     contact = "events_of_contact (workspace=? AND pk=? AND kind=? AND happened_at>? AND happened_at<?)"
     assert contact in click[0]
 

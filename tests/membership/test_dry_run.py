@@ -20,7 +20,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import compile_to_python as evaluator
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import InvalidInput, NotFound
-from diglot.model.contact_views import view_of
+from diglot.model.contact_views import Surroundings, view_of
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.dry_runs import DryRun, Sample
 from diglot.model.segments import Segment, SegmentType
@@ -32,7 +32,7 @@ from diglot.storage.sql.engine import NestedEngine, UnitOfWork
 from support import canonical, oracle, random_conditions, spec_data
 from support.database_watch import watching
 from support.engines import Database
-from support.populations import Crowd, contact, micros
+from support.populations import Crowd, contact, event_values, micros
 from support.reporting import SEED
 from support.servers.in_process import bearer, serving
 
@@ -65,7 +65,9 @@ def subjects(zone: str) -> tuple[ContactView, ...]:
         tuple(PEOPLE.lists[each] for each in contact.get("lists", ())) for contact in PEOPLE.contacts.values()
     ]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
-    return tuple(view_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
+    return tuple(
+        view_of(contact(one, 0), Surroundings(on, event_values(one)), ZoneInfo(zone)) for one, on in pairs
+    )
 
 
 def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
@@ -268,7 +270,7 @@ STRICT = {
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 async def test_strict_emulation_keeps_dry_runs(database: Database, dialect: Dialect) -> None:
-    """It rejects the other vendor's operators as everywhere; the call itself stays available."""
+    """It rejects the other vendor's operators, and fields of events, as everywhere; the call stays."""
     key_, rule = STRICT[dialect.name]
     async with database.fresh() as url, serving(url, strict=True) as server:
         key = await server.key(dialect.name, "acme")
@@ -277,7 +279,9 @@ async def test_strict_emulation_keeps_dry_runs(database: Database, dialect: Dial
             path = f"{dialect.prefix}/segments/dry-run"
             return (await server.client.post(path, json=body, headers=bearer(key))).status_code
 
-        assert await status({key_: {"rules": [rule]}}) == 400
+        events = {"field": "events.purchase.count.30d", "operator": "equals", "value": 3}
+        for refused in (rule, events):
+            assert await status({key_: {"rules": [refused]}}) == 400
         assert await status(BODIES[dialect.name]) == 200
 
 

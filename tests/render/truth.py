@@ -21,9 +21,12 @@ _ABOUT: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the page of each operator, and the page of groups."""
+    """Return the page of each operator, and those of groups and of events."""
     results = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
-    return results | {"groups": _groups()}
+    return results | {
+        "groups": _conditions_of("groups", "Groups"),
+        "events": _conditions_of("events", "Events"),
+    }
 
 
 def _page(name: str) -> str:
@@ -95,12 +98,15 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
     return created.get(field, contact.get(field, 0 if field.startswith("total_") else None))
 
 
-def _groups() -> str:
-    described = (row for row in rows() if row.file == "groups")
-    result = ((_written(row.condition), _members(row), row.name, row.basis) for row in described)
+def _conditions_of(file: str, title: str) -> str:
+    described = (row for row in rows() if row.file == file)
+    result = (
+        (_written(row.condition) + _circumstances(row), _members(row), row.name, row.basis)
+        for row in described
+    )
     head = ("condition", "matches", "what it shows", "basis")
     about = f"{_ABOUT} The names are those of contacts in `population.json`."
-    return f"# Groups\n\n{about}\n\n{table(head, result)}"
+    return f"# {title}\n\n{about}\n\n{table(head, result)}"
 
 
 def _written(condition: Any) -> str:

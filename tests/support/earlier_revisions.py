@@ -7,6 +7,7 @@ from typing import Any
 from alembic import command
 from sqlalchemy import Connection, MetaData, insert, select
 
+from diglot.model.events import read_order_id
 from diglot.storage.schema import ephemeral_metadata, metadata, migrate
 from diglot.storage.sql.database import Database
 from diglot.storage.sql.databases import find_database
@@ -30,6 +31,7 @@ def _take_rows(connection: Connection, database: Database) -> Rows:
     rows = {table.name: _all_of(connection, table) for table in metadata.sorted_tables}
     profiles = {profile["workspace"]: profile for profile in rows["workspace_profiles"]}
     rows["workspaces"] = [row | profiles[row["workspace"]] for row in rows["workspaces"]]
+    rows["events"] = [row | {"order_id": read_order_id(row["source_id"])} for row in rows["events"]]
     metadata.drop_all(connection)
     connection.exec_driver_sql("DROP TABLE alembic_version")
     if database.has_ephemeral_schema:

@@ -7,6 +7,7 @@ from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.index.condition_index import ConditionIndex
 from diglot.conditions.python_compiler import compile_to_python
 
@@ -20,15 +21,20 @@ def generated(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
     return lambda views, now: [set(evaluate(view, now)) for view in views]
 
 
+def lower(nodes: Mapping[int, tree.Node]) -> Mapping[int, tree.Node]:
+    """Return conditions as segments have them that follow writes."""
+    return {number: lower_condition(node) for number, node in nodes.items()}
+
+
 def index(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
     """Return the index of conditions, which is asked about one contact at a time."""
-    selection = ConditionIndex(nodes, zone).build()
+    selection = ConditionIndex(lower(nodes), zone).build()
     return lambda views, now: [set(selection.members(view, now)) for view in views]
 
 
 def bulk(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
     """Return the evaluator of blocks of contacts."""
-    evaluator = BulkEvaluator(nodes, zone)
+    evaluator = BulkEvaluator(lower(nodes), zone)
     evaluator.reduce()
 
     def match(views: Sequence[ContactView], now: int) -> list[set[int]]:

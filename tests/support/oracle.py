@@ -27,6 +27,13 @@ KINDS: Mapping[str, str] = {
     "tags": "list",
     "lists": "ids",
 }
+# Tried in this order, each with the longest possible name.
+EVENT_FIELDS = (
+    re.compile(r"events\.(?P<name>.+)\.count"),
+    re.compile(r"events\.(?P<name>.+)\.count\.(?P<length>[1-9][0-9]{0,4})(?P<unit>[dhm])"),
+    re.compile(r"events\.(?P<name>.+)\.(?P<end>first|last)_at"),
+)
+UNITS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000}
 NEGATIVES: Mapping[str, str] = {
     "not_equals": "equals",
     "not_contains": "contains",
@@ -206,12 +213,39 @@ def as_text(field: str, value: str) -> str:
     return "subscribed" if field == "status" and value == "active" else nfc(value)
 
 
+def kind_of(field: str) -> str:
+    """Return the kind of a field; one that is not catalogued is an attribute."""
+    if field.startswith("events."):
+        return "instant" if field.endswith("_at") else "number"
+    return KINDS.get(field, "attribute")
+
+
+def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored:
+    """Read a field of events at an instant."""
+    found = next(match for form in EVENT_FIELDS if (match := form.fullmatch(nfc(field))))
+    parts = found.groupdict()
+    spans = [
+        moment(event["at"], "UTC")
+        for event in contact.get("events", ())
+        if nfc(event["name"]) == parts["name"] and event.get("machine") is not True
+    ]
+    instants = sorted(span.start for span in spans if span is not None)
+    if end := parts.get("end"):
+        values = tuple(Scalar(instant=at) for at in instants)
+        return Stored(values[:1] if end == "first" else values[-1:], is_set=bool(values))
+    if length := parts.get("length"):
+        until = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
+        since = until - int(length) * UNITS[parts["unit"]]
+        instants = [at for at in instants if since <= at <= until]
+    return Stored((Scalar(number=len(instants)),), is_set=True)
+
+
 class Subject:
     """One contact as the evaluator sees it; fields are read once and cached."""
 
     def __init__(self, contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> None:
         self.zone = zone
-        self._contact = contact
+        self.contact = contact
         self._attributes = {name_of(key): value for key, value in contact.get("attributes", {}).items()}
         self._lists = lists
         self._fields: dict[str, Stored] = {}
@@ -226,10 +260,10 @@ class Subject:
         if name.startswith("attributes."):
             value = self._attributes.get(name_of(name.removeprefix("attributes.")))
             return Stored() if value is None else read_attribute(value, self.zone)
-        status = self._contact.get("status", "subscribed")
+        status = self.contact.get("status", "subscribed")
         if name in {"status", "subscribed"}:
             return Stored((Scalar(text=status, boolean=status == "subscribed"),), is_set=True)
-        value = self._contact.get(name)
+        value = self.contact.get(name)
         if name in {"tags", "lists"}:
             texts = [self._lists[each] for each in value or ()] if name == "lists" else value or ()
             keys = [as_text(name, each) for each in texts]
@@ -258,7 +292,7 @@ def holds_number(stored: float | None, asked: float | None, test: Callable[[Any,
 
 def equals(field: str, stored: Stored, asked: Any, zone: str) -> bool:
     """Return whether any stored value equals the operand, by the kind of the field or the operand's type."""
-    kind = KINDS.get(field, "attribute")
+    kind = kind_of(field)
     if kind == "instant":
         span = moment(asked, zone)
         instants = [v.instant for v in stored.values if v.instant is not None]
@@ -316,7 +350,8 @@ def window(operator: str, days: int, now: datetime, zone: str) -> Span:
 def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: datetime) -> bool:
     """Evaluate one predicate whose operator is not a complement."""
     field, asked, zone = node["field"], node.get("operand"), subject.zone
-    stored = subject.field(field)
+    is_computed = field.startswith("events.")
+    stored = read_events(subject.contact, field, now) if is_computed else subject.field(field)
     if operator == "is_set":
         return stored.is_set
     if operator == "in":

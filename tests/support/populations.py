@@ -10,9 +10,18 @@ import msgspec
 
 from diglot.conditions import dates, text, tree
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.states import (
+    CountedEvent,
+    EventState,
+    add_event,
+    count_event,
+    read_properties,
+)
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
+from diglot.model.events import ContactEvent, EventKind
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.pages import Window
@@ -20,12 +29,12 @@ from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
-from diglot.storage.audience import lists
+from diglot.storage.audience import event_states, events, lists
 from diglot.storage.contacts import queries
 from diglot.storage.contacts.rows import TEXT_FIELDS
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
-from diglot.storage.write_unit import open_unit
+from diglot.storage.write_unit import WriteUnit, open_unit
 
 People = Mapping[str, Mapping[str, Any]]
 EVERYBODY = Window(0, 1_000_000)
@@ -111,9 +120,45 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
                 await lists.insert_list(unit, new)
                 joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
                 await lists.add_members(unit, number, joined)
+            for who, one in people.items():
+                await _insert_events(unit, rows[who], one.get("events", ()))
         return Crowd(engine, created.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)
+
+
+async def _insert_events(unit: WriteUnit, owner: Contact, given: Sequence[Mapping[str, Any]]) -> None:
+    """Insert events of a contact as the service stores them."""
+    for event in given:
+        name, at = text.to_nfc(event["name"]), _instant(event["at"])
+        assert at is not None
+        found = await event_states.find_by_id(unit, name, owner.id)
+        assert found is not None
+        body = _encoded({"data": {"machine": event.get("machine")}})
+        counted, stream = count_event(read_properties("other", body), at), None
+        if counted is not None:
+            stream = await event_states.store_of_name(unit, found, name, add_event(found.state, counted))
+        number = unit.take_keys("event")
+        stored = ContactEvent(
+            number, new_id(), EventKind.OTHER, event["name"], stream, None, None, at, at, body
+        )
+        await events.insert_event(unit, owner.pk, stored)
+
+
+def event_values(fields: Mapping[str, Any]) -> dict[str, int]:
+    """Return the values of all fields of events that a contact of the spec has, derived ones included."""
+    states: dict[str, EventState] = {}
+    for event in fields.get("events", ()):
+        name, at = text.to_nfc(event["name"]), _instant(event["at"])
+        assert at is not None
+        if event.get("machine") is not True:
+            states[name] = add_event(states.get(name), CountedEvent(at))
+    names = [
+        f"events.{name}.{part}"
+        for name, state in states.items()
+        for part in ("count", "first_at", "last_at", *(f"newest.{n + 1}" for n in range(len(state.recent))))
+    ]
+    return EventFields(names).read_values(states)
 
 
 def contact(fields: Mapping[str, Any], pk: int) -> Contact:

@@ -86,12 +86,12 @@ def population() -> Population:
 
 def member_files() -> list[Path]:
     """List the files whose rows name members."""
-    return [*sorted(OPERATORS.glob("*.json")), SPEC / "groups.json"]
+    return [*sorted(OPERATORS.glob("*.json")), SPEC / "groups.json", SPEC / "events.json"]
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """Read every row that names members, from operators/ and groups.json."""
+    """Read every row that names members, from operators/, groups.json and events.json."""
     return tuple(row for path in member_files() for row in _rows_of(path))
 
 

@@ -67,4 +67,6 @@ def _shapes(condition: Mapping[str, Any], row: Row) -> Iterator[str]:
 
 def _value(contact: Mapping[str, Any], field: str) -> Any:
     head, _, key = field.partition(".")
+    if head == "events":
+        return contact.get(head)
     return contact.get(head, {}).get(key) if key else contact.get(head)

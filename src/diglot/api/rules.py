@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from diglot.conditions import dates, tree
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
+from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import wrong_type_error
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
@@ -108,9 +109,15 @@ class _RuleReader:
             Fault((*path, key), "Unrecognized key") for key in rule if key not in (FIELD, _OPERATOR, _VALUE)
         ]
         name = self.read_string(rule, FIELD, path, faults)
+        if self.strict and name is not None and is_event_field(name):
+            faults.append(Fault((*path, FIELD), self.describe_extension(name)))
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
         return UncheckedRule(name, word, rule.get(_VALUE, UNSET), path, tuple(rule), tuple(faults))
+
+    def describe_extension(self, name: str) -> str:
+        """Return what strict says of a computed field, and how an attribute of the name is reached."""
+        return f"Invalid field. An attribute of this name is {self.words.attribute_prefix}{name[:100]}"
 
     def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, UNSET)

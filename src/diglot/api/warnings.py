@@ -19,14 +19,18 @@ from diglot.api.rules import FIELD, RULES
 from diglot.conditions import tree
 from diglot.conditions.analysis import references
 from diglot.conditions.analysis.logic import Judgement, judge
+from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.fields import CANONICAL_NAMES, attribute_key
 from diglot.errors import Path
 from diglot.model.segments import DeletedReference, Rules
 
 # Of a field that no contact has yet, so the warning may be wrong after the next write.
 UNKNOWN_FIELD: Final = "unknown_field"
+# Of an event that no contact has had yet.
+UNKNOWN_EVENT: Final = "unknown_event"
 WARNING_CODES: Final = {
     UNKNOWN_FIELD: "no contact of the workspace has the attribute, and no field has the name",
+    UNKNOWN_EVENT: "no contact of the workspace has had an event of the name",
     "matches_nobody": "the part of the rules at the path matches no contact, whatever a contact holds",
     "matches_everybody": "the part of the rules at the path matches every contact, whatever a contact holds",
     "invalid": "the rule excludes a tag or a list that was deleted, so the segment matches no contact until "
@@ -76,10 +80,24 @@ async def warn_each(
         name: _describe_unknown(name, known if index < _MAX_SUGGESTIONS else None)
         for index, name in enumerate(unknown)
     }
+    unknown_events = await _find_unknown_events(call, all_rules)
     return [
-        [] if rules is None else list(_RuleWarnings(rules, unknown_fields).iterate_all((key,)))
+        []
+        if rules is None
+        else list(_RuleWarnings(rules, unknown_fields, unknown_events).iterate_all((key,)))
         for rules in all_rules
     ]
+
+
+async def _find_unknown_events(call: Call, all_rules: Sequence[Rules | None]) -> frozenset[str]:
+    named = {name for rules in all_rules if rules is not None for name in _event_names(rules.tree)}
+    if not named:
+        return frozenset()
+    return frozenset(named) - await call.services.events.find_known_names(call.caller, named)
+
+
+def _event_names(node: tree.Node) -> Iterator[str]:
+    yield from EventFields(tree.fields_of(node)).by_event
 
 
 def _attribute_keys(node: tree.Node) -> Iterator[str]:
@@ -103,6 +121,7 @@ class _RuleWarnings:
 
     rules: Rules
     unknown_fields: Mapping[str, str]
+    unknown_events: frozenset[str]
 
     def iterate_all(self, path: Path) -> Iterator[RuleWarning]:
         """Yield all warnings. A rule names each deleted reference, as no rename changes invalid rules."""
@@ -124,6 +143,10 @@ class _RuleWarnings:
         for name in _attribute_keys(rule):
             if name in self.unknown_fields:
                 yield _warning((*path, FIELD), UNKNOWN_FIELD, self.unknown_fields[name])
+        for name in _event_names(rule):
+            if name in self.unknown_events:
+                message = f"No contact has had an event of the name `{name}`"
+                yield _warning((*path, FIELD), UNKNOWN_EVENT, message)
         for deleted in self.rules.deleted_references:
             if references.is_excluded(rule, deleted.reference):
                 yield _warning(path, "invalid", _describe_deleted(deleted))

@@ -16,9 +16,10 @@ from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.index.masks import select_items
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments, get_active_segments
+from diglot.membership.moves import load_surroundings
+from diglot.model.contact_views import NO_SURROUNDINGS
 from diglot.model.contacts import Contact
 from diglot.storage import workspaces
-from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
 from diglot.storage.slices import compute_in_slices
@@ -79,15 +80,13 @@ async def _evaluate(
     tenant: Tenant, active: ActiveSegments, numbers: frozenset[int], contacts: Sequence[Contact], at: int
 ) -> dict[int, BitMap]:
     """Return which of the contacts each segment matches."""
-    on_lists: Mapping[int, Sequence[str]] = {}
-    if active.mention_lists(numbers):
-        on_lists = await lists.load_ids_of_contacts(tenant, [contact.pk for contact in contacts])
+    around = await load_surroundings(tenant, active, numbers, [contact.pk for contact in contacts])
     bulk = await active.bulk_evaluator(tenant.transaction)
     members: dict[int, BitMap] = {}
 
     def match(part: Sequence[Contact]) -> None:
         pks = [contact.pk for contact in part]
-        views = [active.view_contact(contact, on_lists.get(contact.pk, ())) for contact in part]
+        views = [active.view_contact(contact, around.get(contact.pk, NO_SURROUNDINGS)) for contact in part]
         for number, mask in bulk.match(ContactBlock(views), at, numbers).items():
             members.setdefault(number, BitMap()).update(select_items(pks, mask))
 

@@ -6,6 +6,12 @@ from typing import Final
 from msgspec import UNSET
 
 from diglot.conditions import operands, tree
+from diglot.conditions.events.fields import (
+    find_count_fault,
+    find_event_field_fault,
+    is_event_field,
+    normalize_event_field,
+)
 from diglot.conditions.fields import attribute_key, find_key_fault, kind_of, resolve_field
 from diglot.conditions.operands import OperandError
 from diglot.conditions.tree import Node, Op
@@ -83,6 +89,8 @@ class _Checker:
         name = self.check_field(rule)
         word = self.check_operator(rule, name)
         operand = None if name is None or word is None else self.check_operand(rule, name, word[0])
+        if name is not None and is_event_field(name) and (message := find_count_fault(name, operand)):
+            self.add_fault(rule.path_of(rule.operand_key), message)
         self.faults[before:] = rule.in_document_order(self.faults[before:])
         if len(self.faults) > before or name is None or word is None:
             return None
@@ -92,12 +100,20 @@ class _Checker:
     def check_field(self, rule: UncheckedRule) -> str | None:
         if rule.field is None:
             return None
+        if is_event_field(rule.field):
+            return self.check_event_field(rule, normalize_event_field(rule.field))
         name = resolve_field(rule.field)
         key = attribute_key(name)
         if key is not None and (message := find_key_fault(key)) is not None:
             self.add_fault(rule.path_of(rule.field_key), message)
             return None
         return name
+
+    def check_event_field(self, rule: UncheckedRule, name: str) -> str | None:
+        message = operands.find_text_fault(name) or find_event_field_fault(name)
+        if message is not None:
+            self.add_fault(rule.path_of(rule.field_key), message)
+        return name if message is None else None
 
     def check_operator(self, rule: UncheckedRule, name: str | None) -> tuple[Op, bool] | None:
         if rule.operator is None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
+from diglot.conditions.events.fields import is_event_field, parse_event_field
 
 BIG_INTEGER_FROM: Final = 2**53
 _SCALAR_TYPES: Final = (str, int, float)
@@ -92,11 +93,21 @@ def _number_of_scalar(value: str | float) -> int | float | None:
     return None if isinstance(value, bool) else value
 
 
+class ContactFields(dict[str, Any]):
+    """The values of fields by their names; a contact without events has no entries for fields of events."""
+
+    def __missing__(self, name: str) -> Any:
+        if is_event_field(name):
+            return parse_event_field(name).read(None)
+        raise KeyError(name)
+
+
 class ContactView:
     """A contact, before or after a write.
 
-    `fields` are its core fields (instants in microseconds, tags as a list) and the address as sent,
-    `attributes` its decoded custom attributes, `lists` the ids of the static lists that contain it.
+    `fields` are its core fields (instants in microseconds, tags as a list), the address as sent, and the
+    fields of events that conditions name. `attributes` are its decoded custom attributes, `lists` the ids of
+    the static lists that contain it.
     """
 
     __slots__ = (

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import relative_dates, tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.fields import lower_predicate, parse_event_field
+from diglot.conditions.events.states import EventState
 from diglot.conditions.operands import DAY_OPS
 from diglot.conditions.python_compiler import compile_to_python
 
@@ -53,6 +55,42 @@ class Bounds:
     first: int | None = None
     last: int | None = None
     end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventEvidence:
+    """What decides a rule about events: their number or an instant, the newest events, and a window.
+
+    `events` are the instants of those among the newest 64 that lie in the window, newest first. The result
+    of the rule stays as it is until `until`, unless there are more events; None stands for ever.
+    """
+
+    value: int | None
+    events: tuple[int, ...]
+    bounds: Bounds | None
+    until: int | None
+
+
+def find_evidence(
+    predicate: tree.Predicate, state: EventState | None, now: int, zone: ZoneInfo
+) -> EventEvidence:
+    """Return what decides a predicate on a field of events, whose state is None without any event."""
+    field = parse_event_field(predicate.field)
+    recent = () if state is None else state.recent
+    lowered = lower_predicate(predicate)
+    flips = [
+        relative_dates.next_flip(relative_date, [value], now, zone)
+        for relative_date in relative_dates.relative_dates_of(lowered)
+        if (value := parse_event_field(relative_date.field).read(state)) is not None
+    ]
+    until = min(flips, default=relative_dates.NEVER)
+    if not field.window:
+        value, bounds, within = field.read(state), None, recent
+    else:
+        bounds = Bounds(now - field.window, last=now)
+        within = tuple(at for at in recent if now - field.window <= at <= now)
+        value = len(within)
+    return EventEvidence(value, within, bounds, None if until == relative_dates.NEVER else until)
 
 
 def bounds_of(predicate: tree.Predicate, now: int, zone: ZoneInfo) -> Bounds | None:

@@ -14,9 +14,10 @@ import msgspec
 
 from diglot.conditions import dates, python_runtime, text, tree
 from diglot.conditions.contact_view import ContactView, is_big_integer
+from diglot.conditions.events.fields import lower_predicate
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.operands import ORDER_OPS
-from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
+from diglot.conditions.relative_dates import CALENDAR_OPS, offsets, unit_of
 from diglot.conditions.tree import Op, scalars_of
 
 # Takes a contact and an instant (microseconds), and returns the numbers of the matching conditions.
@@ -106,6 +107,8 @@ class _CodeWriter:
 
     def compile_predicate(self, predicate: tree.Predicate) -> str:
         """Return the expression of a predicate, or the local variable that holds its result."""
+        if (lowered := lower_predicate(predicate)) is not predicate:
+            return self.compile_node(lowered)
         encoded = _encode(predicate)
         if encoded not in self.shared_predicates:
             return _COMPILERS[kind_of(predicate.field)](predicate, self)
@@ -119,15 +122,15 @@ class _CodeWriter:
         assert isinstance(operand, tree.Date)
         return dates.operand_to_instant(operand, self.zone)
 
-    def compare_days(self, op: Op, days: int, value: str) -> str:
+    def compare_days(self, op: Op, distance: tree.Distance, value: str) -> str:
         """Compare an instant with days before now; NaN, which stands for a missing instant, never matches."""
         if op in CALENDAR_OPS:
             begun = self.add_read("day_begun(now, zone)")
-            span = self.add_read(f"calendar_bounds({days}, {begun}, zone)")
+            span = self.add_read(f"calendar_bounds({distance.value}, {begun}, zone)")
             return f"({span}[0] <= {value} < {span}[1])"
-        distance = self.add_read(f"{value} - now")
-        *low, high = offsets(op, days)
-        return f"({low[0]} <= {distance} < {high})" if low else f"({distance} < {high})"
+        from_now = self.add_read(f"{value} - now")
+        *low, high = offsets(op, distance.value, unit_of(distance))
+        return f"({low[0]} <= {from_now} < {high})" if low else f"({from_now} < {high})"
 
 
 def _texts_of(operand: tree.Operand) -> frozenset[str]:
@@ -208,8 +211,8 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return f"({value} is not None)"
-    if isinstance(operand, tree.Days):
-        return writer.compare_days(op, operand.value, writer.number(predicate.field))
+    if isinstance(operand, tree.Distance):
+        return writer.compare_days(op, operand, writer.number(predicate.field))
     if op in (Op.EQUALS, Op.IN):
         spans = writer.add_constant(_span_set_of(scalars_of(operand), writer.zone))
         return f"({value} is not None and in_any_span({value}, {spans}))"
@@ -228,8 +231,8 @@ def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     # A key has no quote and no control character, so its literal needs no escapes.
     value = writer.add_read(f"s.view_attribute({key!r})")
     op, operand = predicate.op, predicate.operand
-    if isinstance(operand, tree.Days):
-        return writer.compare_days(op, operand.value, writer.add_read(f"instant_of({value})"))
+    if isinstance(operand, tree.Distance):
+        return writer.compare_days(op, operand, writer.add_read(f"instant_of({value})"))
     if isinstance(operand, tree.Date) and op is not Op.EQUALS:
         instant = writer.add_read(f"instant_of({value})")
         return f"({instant} {_PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"

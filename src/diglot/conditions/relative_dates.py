@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, tree
+from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.tree import Op
 
 # Later than any instant of the calendar: the next change of what time does not change.
@@ -30,44 +32,53 @@ _ANY_ZONE: Final = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class RelativeDate:
-    """A predicate in days before now on a field that holds an instant."""
+    """A predicate in days before now on a field that holds an instant.
+
+    `days` may be of another `unit`, which is in microseconds.
+    """
 
     field: str
     op: Op
     days: int
+    unit: int = dates.DAY
     # The bounds as distances from now in microseconds, None if they move only at midnights; and the hash,
     # because a write of the field asks for both of each of its relative dates.
     offsets: tuple[int, ...] | None = dataclass_field(init=False, compare=False, repr=False)
     _hash: int = dataclass_field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        moving = None if self.op in CALENDAR_OPS else offsets(self.op, self.days)
+        moving = None if self.op in CALENDAR_OPS else offsets(self.op, self.days, self.unit)
         object.__setattr__(self, "offsets", moving)
-        object.__setattr__(self, "_hash", hash((self.field, self.op, self.days)))
+        object.__setattr__(self, "_hash", hash((self.field, self.op, self.days, self.unit)))
 
     def __hash__(self) -> int:
         return self._hash
 
 
-def bounds(op: Op, days: int, now: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the first instant that matches a predicate in days, and the first one after these."""
+def bounds(op: Op, days: int, now: int, zone: ZoneInfo, unit: int = dates.DAY) -> tuple[int, int]:
+    """Return the first instant that matches a predicate in days, or units, and the first one after these."""
     if op is Op.EXACTLY_DAYS_AGO:
         return dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
-    cutoff = now - days * dates.DAY
+    cutoff = now - days * unit
     return (cutoff, now + 1) if op is Op.IN_LAST_DAYS else (-NEVER, cutoff)
 
 
-def offsets(op: Op, days: int) -> tuple[int, ...]:
+def offsets(op: Op, days: int, unit: int = dates.DAY) -> tuple[int, ...]:
     """Return the bounds that move with the clock, as distances from now; an open bound is left out."""
-    return tuple(bound for bound in bounds(op, days, 0, _ANY_ZONE) if bound != -NEVER)
+    return tuple(bound for bound in bounds(op, days, 0, _ANY_ZONE, unit) if bound != -NEVER)
+
+
+def unit_of(distance: tree.Distance) -> int:
+    """Return the unit of an operand, in microseconds."""
+    return dates.DAY if isinstance(distance, tree.Days) else 1
 
 
 def relative_dates_of(node: tree.Node) -> frozenset[RelativeDate]:
     """Return the relative dates of a condition; without any, time alone never changes its matches."""
     return frozenset(
-        RelativeDate(predicate.field, predicate.op, predicate.operand.value)
-        for predicate in tree.predicates_of(node)
-        if isinstance(predicate.operand, tree.Days)
+        RelativeDate(predicate.field, predicate.op, predicate.operand.value, unit_of(predicate.operand))
+        for predicate in tree.predicates_of(lower_condition(node))
+        if isinstance(predicate.operand, tree.Distance)
     )
 
 
@@ -94,8 +105,9 @@ def windows_crossed(
     relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo
 ) -> Iterator[tuple[int, int]]:
     """Yield the spans of values whose result may differ between `since` and `until`."""
-    low, high = bounds(relative_date.op, relative_date.days, since, zone)
-    next_low, next_high = bounds(relative_date.op, relative_date.days, until, zone)
+    of_date = partial(bounds, relative_date.op, relative_date.days, zone=zone, unit=relative_date.unit)
+    low, high = of_date(now=since)
+    next_low, next_high = of_date(now=until)
     if next_low >= high:
         # The spans before and after do not overlap.
         yield low, high

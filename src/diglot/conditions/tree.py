@@ -89,6 +89,12 @@ class Days(msgspec.Struct, frozen=True, tag="days"):
     value: int
 
 
+class Window(msgspec.Struct, frozen=True, tag="window"):
+    """A length of time before now in microseconds, only in conditions that were lowered to be evaluated."""
+
+    value: int
+
+
 Date = Day | LocalInstant | Instant
 Scalar = Text | Number | Boolean | Date
 
@@ -99,7 +105,9 @@ class Values(msgspec.Struct, frozen=True, tag="values"):
     values: tuple[Scalar, ...]
 
 
-Operand = Scalar | Days | Values | None
+# What relative dates have as operands.
+Distance = Days | Window
+Operand = Scalar | Distance | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
@@ -165,7 +173,7 @@ def scalars_of(operand: Operand) -> tuple[Scalar, ...]:
     if isinstance(operand, Values):
         return operand.values
     assert operand is not None
-    assert not isinstance(operand, Days)
+    assert not isinstance(operand, Distance)
     return (operand,)
 
 

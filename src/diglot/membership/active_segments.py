@@ -17,10 +17,12 @@ from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.model.contact_views import PLAIN_FIELDS, view_of
+from diglot.model.contact_views import NO_SURROUNDINGS, PLAIN_FIELDS, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
@@ -163,16 +165,25 @@ class ActiveSegments:
         self.bulk.reduce()
         _ = self.by_field, self.dates_of_field
 
-    def view_contact(self, contact: Contact | None, lists: Sequence[str] = ()) -> ContactView | None:
-        """Return the view of a contact that conditions read; `lists` are the ids of its static lists."""
-        return None if contact is None else view_of(contact, lists, self.zone)
+    def view_contact(
+        self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS
+    ) -> ContactView | None:
+        """Return the view of a contact that conditions read."""
+        return None if contact is None else view_of(contact, around, self.zone)
+
+    @cached_property
+    def event_fields(self) -> EventFields:
+        """The computed fields of events that conditions have."""
+        return EventFields(self.by_field)
 
     @cached_property
     def indexed_fields(self) -> Sequence[str]:
         """The core fields among the indexed ones."""
         return [name for name in PLAIN_FIELDS if name in self.dates_of_field]
 
-    def instants_of(self, contact: Contact | None, *, in_attributes: bool = True) -> dict[str, int]:
+    def instants_of(
+        self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True
+    ) -> dict[str, int]:
         """Return the instants in the indexed fields of a contact, without fields that hold none.
 
         Those of custom attributes can be left out.
@@ -182,6 +193,7 @@ class ActiveSegments:
         instants = {
             name: instant for name in self.indexed_fields if (instant := getattr(contact, name)) is not None
         }
+        instants |= {name: at for name, at in around.events.items() if name in self.dates_of_field}
         if not in_attributes or not self.indexed_keys:
             return instants
         values = _decode(contact.attributes)
@@ -268,7 +280,7 @@ def _decode_node(number: int, stored: str, form: StoredForm, earlier: ActiveSegm
     """
     if earlier is not None and earlier.stored_forms.get(number) == form:
         return earlier.conditions[number]
-    return tree.decode(stored)
+    return lower_condition(tree.decode(stored))
 
 
 async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> NextChanges:

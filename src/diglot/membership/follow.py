@@ -16,17 +16,20 @@ from diglot.membership import store
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
 from diglot.membership.moves import (
     ContactWrite,
-    ListsByKey,
+    EventMove,
     MembershipMoves,
+    Sides,
+    load_surroundings,
     match_list_moves,
     match_writes,
+    move_event,
     newest_version,
 )
 from diglot.membership.writer import MembershipWriter, append_changes, replace_membership
+from diglot.model.contact_views import NO_SURROUNDINGS, SurroundingsByKey
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import MemberAction, Segment
-from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
@@ -34,19 +37,29 @@ from diglot.storage.membership.instant_index import IndexedInstant
 from diglot.storage.slices import compute_in_slices
 
 
-async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> ListsByKey:
-    """Return the static lists of contacts, or nothing if no segment mentions lists."""
-    if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
-        return {}
-    return await lists.load_ids_of_contacts(writer.unit, [contact.pk for contact in written])
+async def load_around(
+    writer: MembershipWriter, written: Sequence[Contact], move: EventMove | None = None
+) -> SurroundingsByKey:
+    """Return what the conditions of all segments read of contacts beside their rows.
+
+    It may lack what an event of the only contact moves.
+    """
+    active, pks = writer.active_segments, [contact.pk for contact in written]
+    known = None if move is None or len(pks) > 1 else move.name
+    return await load_surroundings(writer.unit, active, active.all_dynamic, pks, known)
 
 
 async def follow_writes(
-    writer: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: ListsByKey
+    writer: MembershipWriter,
+    writes: Sequence[ContactWrite],
+    cause: Cause,
+    around: SurroundingsByKey,
+    move: EventMove | None = None,
 ) -> None:
     """Update memberships after writes of contacts.
 
-    `on_lists` are the static lists of each contact, which the writes do not change.
+    `around` is what is around each contact, which the writes do not change, but `move` does: an event of one
+    of the contacts, which itself may not have changed.
     """
     deleted = [before for before, after in writes if before is not None and after is None]
     if deleted:
@@ -55,10 +68,13 @@ async def follow_writes(
     if not writer.has_segments:
         return
     at = writer.effective_now
-    moves = await match_writes(writer.unit, writer.active_segments, writes, on_lists, at)
+    sides = around, around
+    if move is not None and move.name in writer.active_segments.event_fields.by_event:
+        sides = move_event(writer.active_segments, around, move)
+    moves = await match_writes(writer.unit, writer.active_segments, writes, sides, at)
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)
-    await _update_indexes(writer, writes)
+    await _update_indexes(writer, writes, sides)
     await append_changes(
         writer, moves.to_changes(), ChangeOrigin(at, cause), _contacts_for_webhooks(writer, writes)
     )
@@ -86,10 +102,10 @@ async def _leave_static_segments(
             moves.left[number] = list(members)
 
 
-async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
+async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite], sides: Sides) -> None:
     """Update the instant indexes, and lower the next changes of segments with relative dates."""
     flips: dict[RelativeDate, int] = {}
-    find = partial(_find_moved_instants, writer.active_segments)
+    find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
         await instant_index.remove(writer.unit, removed)
         await instant_index.add(writer.unit, added)
@@ -100,17 +116,18 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
 
 
 def _find_moved_instants(
-    active_segments: ActiveSegments, writes: Sequence[ContactWrite]
+    active_segments: ActiveSegments, sides: Sides, writes: Sequence[ContactWrite]
 ) -> tuple[list[IndexedInstant], list[IndexedInstant]]:
     """Return the instants of indexed fields that writes remove and add."""
     removed: list[IndexedInstant] = []
     added: list[IndexedInstant] = []
     for before, after in writes:
         differ = before is None or after is None or before.attributes != after.attributes
-        old = active_segments.instants_of(before, in_attributes=differ)
-        new = active_segments.instants_of(after, in_attributes=differ)
+        pk = newest_version(before, after).pk
+        around = (side.get(pk, NO_SURROUNDINGS) for side in sides)
+        old = active_segments.instants_of(before, next(around), in_attributes=differ)
+        new = active_segments.instants_of(after, next(around), in_attributes=differ)
         if old != new:
-            pk = newest_version(before, after).pk
             removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
             added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
     return removed, added
@@ -143,17 +160,17 @@ async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeD
 
 
 async def follow_list_moves(
-    writer: MembershipWriter, moved: Sequence[Contact], before: Mapping[int, Sequence[str]]
+    writer: MembershipWriter, moved: Sequence[Contact], before: SurroundingsByKey
 ) -> None:
     """Update memberships after contacts joined or left static lists.
 
-    `before` are the lists of each contact before the write.
+    `before` is what was around each contact before the write.
     """
     if not writer.active_segments.affected_by(LISTS_FIELD):
         return
-    lists_of = before, await load_lists(writer, moved)
+    sides = before, await load_around(writer, moved)
     at = writer.effective_now
-    moves = await match_list_moves(writer.unit, writer.active_segments, moved, lists_of, at)
+    moves = await match_list_moves(writer.unit, writer.active_segments, moved, sides, at)
     known_contacts = {contact.pk: contact for contact in moved}
     await append_changes(
         writer, moves.to_changes(), ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED), known_contacts

@@ -1,21 +1,31 @@
 """Which contacts enter and leave which segments by a write.
 
 A few contacts are asked of the index of conditions one by one. More are matched in blocks, because what a
-segment asks is then asked once for all contacts of a block.
+segment asks is then asked once for all contacts of a block. Conditions read more than the row of a contact:
+its lists, and what its events add up to.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.states import EventState
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments
-from diglot.model.contact_views import changed_fields, views_before_and_after
+from diglot.model.contact_views import (
+    NO_SURROUNDINGS,
+    Surroundings,
+    SurroundingsByKey,
+    changed_fields,
+    changed_surroundings,
+    views_before_and_after,
+)
 from diglot.model.contacts import Contact
+from diglot.storage.audience import event_states, lists
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
@@ -24,8 +34,65 @@ from diglot.storage.tenant import Tenant
 ContactWrite = tuple[Contact | None, Contact | None]
 # A contact as conditions read it, before and after a write, with its key.
 _ViewPair = tuple[int, ContactView | None, ContactView | None]
-# The ids of static lists, by contact key.
-ListsByKey = Mapping[int, Sequence[str]]
+# What is around contacts before and after a write.
+Sides = tuple[SurroundingsByKey, SurroundingsByKey]
+
+
+@dataclass(frozen=True, slots=True)
+class EventMove:
+    """What an event changed: the states of a contact's events of one name before and after it."""
+
+    pk: int
+    name: str
+    before: EventState | None
+    after: EventState
+
+
+async def load_surroundings(
+    tenant: Tenant,
+    active_segments: ActiveSegments,
+    numbers: frozenset[int],
+    pks: Sequence[int],
+    known: str | None = None,
+) -> SurroundingsByKey:
+    """Return what the conditions of some segments read of contacts; nothing if they read their rows only.
+
+    The states of the events with the name `known` are left out.
+    """
+    on_lists: Mapping[int, Collection[str]] = {}
+    states: Mapping[int, Mapping[str, EventState]] = {}
+    if active_segments.mention_lists(numbers):
+        on_lists = await lists.load_ids_of_contacts(tenant, pks)
+    if names := _find_event_names(active_segments, numbers) - {known}:
+        states = await event_states.load_of_contacts(tenant, pks, sorted(filter(None, names)))
+    return {
+        pk: Surroundings(on_lists.get(pk, ()), active_segments.event_fields.read_values(states.get(pk, {})))
+        for pk in on_lists.keys() | states.keys()
+    }
+
+
+def _find_event_names(active_segments: ActiveSegments, numbers: frozenset[int]) -> set[str | None]:
+    """Return the names of events in the conditions of some segments."""
+    return {
+        name
+        for name, fields in active_segments.event_fields.by_event.items()
+        if any(not numbers.isdisjoint(active_segments.by_field[field]) for field in fields)
+    }
+
+
+def move_event(
+    active_segments: ActiveSegments, around: SurroundingsByKey, move: EventMove
+) -> tuple[SurroundingsByKey, SurroundingsByKey]:
+    """Return what is around the contact of an event before and after it, given either."""
+    known = around.get(move.pk, NO_SURROUNDINGS)
+    moved = active_segments.event_fields.by_event[move.name]
+    others = {name: value for name, value in known.events.items() if name not in moved}
+
+    def build_side(state: EventState | None) -> SurroundingsByKey:
+        values = {} if state is None else active_segments.event_fields.read_values({move.name: state})
+        return {**around, move.pk: known._replace(events=others | values)}
+
+    return build_side(move.before), build_side(move.after)
 
 
 @dataclass(slots=True)
@@ -70,7 +137,7 @@ async def match_writes(
     tenant: Tenant,
     active_segments: ActiveSegments,
     writes: Sequence[ContactWrite],
-    on_lists: ListsByKey,
+    sides: Sides,
     at: int,
 ) -> MembershipMoves:
     """Return who enters and leaves by writes of contacts."""
@@ -78,7 +145,7 @@ async def match_writes(
     bulk = None
     if len(writes) >= MIN_CREATED:
         bulk = await active_segments.bulk_evaluator(tenant.transaction)
-    matching = _Matching(active_segments, on_lists, at, selection, bulk)
+    matching = _Matching(active_segments, sides, at, selection, bulk)
     async for _ in compute_in_slices(tenant, writes, matching.match, MAX_CONTACTS):
         pass
     return matching.moves
@@ -89,7 +156,7 @@ class _Matching:
     """What the slices of one write are matched with, and their moves."""
 
     active_segments: ActiveSegments
-    on_lists: ListsByKey
+    sides: Sides
     at: int
     selection: Selection
     # None if there are too few contacts for a block.
@@ -104,15 +171,16 @@ class _Matching:
         fields: list[set[str]] = []
         for before, after in writes:
             pairs = created_or_deleted
+            pk = newest_version(before, after).pk
+            around = (self.sides[0].get(pk, NO_SURROUNDINGS), self.sides[1].get(pk, NO_SURROUNDINGS))
             if before is not None and after is not None:
-                differing = mentioned & changed_fields(before, after)
+                differing = changed_fields(before, after) | changed_surroundings(*around)
+                differing &= mentioned
                 if not differing:
                     continue
                 fields.append(differing)
                 pairs = changed
-            pk = newest_version(before, after).pk
-            lists = self.on_lists.get(pk, ())
-            pairs.append((pk, *views_before_and_after(before, after, lists, self.active_segments.zone)))
+            pairs.append((pk, *views_before_and_after(before, after, around, self.active_segments.zone)))
         self._match_created_or_deleted(created_or_deleted)
         self._match_changed(changed, fields)
 
@@ -139,19 +207,19 @@ async def match_list_moves(
     tenant: Tenant,
     active_segments: ActiveSegments,
     moved: Sequence[Contact],
-    lists: tuple[ListsByKey, ListsByKey],
+    sides: Sides,
     at: int,
 ) -> MembershipMoves:
     """Return who enters and leaves because contacts moved between static lists, given before and after."""
     moves = MembershipMoves()
     selection = await active_segments.select(tenant.transaction)
 
-    def view(contact: Contact, on_lists: ListsByKey) -> ContactView | None:
-        return active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+    def view(contact: Contact, side: SurroundingsByKey) -> ContactView | None:
+        return active_segments.view_contact(contact, side.get(contact.pk, NO_SURROUNDINGS))
 
     def match(contacts: Sequence[Contact]) -> None:
         for contact in contacts:
-            old, new = view(contact, lists[0]), view(contact, lists[1])
+            old, new = view(contact, sides[0]), view(contact, sides[1])
             moves.record_contact(contact.pk, *selection.change(old, new, (LISTS_FIELD,), at))
 
     async for _ in compute_in_slices(tenant, moved, match):

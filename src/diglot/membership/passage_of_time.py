@@ -19,10 +19,9 @@ from diglot.conditions.bulk.evaluator import MIN_CHANGED, BulkEvaluator
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.condition_index import Selection
 from diglot.membership.active_segments import ActiveSegments
-from diglot.membership.moves import ListsByKey, MembershipMoves
-from diglot.model.contact_views import view_of
+from diglot.membership.moves import MembershipMoves, load_surroundings
+from diglot.model.contact_views import NO_SURROUNDINGS, SurroundingsByKey, view_of
 from diglot.model.contacts import Contact
-from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import instant_index
 from diglot.storage.membership.changes import SegmentChange
@@ -79,11 +78,10 @@ async def _match_contacts(
     if not (pks and numbers):
         return moves
     match = await _matcher_of(tenant, active_segments, numbers, span, len(pks))
-    has_lists = active_segments.mention_lists(numbers)
     for part in _split_into_parts(pks):
-        on_lists = await lists.load_ids_of_contacts(tenant, part) if has_lists else {}
+        around = await load_surroundings(tenant, active_segments, numbers, part)
         contacts = await queries.load_contacts(tenant, part)
-        match_slice = partial(_match_slice, active_segments.zone, match, on_lists, moves)
+        match_slice = partial(_match_slice, active_segments.zone, match, around, moves)
         async for _ in compute_in_slices(tenant, contacts, match_slice, MAX_CONTACTS):
             pass
     return moves
@@ -108,11 +106,11 @@ async def _matcher_of(
 def _match_slice(
     zone: ZoneInfo,
     match: _Match,
-    on_lists: ListsByKey,
+    around: SurroundingsByKey,
     moves: MembershipMoves,
     contacts: Sequence[Contact],
 ) -> None:
-    views = [view_of(contact, on_lists.get(contact.pk, ()), zone) for contact in contacts]
+    views = [view_of(contact, around.get(contact.pk, NO_SURROUNDINGS), zone) for contact in contacts]
     match([contact.pk for contact in contacts], views, moves)
 
 

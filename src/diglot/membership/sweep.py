@@ -16,9 +16,10 @@ from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.index.masks import select_items
 from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments
+from diglot.membership.moves import load_surroundings
+from diglot.model.contact_views import NO_SURROUNDINGS
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
-from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
@@ -57,17 +58,14 @@ class _Sweep:
     async def _evaluate_contacts(
         self, part: Sequence[Contact], at: int, matches: defaultdict[int, BitMap]
     ) -> None:
-        on_lists: dict[int, list[str]] = {}
-        if self.active_segments.mention_lists(self.numbers):
-            pks = [contact.pk for contact in part]
-            on_lists = await lists.load_ids_of_contacts(self.tenant, pks)
-
+        keys = [contact.pk for contact in part]
+        around = await load_surroundings(self.tenant, self.active_segments, self.numbers, keys)
         bulk = await self.active_segments.bulk_evaluator(self.tenant.transaction)
 
         def match(contacts: Sequence[Contact]) -> None:
             pks = [contact.pk for contact in contacts]
             views = [
-                self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+                self.active_segments.view_contact(contact, around.get(contact.pk, NO_SURROUNDINGS))
                 for contact in contacts
             ]
             for number, mask in bulk.match(ContactBlock(views), at, self.numbers).items():

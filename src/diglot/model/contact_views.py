@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.conditions.contact_view import ContactView
+from diglot.conditions.contact_view import ContactFields, ContactView
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.model.contacts import Contact
 
@@ -22,27 +22,58 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-def view_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> ContactView:
-    """Return the view of a contact; `lists` are the ids of the static lists that contain it."""
-    return ContactView(_fields_of(contact), _decode(contact.attributes), lists, zone)
+class Surroundings(NamedTuple):
+    """What conditions read of a contact beside its row.
+
+    `lists` are the ids of the static lists that contain it, `events` the values of computed fields of events
+    by their names, without those that are as if it had no events.
+    """
+
+    lists: Collection[str] = ()
+    events: Mapping[str, int] = {}
+
+
+# By the key of the contact.
+SurroundingsByKey = Mapping[int, Surroundings]
+NO_SURROUNDINGS: Final = Surroundings()
+
+
+def view_of(contact: Contact, around: Surroundings, zone: ZoneInfo) -> ContactView:
+    """Return the view of a contact."""
+    return ContactView(_fields_of(contact, around), _decode(contact.attributes), around.lists, zone)
 
 
 def views_before_and_after(
-    before: Contact | None, after: Contact | None, lists: Collection[str], zone: ZoneInfo
+    before: Contact | None,
+    after: Contact | None,
+    around: tuple[Surroundings, Surroundings],
+    zone: ZoneInfo,
 ) -> tuple[ContactView | None, ContactView | None]:
-    """Return the views of a contact before and after a write; None for a contact that does not exist."""
-    old_view = None if before is None else view_of(before, lists, zone)
+    """Return the views of a contact before and after a write; None for a contact that does not exist.
+
+    A write of contacts leaves their lists as they are, but an event changes what is `around` one.
+    """
+    old_view = None if before is None else view_of(before, around[0], zone)
     if after is None:
         return old_view, None
     if old_view is not None and before is not None and before.attributes == after.attributes:
-        return old_view, old_view.with_fields(_fields_of(after))
-    return old_view, view_of(after, lists, zone)
+        return old_view, old_view.with_fields(_fields_of(after, around[1]))
+    return old_view, view_of(after, around[1], zone)
 
 
-def _fields_of(contact: Contact) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
+def _fields_of(contact: Contact, around: Surroundings) -> dict[str, Any]:
+    fields = ContactFields(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
     fields["tags"] = _decode(contact.tags)
+    fields.update(around.events)
     return fields
+
+
+def changed_surroundings(before: Surroundings, after: Surroundings) -> set[str]:
+    """Return the computed fields of events that differ."""
+    if before.events is after.events:
+        return set()
+    names = before.events.keys() | after.events.keys()
+    return {name for name in names if before.events.get(name) != after.events.get(name)}
 
 
 def changed_fields(before: Contact, after: Contact) -> set[str]:

@@ -10,6 +10,8 @@ from diglot.errors import Path
 
 # The type of conversions that are orders.
 PURCHASE: Final = "purchase"
+# What the source id of an order begins with.
+_ORDER: Final = "order:"
 
 
 class EventKind(enum.StrEnum):
@@ -23,22 +25,41 @@ class EventKind(enum.StrEnum):
     OTHER = "other"
 
 
+# The kinds of ids that clients give to events; all others have one together.
+_ID_KINDS: Final = {EventKind.CONVERSION: "conversion", EventKind.VIEW: "view"}
+
+
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
     """A stored event. `number` is dense within the workspace; instants are in microseconds.
 
-    `body` is JSON that no query reads: a `ConversionValue` for a conversion, else the properties as sent.
+    `stream` is the number of its name, None if no condition counts it. `source_id` makes an event that is
+    sent twice one event. `body` is JSON that no query reads: a `ConversionValue` for a conversion, else the
+    properties as sent.
     """
 
     number: int
     id: str
     kind: EventKind
     name: str
-    order_id: str | None
+    stream: int | None
+    source_id: str | None
     campaign_id: str | None
     happened_at: int
     created_at: int
     body: str
+
+    @property
+    def order_id(self) -> str | None:
+        """The id of the order that the event reports, or None."""
+        return read_order_id(self.source_id)
+
+
+def read_order_id(source_id: str | None) -> str | None:
+    """Return the id of an order from the source id of its event; None for another event."""
+    if source_id is None or not source_id.startswith(_ORDER):
+        return None
+    return source_id.removeprefix(_ORDER)
 
 
 class ConversionValue(msgspec.Struct, frozen=True):
@@ -80,6 +101,7 @@ class NewEvent:
     """An event reported by a client; without `occurred_at` it happens now.
 
     A conversion has a `value`, and is attributed to the last click within `attribution_window` microseconds.
+    `order_id` or else `event_id` makes an event that is sent twice one event.
     """
 
     kind: EventKind
@@ -90,6 +112,17 @@ class NewEvent:
     campaign_id: str | None = None
     value: ConversionValue | None = None
     attribution_window: int = 0
+    event_id: str | None = None
+
+    @property
+    def source_id(self) -> str | None:
+        """What makes this event and a repetition one: the kind of an id, a colon, and the id.
+
+        Calls that answer differently have ids of different kinds, so that each finds its own events again.
+        """
+        if self.order_id is not None:
+            return f"{_ORDER}{self.order_id}"
+        return None if self.event_id is None else f"{_ID_KINDS.get(self.kind, 'event')}:{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)

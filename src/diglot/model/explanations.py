@@ -1,8 +1,10 @@
 """Explanations of one contact's membership in one segment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import Verdict
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
@@ -13,7 +15,8 @@ from diglot.model.segments import Segment
 class Explanation:
     """Whether a contact is a member of a segment at an instant (microseconds), and why.
 
-    `list_ids` are the static lists that contain the contact, if the condition reads lists. `verdict` is None
+    `list_ids` are the static lists that contain the contact, if the condition reads lists, `states` what its
+    events add up to, for the names of events in the condition. `verdict` is None
     for a static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
     entered, if that is known.
     """
@@ -21,6 +24,7 @@ class Explanation:
     segment: Segment
     contact: Contact
     list_ids: tuple[str, ...]
+    states: Mapping[str, EventState]
     is_member: bool
     verdict: Verdict | None
     entry_origin: ChangeOrigin | None

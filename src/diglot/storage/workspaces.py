@@ -59,7 +59,7 @@ _STATE = Statement(
 )
 _LAST_CONTACT_KEY = Statement(select(_c.next_pk - 1).where(_c.workspace == bindparam("workspace")))
 # The kinds of dense keys, each numbered without gaps within a workspace.
-_COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
+_COUNTERS = ("pk", "segment", "list", "tag", "event", "event_name", "webhook", "delivery", "entry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 # A unit holds this many deliveries before it inserts them, because an import may reach a hundred webhooks.
 DELIVERIES_PER_INSERT: Final = 500
 # The kinds of dense keys, each numbered without gaps within a workspace.
-Counter = Literal["pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry"]
+Counter = Literal["pk", "segment", "list", "tag", "event", "event_name", "webhook", "delivery", "entry"]
 
 
 class WorkspaceRow(msgspec.Struct):
@@ -40,6 +40,7 @@ class WorkspaceRow(msgspec.Struct):
     next_list: int
     next_tag: int
     next_event: int
+    next_event_name: int
     next_webhook: int
     next_delivery: int
     next_entry: int

@@ -9,7 +9,7 @@ import msgspec
 from bench.data import DAY, NOW
 from bench.evaluation import words
 from bench.evaluation.sides import UTC, Change
-from diglot.model.contact_views import changed_fields, views_before_and_after
+from diglot.model.contact_views import NO_SURROUNDINGS, changed_fields, views_before_and_after
 from diglot.model.contacts import Contact
 
 Edit = Callable[[Contact, Random], Contact]
@@ -50,7 +50,7 @@ def changes_of(contacts: Iterable[Contact], edit: Edit, seed: int) -> list[Chang
     rng, changes = Random(seed), []
     for before in contacts:
         after = edit(before, rng)
-        old, new = views_before_and_after(before, after, (), UTC)
+        old, new = views_before_and_after(before, after, (NO_SURROUNDINGS, NO_SURROUNDINGS), UTC)
         assert old is not None
         assert new is not None
         changes.append(Change(old, new, frozenset(changed_fields(before, after))))

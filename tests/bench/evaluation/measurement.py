@@ -16,7 +16,7 @@ from bench.evaluation.sides import UTC, Bulk, Generated, Index, Nodes, Side
 from bench.evaluation.trials import Trial, compare
 from bench.membership.report import format_number, format_time, table
 from diglot.conditions.contact_view import ContactView
-from diglot.model.contact_views import view_of
+from diglot.model.contact_views import NO_SURROUNDINGS, view_of
 from diglot.model.contacts import Contact
 
 # Fewer rounds for many segments, whose compiled functions take milliseconds for each contact.
@@ -48,7 +48,7 @@ def _sides(size: int, *names: str) -> dict[str, Side]:
 
 
 def _views(contacts: Sequence[Contact]) -> list[ContactView]:
-    return [view_of(contact, (), UTC) for contact in contacts]
+    return [view_of(contact, NO_SURROUNDINGS, UTC) for contact in contacts]
 
 
 def _row(name: str, spent: dict[str, float], count: int, sides: Sequence[str]) -> list[str]:

@@ -14,11 +14,12 @@ import pytest
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
+from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.index import condition_index, set_masks, spans
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import compile_to_python
-from diglot.model.contact_views import changed_fields, views_before_and_after
+from diglot.model.contact_views import Surroundings, changed_fields, views_before_and_after
 from diglot.model.contacts import Contact
 from support import canonical, populations, spec_data
 from support import random_conditions as drawn
@@ -44,7 +45,7 @@ def members(selection: Selection, number: int, now: datetime, zone: str) -> froz
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
     """The members of a row are exactly the matches of the index; its negation matches all others."""
-    node = canonical.read(row.condition, row.zone)
+    node = lower_condition(canonical.read(row.condition, row.zone))
     selection = ConditionIndex({7: node, 8: tree.Not(node)}, ZoneInfo(row.zone)).build()
     assert members(selection, 7, row.now, row.zone) == row.members
     if not tree.is_draft(node):
@@ -56,7 +57,7 @@ def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
 def test_all_rows_hold_in_one_index(zone: str) -> None:
     """Conditions that share an index do not affect each other."""
     rows = {number: row for number, row in enumerate(ROWS) if row.zone == zone}
-    nodes = {number: canonical.read(row.condition, zone) for number, row in rows.items()}
+    nodes = {number: lower_condition(canonical.read(row.condition, zone)) for number, row in rows.items()}
     selection = ConditionIndex(nodes, ZoneInfo(zone)).build()
     for now in {row.now for row in rows.values()}:
         results = {
@@ -92,7 +93,8 @@ def assert_equal(nodes: Mapping[int, tree.Node], selection: Selection, rng: Rand
     now = populations.micros(drawn.NOW)
     contact, other = (populations.contact(drawn.contact(rng, 0), 0) for _ in range(2))
     changed = change_contact(rng, contact, other)
-    old, new = views_before_and_after(contact, changed, tuple(PEOPLE.lists.values())[:2], zone)
+    around = Surroundings(tuple(PEOPLE.lists.values())[:2])
+    old, new = views_before_and_after(contact, changed, (around, around), zone)
     assert old is not None
     assert new is not None
     before, after = set(evaluate(old, now)), set(evaluate(new, now))

@@ -6,6 +6,7 @@ from diglot.api import rules
 from diglot.conditions.check import MAX_DEPTH, MAX_FAULTS, MAX_PREDICATES, check_condition
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule
 from diglot.dialects.misar.words import WORDS
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import InvalidInput
 
 
@@ -60,3 +61,17 @@ def test_a_rule_is_read_as_a_whole() -> None:
     written = rules.read_condition({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
     assert isinstance(written, UncheckedGroup)
     assert all(isinstance(leaf, UncheckedRule) and not leaf.faults for leaf in written.items)
+
+
+@pytest.mark.parametrize("words", [WORDS, TOPMAIL], ids=["misar", "topmail"])
+def test_strict_names_the_attribute_instead_of_a_field_of_events(words: rules.Words) -> None:
+    """Both vendors take any name as an attribute, so strict says how one of this name is reached."""
+    rule: dict[str, object] = {"field": "events.purchase.count", "operator": "equals", "value": 1}
+    with pytest.raises(InvalidInput) as caught:
+        check_condition(rules.read_condition({"rules": [rule]}, words, strict=True))
+    (fault,) = caught.value.faults
+    attribute = f"{words.attribute_prefix}events.purchase.count"
+    assert fault.path == ("rules", 0, "field")
+    assert fault.message == f"Invalid field. An attribute of this name is {attribute}"
+    named = {"rules": [rule | {"field": attribute}]}
+    check_condition(rules.read_condition(named, words, strict=True))

@@ -17,7 +17,8 @@ from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
-from diglot.conditions.explain import Bounds, Verdict, bounds_of
+from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, find_evidence
 from diglot.conditions.fields import attribute_key
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
@@ -134,12 +135,30 @@ class _VerdictWriter:
             }
         predicate = node.item if isinstance(node, tree.Not) else node
         assert isinstance(predicate, tree.Predicate)
-        return {
-            "rule": rules.write_rule(node, words),
-            "matches": verdict.matches,
+        told = {"rule": rules.write_rule(node, words), "matches": verdict.matches}
+        if is_event_field(predicate.field):
+            return told | self.show_evidence(predicate)
+        return told | {
             "value": self.stored_value(predicate.field),
             "resolved": self.resolve_days(predicate),
         }
+
+    def show_evidence(self, predicate: tree.Predicate) -> dict[str, Any]:
+        """Return what decides a rule about events."""
+        one = self.explanation
+        field = parse_event_field(predicate.field)
+        evidence = find_evidence(predicate, one.states.get(field.name), one.as_of, one.zone)
+        window = None if evidence.bounds is None else self._format_bounds(evidence.bounds)
+        return {
+            "value": self.format_instant(evidence.value) if field.is_instant else evidence.value,
+            "resolved": window or self.resolve_days(predicate),
+            "events": [self.form.format_time(at) for at in evidence.events],
+            "until": self.format_instant(evidence.until),
+        }
+
+    def format_instant(self, instant: int | None) -> str | None:
+        """Return an instant as responses show it."""
+        return None if instant is None else self.form.format_time(instant)
 
     def stored_value(self, field: str) -> Any:
         """Return the stored value of a field as responses show it, or None if it is missing."""

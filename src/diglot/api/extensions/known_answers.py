@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from diglot.api.call import Call
 from diglot.api.responses import encode_json
-from diglot.api.warnings import UNKNOWN_FIELD, Warnings
+from diglot.api.warnings import UNKNOWN_EVENT, UNKNOWN_FIELD, Warnings
 from diglot.service.audience.known_segments import KnownSegment
 
 _TIME_KEY: Final = b'"count_as_of":"'
@@ -71,4 +71,6 @@ def remember(known: KnownSegment, key: Any, body: bytes, *, has_time: bool) -> N
 def _is_lasting(shown: Any) -> bool:
     """Tell whether an answer stays right: a field may become known with the next contact."""
     warnings: Warnings = getattr(shown.data, "warnings", UNSET)
-    return warnings is UNSET or all(warning.code != UNKNOWN_FIELD for warning in warnings)
+    return warnings is UNSET or all(
+        warning.code not in (UNKNOWN_EVENT, UNKNOWN_FIELD) for warning in warnings
+    )

@@ -1,9 +1,9 @@
 """Readers for instants in the bodies of events."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import checked_by, read_at_most
 from diglot.api.input.contact_values import INSTANT_FAULT
@@ -17,6 +17,16 @@ def _find_instant_fault(written: str) -> str | None:
 
 INSTANT_CHECK: Final = checked_by(_find_instant_fault)
 INSTANT_LENGTH: Final = read_at_most(100)
+
+
+EventId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Your id of the event. A repetition with the same id does not count again.",
+    ),
+]
 
 
 def read_occurred_at(written: str | UnsetType | None, key: str, zone: ZoneInfo) -> OccurredAt | None:

@@ -73,7 +73,9 @@ def _field_schema(words: Words) -> dict[str, Any]:
         "type": "string",
         "minLength": 1,
         "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. An unknown "
-        f"name is taken as an attribute. The fields: {', '.join(f'`{name}`' for name in names)}.",
+        f"name is taken as an attribute. The fields: {', '.join(f'`{name}`' for name in names)}. Events, "
+        "an extension: `events.NAME.count`, `events.NAME.count.WINDOW` with a window such as `30d`, `12h` or "
+        "`90m`, `events.NAME.first_at` and `events.NAME.last_at`.",
         "examples": [*names, f"{words.attribute_prefix}plan"],
         "x-extensible-enum": names,
         EXTENSION_KEY: ours,

@@ -1,5 +1,6 @@
 """Schemas of explained conditions, written by hand because a rule may be a nested group."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from diglot.api.annotations import json_reference
@@ -13,6 +14,20 @@ _RESOLVED_DAYS_SCHEMA: Final = {
     "or after `from`, at or before `to`, earlier than `before`.",
     "properties": {"from": _INSTANT_SCHEMA, "to": _INSTANT_SCHEMA, "before": _INSTANT_SCHEMA},
     "additionalProperties": False,
+}
+# What only rules about events have.
+_OF_EVENTS: Final = {
+    "events": {
+        "type": "array",
+        "items": _INSTANT_SCHEMA,
+        "description": "The times of the newest 64 events that the rule counts, newest first; only for rules "
+        "about events.",
+    },
+    "until": {
+        "anyOf": [_INSTANT_SCHEMA, {"type": "null"}],
+        "description": "Until then the verdict stays as it is, unless there are more events; null if time "
+        "does not change it. Only for rules about events.",
+    },
 }
 
 
@@ -39,17 +54,20 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
                 "value": json_reference("StoredValue"),
                 "resolved": {"anyOf": [json_reference("ResolvedDays"), {"type": "null"}]},
             },
+            _OF_EVENTS,
         ),
         "ResolvedDays": _RESOLVED_DAYS_SCHEMA,
         "StoredValue": {"description": "The contact's value of the field; null if it has none."},
     }
 
 
-def _object_schema(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _object_schema(
+    description: str, properties: dict[str, Any], optional: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "type": "object",
         "description": description,
-        "properties": properties,
+        "properties": {**properties, **(optional or {})},
         "required": list(properties),
         "additionalProperties": False,
     }

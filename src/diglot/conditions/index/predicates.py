@@ -28,7 +28,7 @@ from diglot.conditions.index.questions import (
 )
 from diglot.conditions.operands import ORDER_OPS
 from diglot.conditions.python_runtime import SpanSet
-from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
+from diglot.conditions.relative_dates import CALENDAR_OPS, offsets, unit_of
 from diglot.conditions.tree import Op, scalars_of
 
 
@@ -76,10 +76,10 @@ def _compare(form: Form, op: Op, constant: float) -> _FormAndTest:
     return form, Within((_span_of(op, constant),))
 
 
-def _compare_days(op: Op, days: int) -> _FormAndTest:
+def _compare_days(op: Op, distance: tree.Distance) -> _FormAndTest:
     if op in CALENDAR_OPS:
-        return Form.DAY, OnDay(days)
-    *low, high = offsets(op, days)
+        return Form.DAY, OnDay(distance.value)
+    *low, high = offsets(op, distance.value, unit_of(distance))
     return Form.DISTANCE, Within(_spans_of([(low[0] if low else None, high)]))
 
 
@@ -151,8 +151,8 @@ def _ask_instant(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return _PRESENCE
-    if isinstance(operand, tree.Days):
-        return _compare_days(op, operand.value)
+    if isinstance(operand, tree.Distance):
+        return _compare_days(op, operand)
     if op in (Op.EQUALS, Op.IN):
         operands = [scalar for scalar in scalars_of(operand) if isinstance(scalar, tree.Date)]
         spans = SpanSet([dates.operand_to_span(date, zone) for date in operands])
@@ -169,8 +169,8 @@ def _ask_attribute(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return _PRESENCE
-    if isinstance(operand, tree.Days):
-        return _compare_days(op, operand.value)
+    if isinstance(operand, tree.Distance):
+        return _compare_days(op, operand)
     if op in (Op.EQUALS, Op.IN):
         return _ask_attribute_values(scalars_of(operand))
     if isinstance(operand, tree.Date):

@@ -1,15 +1,19 @@
 """Explains why a contact is a member of a segment, or why not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import lower_condition
+from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import Verdict, explain_condition
 from diglot.errors import NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
-from diglot.model.contact_views import view_of
+from diglot.model.contact_views import Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
 from diglot.model.ids import parse_id
@@ -20,6 +24,7 @@ from diglot.service.audience.membership_history import find_entry_origin
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads
+from diglot.storage.audience import event_states
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
@@ -34,6 +39,7 @@ class _Snapshot:
     state: WorkspaceState
     contact: Contact
     lists: tuple[str, ...]
+    states: Mapping[str, EventState]
     is_member: bool
     entry_origin: ChangeOrigin | None
     effective_now: int
@@ -55,6 +61,7 @@ class Explanations:
             snapshot.segment,
             snapshot.contact,
             snapshot.lists,
+            snapshot.states,
             snapshot.is_member,
             verdict,
             snapshot.entry_origin,
@@ -73,7 +80,16 @@ class Explanations:
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(contact_list.id for contact_list in await queries.load_lists_of(tenant, contact.pk))
-        return _Snapshot(segment, state, contact, lists, is_member, entry_origin, at)
+        states = await _load_states(tenant, segment, contact)
+        return _Snapshot(segment, state, contact, lists, states, is_member, entry_origin, at)
+
+
+async def _load_states(tenant: Tenant, segment: Segment, contact: Contact) -> Mapping[str, EventState]:
+    """Return the states of the events that the condition of a segment names, by their names."""
+    names = sorted(EventFields(tree.fields_of(segment.condition.tree)).by_event)
+    if not names:
+        return {}
+    return (await event_states.load_of_contacts(tenant, [contact.pk], names)).get(contact.pk, {})
 
 
 async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
@@ -89,8 +105,8 @@ async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
 def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
     if snapshot.segment.type is SegmentType.STATIC:
         return None
-    subject = view_of(snapshot.contact, snapshot.lists, snapshot.state.zone)
-    verdict = explain_condition(
-        snapshot.segment.condition.tree, subject, snapshot.effective_now, snapshot.state.zone
-    )
+    node = snapshot.segment.condition.tree
+    values = EventFields(tree.fields_of(lower_condition(node))).read_values(snapshot.states)
+    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values), snapshot.state.zone)
+    verdict = explain_condition(node, subject, snapshot.effective_now, snapshot.state.zone)
     return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

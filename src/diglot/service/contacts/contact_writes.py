@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from diglot.conditions.addresses import list_stored_forms
 from diglot.conditions.fields import stricter
 from diglot.membership import follow
+from diglot.membership.moves import EventMove
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import SUBSCRIBED, Contact
 from diglot.model.membership_changes import Cause
@@ -38,20 +39,31 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
     await follow.follow_writes(writer, writes, Cause.CONTACT_CREATED, {})
 
 
-async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> None:
-    """Update existing contacts; a lowered status lowers that of their twins too."""
+async def update_contacts(
+    unit: WriteUnit, changed: Sequence[ContactUpdate], event: EventMove | None = None
+) -> None:
+    """Update existing contacts, perhaps after an event; a lowered status lowers that of their twins too."""
     if not changed:
         return
     changed = [*changed, *await _lower_twins(unit, changed)]
     after = [contact for _, contact in changed]
     unit.renew_contacts_version()
     writer = await open_writer(unit)
-    on_lists = await follow.load_lists(writer, after)
+    around = await follow.load_around(writer, after, event)
     await queries.update_contacts(unit, after, unit.zone)
     await attribute_keys.record_keys(unit, [new for old, new in changed if new.attributes != old.attributes])
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
-    await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, on_lists)
+    await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, around, event)
+
+
+async def follow_event(unit: WriteUnit, contact: Contact, event: EventMove) -> None:
+    """Update memberships after an event that changed no field of its contact."""
+    writer = await open_writer(unit)
+    if event.name in writer.active_segments.event_fields.by_event:
+        unit.renew_contacts_version()
+        around = await follow.load_around(writer, [contact], event)
+        await follow.follow_writes(writer, [(contact, contact)], Cause.CONTACT_CHANGED, around, event)
 
 
 async def repeat_opt_outs(unit: WriteUnit, contacts: Iterable[Contact]) -> None:
@@ -95,11 +107,11 @@ async def delete_contacts(unit: WriteUnit, deleted: Sequence[Contact]) -> None:
     unit.renew_contacts_version()
     unit.count_contacts(-len(deleted))
     writer = await open_writer(unit)
-    on_lists = await follow.load_lists(writer, deleted)
+    around = await follow.load_around(writer, deleted)
     pks = [contact.pk for contact in deleted]
     left_lists = await lists.load_refs_of_contacts(unit, pks) if unit.row.active_webhook_count else ()
     await queries.delete_contacts(unit, pks)
     await outbox.enqueue_events(unit, outbox.left_list_events(deleted, left_lists))
     writes = [(contact, None) for contact in deleted]
     await tag_counts.count_writes(unit, writes)
-    await follow.follow_writes(writer, writes, Cause.CONTACT_DELETED, on_lists)
+    await follow.follow_writes(writer, writes, Cause.CONTACT_DELETED, around)

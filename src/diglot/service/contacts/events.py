@@ -1,13 +1,18 @@
 """Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import structs
 
 from diglot.clock import FUTURE_FAULT, Clock, is_in_future, system_clock
+from diglot.conditions import text
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.events.states import add_event, count_event, read_properties
 from diglot.errors import InvalidInput, NotFound
+from diglot.membership.moves import EventMove
+from diglot.membership.writer import open_writer
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.events import (
@@ -21,13 +26,12 @@ from diglot.model.events import (
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
 from diglot.model.webhooks import Conversion, DomainEvent, EventPayload
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
-from diglot.service.unit_of_work import reads, writes_with
-from diglot.storage.audience import events
-from diglot.storage.contacts import queries
+from diglot.service.unit_of_work import point_reads, reads, writes_with
+from diglot.storage.audience import event_states, events
+from diglot.storage.audience.event_states import ContactAndState
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
@@ -43,24 +47,13 @@ class Events:
     engine: Engine
     clock: Clock = system_clock
 
-    async def record(self, caller: Caller, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
+    @writes_with(Reservation(moves_members=True, events=1))
+    async def record(self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
         """Store an event and update the contact's engagement fields; raise `NotFound` for an unknown contact.
 
-        An order that was recorded before returns the first event and changes nothing.
+        An event that was recorded before is returned as it was, and changes nothing.
         """
-        moves = engagement.affects_contact(new)
-        record = self._record_and_move if moves else self._record_only
-        return await record(caller, contact_ref, new)
-
-    @writes_with(Reservation(moves_members=True, events=1))
-    async def _record_and_move(
-        self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent
-    ) -> RecordedEvent:
-        return await _record(unit, contact_ref, new)
-
-    @writes_with(Reservation(events=1))
-    async def _record_only(self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
-        return await _record(unit, contact_ref, new)
+        return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
 
     @reads
     async def list_conversions(
@@ -69,9 +62,10 @@ class Events:
         """Return a window of the conversions, newest first; an unknown contact has none."""
         return await events.load_conversions(tenant, filter_, window)
 
-
-async def _record(unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
-    return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
+    @point_reads
+    async def find_known_names(self, tenant: Tenant, names: Collection[str]) -> frozenset[str]:
+        """Return those of some names of which contacts have or had events."""
+        return await event_states.find_names(tenant, sorted(names))
 
 
 def _resolve_happened_at(new: NewEvent, now: int) -> int:
@@ -94,35 +88,61 @@ class _EventRecorder:
         unit = self.unit
         # Take the key before the lookup, because returning an unused reserved key costs a statement.
         number = unit.take_keys("event")
-        if self.new_event.order_id is not None:
-            first = await events.find_by_order(unit, self.new_event.order_id)
+        if self.new_event.source_id is not None:
+            first = await events.find_by_source(unit, self.new_event.source_id)
             if first is not None:
                 return first
-        contact = await self.require_contact(contact_ref)
+        found = await self.require_contact(contact_ref)
+        contact = found.contact
         event = self.build_event(number, await self.find_attributed_click(contact))
+        # The clock first, because what time moved until now was right without the event.
+        await open_writer(unit)
+        counted = await self.count(found, event)
+        stream, move = (None, None) if counted is None else counted
+        event = replace(event, stream=stream)
         await events.insert_event(unit, contact.pk, event)
-        if engagement.affects_contact(self.new_event):
-            change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
-            pair = contact, changed_contact(contact, change, unit.now)
-            await contact_writes.update_contacts(unit, [pair])
-            contact = pair[1]
+        contact = await self.move_contact(contact, move)
         if self.new_event.value is not None:
             occurrence = _build_conversion_event(contact, event, self.new_event.value)
             await outbox.enqueue_events(unit, [occurrence])
         return RecordedEvent(event, contact.id, contact.shown_email)
 
-    async def require_contact(self, contact_ref: ContactRef) -> Contact:
+    async def require_contact(self, contact_ref: ContactRef) -> ContactAndState:
         """Return the contact of the event; if id and address are both given, they must agree."""
-        contact = None
+        found, name = None, self.new_event.name
         if contact_ref.id is not None:
-            contact = await queries.find_contact_by_id(self.unit, contact_ref.id)
+            found = await event_states.find_by_id(self.unit, name, contact_ref.id)
         elif contact_ref.email is not None:
-            contact = await queries.find_contact_by_email(self.unit, contact_ref.email)
-        if contact is None:
+            found = await event_states.find_by_email(self.unit, name, contact_ref.email)
+        if found is None:
             # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
-        if contact_ref.email not in (None, contact.email, normalize_address(contact.email)):
+        email = found.contact.email
+        if contact_ref.email not in (None, email, normalize_address(email)):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
+        return found
+
+    async def count(self, found: ContactAndState, event: ContactEvent) -> tuple[int, EventMove] | None:
+        """Add an event to what the contact's events add up to; return the number of its name, and what moved.
+
+        It is None for an event that a machine caused, which no condition counts.
+        """
+        counted = count_event(read_properties(event.kind, event.body), event.happened_at)
+        if counted is None:
+            return None
+        name, after = text.to_nfc(event.name), add_event(found.state, counted)
+        stream = await event_states.store_of_name(self.unit, found, name, after)
+        return stream, EventMove(found.contact.pk, name, found.state, after)
+
+    async def move_contact(self, contact: Contact, move: EventMove | None) -> Contact:
+        """Update the engagement fields of the contact, and memberships; return the contact as it is now."""
+        if engagement.affects_contact(self.new_event):
+            change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
+            pair = contact, changed_contact(contact, change, self.unit.now)
+            await contact_writes.update_contacts(self.unit, [pair], move)
+            return pair[1]
+        if move is not None:
+            await contact_writes.follow_event(self.unit, contact, move)
         return contact
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
@@ -146,7 +166,7 @@ class _EventRecorder:
             if click is not None:
                 campaign_id, conversion_value = (
                     click.campaign_id,
-                    replace(conversion_value, clicked_at=click.happened_at),
+                    structs.replace(conversion_value, clicked_at=click.happened_at),
                 )
             body = _encode(conversion_value).decode()
         return ContactEvent(
@@ -154,7 +174,8 @@ class _EventRecorder:
             id=new_id(),
             kind=new.kind,
             name=new.name,
-            order_id=new.order_id,
+            stream=None,
+            source_id=new.source_id,
             campaign_id=campaign_id,
             happened_at=self.happened_at,
             created_at=self.unit.now,

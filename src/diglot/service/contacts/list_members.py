@@ -33,7 +33,7 @@ async def add_contacts(unit: WriteUnit, contact_list: ContactList, joining: Sequ
         added = [by_pk[pk] for pk in new]
         unit.renew_contacts_version()
         writer = await open_writer(unit)
-        before = await follow.load_lists(writer, added)
+        before = await follow.load_around(writer, added)
         await lists.add_members(unit, contact_list.number, new)
         await follow.follow_list_moves(writer, added, before)
         await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, contact_list, added)
@@ -46,7 +46,7 @@ async def remove_contact(unit: WriteUnit, contact_list: ContactList, leaving: Co
         return False
     unit.renew_contacts_version()
     writer = await open_writer(unit)
-    before = await follow.load_lists(writer, [leaving])
+    before = await follow.load_around(writer, [leaving])
     await lists.remove_member(unit, contact_list.number, leaving.pk)
     await follow.follow_list_moves(writer, [leaving], before)
     await _enqueue_list_events(unit, WebhookEventType.LIST_LEFT, contact_list, [leaving])

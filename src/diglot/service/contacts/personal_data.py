@@ -10,6 +10,7 @@ import msgspec
 from diglot.clock import Clock, system_clock
 from diglot.conditions import dates
 from diglot.conditions.addresses import list_stored_forms, normalize_address
+from diglot.conditions.events.states import EventState
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -18,7 +19,7 @@ from diglot.model.contacts import Contact
 from diglot.model.pages import Window
 from diglot.service.contacts import contact_writes
 from diglot.storage import workspaces
-from diglot.storage.audience import lists, segments
+from diglot.storage.audience import event_states, lists, segments
 from diglot.storage.contacts import mentions, queries
 from diglot.storage.contacts.mentions import Person
 from diglot.storage.imports import rejects
@@ -31,11 +32,14 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 _ALL: Final = Window(limit=1_000_000, offset=0)
 _INSTANTS: Final = frozenset(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT) | {
     *("happened_at", "created_at", "updated_at", "stored_at", "due_at", "delivered_at"),
+    *("first_at", "last_at"),
 }
 _decode = msgspec.json.Decoder().decode
 _JSON: Final = frozenset({"tags", "attributes", "body", "payload"})
 # Numbers that mean nothing outside of the database.
-_INTERNAL: Final = frozenset({"workspace", "pk", "number", "delivery", "webhook", "fingerprint", "key"})
+_INTERNAL: Final = frozenset(
+    {"workspace", "pk", "number", "delivery", "webhook", "fingerprint", "key", "stream"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
     keys = {*await mentions.find_deleted_keys(tenant, person.ids), *(contact.pk for contact in contacts)}
     described = [await _describe(tenant, contact, now, state) for contact in contacts]
     exported: dict[str, Any] = {"email": email, "contact": None, "lists": [], "segments": [], "events": []}
+    exported["event_totals"] = []
     exported |= described[0] if described else {}
     exported["other_contacts"] = described[1:]
     mentioned = person.mention()
@@ -129,6 +134,19 @@ async def _describe(tenant: Tenant, contact: Contact, now: int, state: Workspace
         "lists": await _list_lists(tenant, contact, now, state),
         "segments": await _list_segments(tenant, contact, now, state),
         "events": [_shown(row) for row in await mentions.load_events(tenant, contact.pk)],
+        "event_totals": [
+            _shown({"name": name, **_total_of(state)})
+            for name, state in (await event_states.load_of_contact(tenant, contact.pk)).items()
+        ],
+    }
+
+
+def _total_of(state: EventState) -> dict[str, Any]:
+    return {
+        "count": state.count,
+        "first_at": state.first_at,
+        "last_at": state.last_at,
+        "revenue": str(state.revenue),
     }
 
 

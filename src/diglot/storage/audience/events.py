@@ -18,18 +18,18 @@ from diglot.storage.tenant import Tenant
 
 _c = events.c
 _COLUMNS: Final = (
-    *(_c.event, _c.id, _c.kind, _c.name, _c.order_id, _c.campaign_id, _c.happened_at, _c.created_at),
-    _c.body,
+    *(_c.event, _c.id, _c.kind, _c.name, _c.stream, _c.source_id, _c.campaign_id),
+    *(_c.happened_at, _c.created_at, _c.body),
 )
 _IN_WORKSPACE: Final = _c.workspace == bindparam("workspace")
 # A literal, not a bound value, because the planner must see that the partial index contains all rows.
 _IS_CONVERSION: Final = _c.kind == literal_column(f"'{EventKind.CONVERSION.value}'")
 _CONTACT_JOIN: Final = (contacts.c.workspace == bindparam("workspace")) & (contacts.c.pk == _c.pk)
 _INSERT = Statement(insert(events))
-_BY_ORDER = Statement(
+_BY_SOURCE = Statement(
     select(*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent)
     .join(contacts, _CONTACT_JOIN)
-    .where(_IN_WORKSPACE, _c.order_id == bindparam("order_id"))
+    .where(_IN_WORKSPACE, _c.source_id == bindparam("source_id"))
 )
 _LAST_CLICK = Statement(
     select(*_COLUMNS)
@@ -98,7 +98,8 @@ async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:
         pk=pk,
         kind=event.kind.value,
         name=event.name,
-        order_id=event.order_id,
+        stream=event.stream,
+        source_id=event.source_id,
         campaign_id=event.campaign_id,
         happened_at=event.happened_at,
         created_at=event.created_at,
@@ -106,9 +107,9 @@ async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:
     )
 
 
-async def find_by_order(tenant: Tenant, order_id: str) -> RecordedEvent | None:
-    """Return the event that reported an order, or None."""
-    row = await tenant.fetch_one(_BY_ORDER, order_id=order_id)
+async def find_by_source(tenant: Tenant, source_id: str) -> RecordedEvent | None:
+    """Return the event with a source id, or None."""
+    row = await tenant.fetch_one(_BY_SOURCE, source_id=source_id)
     return None if row is None else _recorded_event_of(row)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, select, tuple_
 
 from diglot.conditions.addresses import normalize_address, spell_address
+from diglot.model.events import read_order_id
 from diglot.storage.schema import deleted_contacts, deliveries, events, idempotent_responses
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
@@ -134,9 +135,10 @@ def _collect_ids(value: Any, email: str, ids: set[str]) -> None:
 
 
 async def load_events(tenant: Tenant, pk: int) -> list[dict[str, Any]]:
-    """Return the rows of a contact's events, in order, with their dense key as `number`."""
+    """Return the rows of a contact's events, in order, with their dense key as `number`, and their orders."""
     columns = ["number", *events.c.keys()[2:]]
-    return _named(columns, await tenant.fetch_all(_EVENTS_OF_CONTACT, pk=pk))
+    rows = _named(columns, await tenant.fetch_all(_EVENTS_OF_CONTACT, pk=pk))
+    return [row | {"order_id": read_order_id(row["source_id"])} for row in rows]
 
 
 async def find_deleted_keys(tenant: Tenant, ids: Collection[str]) -> list[int]:

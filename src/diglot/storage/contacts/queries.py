@@ -28,7 +28,7 @@ from diglot.model.pages import Window
 from diglot.storage import bulk
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, ROW_COLUMNS, contact_of, row_of
 from diglot.storage.contacts.scans import pin_to_index
-from diglot.storage.schema import contacts, events, list_members, lists
+from diglot.storage.schema import contacts, event_states, events, list_members, lists
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Row
@@ -123,7 +123,7 @@ def _delete_by_keys(table: Table) -> BackendStatement:
     return BackendStatement(build)
 
 
-_DELETES = tuple(_delete_by_keys(table) for table in (list_members, events, contacts))
+_DELETES = tuple(_delete_by_keys(table) for table in (list_members, events, event_states, contacts))
 _LISTS_OF_CONTACT = Statement(
     select(lists.c.id, lists.c.name)
     .join(
@@ -261,7 +261,7 @@ def _build_rows(zone: ZoneInfo, written: Sequence[Contact]) -> list[tuple[Any, .
 
 
 async def delete_contacts(tenant: Tenant, pks: Sequence[int]) -> None:
-    """Delete contacts, their list memberships and their events."""
+    """Delete contacts, their list memberships, and their events with what these add up to."""
     gone = tenant.backend.encode_list(pks)
     for statement in _DELETES:
         await tenant.execute(statement, pks=gone)

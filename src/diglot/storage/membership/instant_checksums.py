@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy import cast as cast_to
 
+from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
+from diglot.storage.predicates.events import select_instants
 from diglot.storage.schema import contacts
 from diglot.storage.schema import field_instants as kept
 from diglot.storage.sql.statement import Statement
@@ -44,6 +46,13 @@ _CONTACT_CHECKSUMS: Final = {
 }
 
 
+_EVENT_CHECKSUMS: Final = {
+    part: Statement(select(*_checksum_columns(found.c.instant, found.c.pk)).select_from(found))
+    for part in ("newest", "first_at", "last_at")
+    if (found := select_instants(EventField("", part)).subquery("found")) is not None
+}
+
+
 async def index_matches_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> bool:
     """Tell whether the instant index of a field holds exactly the instants of the contacts."""
     row = await tenant.fetch_one(_INDEX_CHECKSUM, field=field)
@@ -54,6 +63,11 @@ async def index_matches_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> 
 async def _checksum_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> tuple[int, int]:
     if field in _CONTACT_CHECKSUMS:
         row = await tenant.fetch_one(_CONTACT_CHECKSUMS[field])
+        assert row is not None
+        return row[0], row[1]
+    if is_event_field(field):
+        parsed = parse_event_field(field)
+        row = await tenant.fetch_one(_EVENT_CHECKSUMS[parsed.part], name=parsed.name, place=parsed.place)
         assert row is not None
         return row[0], row[1]
     count = total = 0

@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
+from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
 from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage import bulk
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.attributes import compile_attribute_instant
 from diglot.storage.predicates.binder import Binder
+from diglot.storage.predicates.events import select_instants
 from diglot.storage.predicates.token_documents import decode_integer
-from diglot.storage.schema import contacts, field_instants, indexed_fields
+from diglot.storage.schema import contacts, field_instants, indexed_fields, workspaces
 from diglot.storage.sql.statement import ShapedStatement, Statement
 from diglot.storage.tenant import Tenant
 
@@ -72,6 +74,17 @@ def _fill_statement(name: str) -> Statement:
     return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], instants))
 
 
+def _event_fill_statement(part: str) -> Statement:
+    found = select_instants(EventField("", part)).subquery("found")
+    field_name = cast_to(bindparam("field"), _m.field.type)
+    # The row of the workspace says where the others belong; Citus would otherwise collect them first.
+    workspace = workspaces.c.workspace
+    rows = select(workspace, field_name, found.c.instant, found.c.pk).select_from(workspaces, found)
+    instants = rows.where(workspace == bindparam("workspace"))
+    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], instants))
+
+
+_EVENT_FILLS: Final = {part: _event_fill_statement(part) for part in ("newest", "first_at", "last_at")}
 CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
@@ -87,6 +100,9 @@ async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
     await tenant.execute(_DELETE_INSTANTS, field=field)
     if field in _FILLS:
         await tenant.execute(_FILLS[field], field=field)
+    elif is_event_field(field):
+        parsed = parse_event_field(field)
+        await tenant.execute(_EVENT_FILLS[parsed.part], field=field, name=parsed.name, place=parsed.place)
     else:
         await _fill_attribute(tenant, field, zone)
     await tenant.execute(_INSERT_FIELD, field=field)

@@ -15,7 +15,8 @@ from sqlalchemy import BooleanClauseList, and_, bindparam, cast, func, or_, sele
 from sqlalchemy.sql.elements import Grouping
 
 from diglot.conditions import dates, text, tree
-from diglot.conditions.fields import FIELDS, FieldKind, kind_of
+from diglot.conditions.events.fields import is_event_field, lower_predicate, parse_event_field
+from diglot.conditions.fields import FieldKind, is_integer_field, kind_of
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
@@ -32,6 +33,7 @@ from diglot.storage.predicates.binder import (
     one_of,
     texts_of,
 )
+from diglot.storage.predicates.events import compile_event_value, compile_newest
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
 from diglot.storage.schema import contacts, list_members, lists
 from diglot.storage.sql.backend import CLOSE, ONE, TRUE, Backend, Expression
@@ -107,8 +109,13 @@ def combine_predicates(
 
 
 def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
+    lowered = lower_predicate(predicate)
+    if lowered is not predicate:
+        return _compile_node(lowered, binder)
     kind = kind_of(predicate.field)
     name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
+    if is_event_field(name):
+        name = f"events {parse_event_field(name).part}"
     binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
     compiled = _COMPILERS[kind](predicate, binder)
     return _Bracketed(compiled) if isinstance(compiled, BooleanClauseList) else compiled
@@ -194,18 +201,23 @@ def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
     return contacts.c.pk.in_(members)
 
 
+def _column_of(field: str, binder: Binder) -> Expression:
+    """Return the value of a number or an instant for a contact."""
+    return compile_event_value(field, binder) if is_event_field(field) else contacts.c[field]
+
+
 def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
-    column: Expression = contacts.c[predicate.field]
+    column = _column_of(predicate.field, binder)
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     numbers = [scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Number)]
     if predicate.op is Op.IN:
         return _compile_number_in(
-            column, numbers, is_integer=FIELDS[predicate.field].is_integer, binder=binder
+            column, numbers, is_integer=is_integer_field(predicate.field), binder=binder
         )
     (number,) = numbers
     # Stored core numbers are below 2^53, so their doubles compare exactly.
-    if FIELDS[predicate.field].is_integer:
+    if is_integer_field(predicate.field):
         column = cast(column, DOUBLE)
     return compare(predicate.op, column, binder.bind(float(number), DOUBLE))
 
@@ -220,7 +232,9 @@ def _compile_number_in(
 
 
 def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
-    column = contacts.c[predicate.field]
+    if isinstance(predicate.operand, tree.Window):
+        return compile_newest(predicate, binder)
+    column = _column_of(predicate.field, binder)
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     operand = predicate.operand

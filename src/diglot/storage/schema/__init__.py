@@ -18,7 +18,7 @@ from diglot.storage.schema.core import (
     workspace_profiles,
     workspaces,
 )
-from diglot.storage.schema.events import events
+from diglot.storage.schema.events import event_names, event_states, events
 from diglot.storage.schema.imports import import_chunks, import_jobs, import_rejects
 from diglot.storage.schema.membership import (
     deleted_contacts,
@@ -41,6 +41,8 @@ __all__ = [
     "deleted_segments",
     "deliveries",
     "ephemeral_metadata",
+    "event_names",
+    "event_states",
     "events",
     "field_instants",
     "idempotent_responses",

@@ -53,6 +53,7 @@ workspaces = Table(
     Column("next_list", Integer, nullable=False),
     Column("next_tag", Integer, nullable=False),
     Column("next_event", BigInteger, nullable=False),
+    Column("next_event_name", Integer, nullable=False),
     Column("next_webhook", Integer, nullable=False),
     Column("next_delivery", BigInteger, nullable=False),
     # Changes with every write that can change a membership.

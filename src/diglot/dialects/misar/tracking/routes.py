@@ -66,6 +66,7 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         _encode(kept).decode(),
         occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
         campaign_id=body.campaign_id or None,
+        event_id=body.event_id or None,
     )
     recorded = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
     return wire.TrackEventAnswer(success=True, event_id=recorded.event.id, tracked=True)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import (
+    Extension,
     LegacySpelling,
     also_spelled,
     read_at_most,
@@ -14,7 +15,7 @@ from diglot.api.annotations import (
     schema_ref,
 )
 from diglot.api.input.contact_values import EmailOfContact
-from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
+from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH, EventId
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.wire import Money, NullableText, Time
 
@@ -58,6 +59,7 @@ class TrackEvent(msgspec.Struct, frozen=True):
     properties: LegacySpelling[Data] | UnsetType | None = UNSET
     timestamp: Timestamp | UnsetType | None = UNSET
     messageId: MessageId | UnsetType | None = UNSET  # noqa: N815
+    event_id: Extension[EventId] | UnsetType | None = UNSET
 
 
 class TrackEventAnswer(msgspec.Struct, frozen=True):

@@ -45,6 +45,13 @@ _VIEW_MEMBERS: Final = (
 _encode = msgspec.json.Encoder().encode
 
 
+class _Product(msgspec.Struct):
+    """What a view that was recorded before says of its product."""
+
+    product_id: str
+    product_name: str
+
+
 @handles(
     Operation(
         "listConversions",
@@ -97,6 +104,7 @@ async def create_conversion(call: Call) -> wire.ConversionAnswer:
         campaign_id=body.campaign_id or None,
         value=_build_value(reader, body),
         attribution_window=_ATTRIBUTION_WINDOW,
+        event_id=body.event_id or None,
     )
     return wire.ConversionAnswer(_to_wire(await call.services.events.record(call.caller, contact, new)))
 
@@ -169,13 +177,15 @@ async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     reader.raise_faults()
     assert isinstance(body.currency, str)
     kept = {name: getattr(body, name) for name in _VIEW_MEMBERS} | {"currency": body.currency.upper()}
-    new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(without_unset(**kept)).decode())
+    written = _encode(without_unset(**kept)).decode()
+    new = NewEvent(EventKind.VIEW, _VIEW_EVENT, written, event_id=body.event_id or None)
     recorded = await call.services.events.record(call.caller, contact, new)
+    product = msgspec.json.decode(recorded.event.body, type=_Product)
     view = wire.ProductView(
         recorded.event.id,
         recorded.contact_id,
-        body.product_id,
-        body.product_name,
+        product.product_id,
+        product.product_name,
         _format_time(recorded.event.happened_at),
     )
     return wire.ProductViewAnswer(view)

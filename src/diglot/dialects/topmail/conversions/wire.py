@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import choice_ref, read_at_most, refused_as, schema_ref
+from diglot.api.annotations import Extension, choice_ref, read_at_most, refused_as, schema_ref
 from diglot.api.input.contact_values import EmailOfContact
-from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
+from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH, EventId
 from diglot.api.patterns import URL
 from diglot.dialects.topmail.schemas import CONVERSION_TYPES
 from diglot.dialects.topmail.wire import Id, Money, NullableText, Number, Pagination, Time, WindowQuery
@@ -124,6 +124,7 @@ class ConversionCreate(OfContact, frozen=True):
     attribution_model: Annotated[str, Meta(min_length=1, max_length=50)] | UnsetType | None = "last_touch"
     metadata: MetadataSent | UnsetType | None = UNSET
     converted_at: ConvertedAt | UnsetType | None = UNSET
+    event_id: Extension[EventId] | UnsetType | None = UNSET
 
 
 class ProductViewCreate(OfContact, frozen=True, kw_only=True):
@@ -140,3 +141,4 @@ class ProductViewCreate(OfContact, frozen=True, kw_only=True):
     brand: Word | UnsetType | None = UNSET
     sku: Word | UnsetType | None = UNSET
     session_id: Word | UnsetType | None = UNSET
+    event_id: Extension[EventId] | UnsetType | None = UNSET

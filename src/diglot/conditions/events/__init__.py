@@ -1,0 +1,1 @@
+"""Events in conditions: what the events of a contact add up to, and the fields that are computed of them."""

@@ -1,0 +1,150 @@
+"""Rows of the states of contacts' events, and of the names that events have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy.sql.elements import ClauseElement
+
+from diglot.conditions import text
+from diglot.conditions.addresses import list_stored_forms
+from diglot.conditions.events.states import EventState, pack_instants, unpack_instants
+from diglot.model.contacts import Contact
+from diglot.storage import bulk
+from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of
+from diglot.storage.schema import contacts, event_names, event_states
+from diglot.storage.sql.backend import Backend, Expression
+from diglot.storage.sql.engine import Row
+from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import WriteUnit
+
+_c, _n, _s = contacts.c, event_names.c, event_states.c
+_VALUES: Final = ("count", "first_at", "last_at", "revenue", "recent")
+_STATE_COLUMNS: Final = tuple(_s[name] for name in _VALUES)
+
+
+def _find_contact_and_state(condition: Expression) -> Statement:
+    """Return the select of a contact with the number of a name, and with its state of that name."""
+    named = (_n.workspace == bindparam("workspace")) & (_n.name == bindparam("name"))
+    of_both = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk) & (_s.stream == _n.number)
+    joined = contacts.outerjoin(event_names, named).outerjoin(event_states, of_both)
+    found = select(*CONTACT_COLUMNS, _n.number, *_STATE_COLUMNS).select_from(joined)
+    return Statement(found.where(_c.workspace == bindparam("workspace"), condition))
+
+
+_BY_ID: Final = _find_contact_and_state(_c.id == bindparam("id"))
+_BY_EMAIL: Final = _find_contact_and_state(_c.email == bindparam("email"))
+_OF_CONTACT: Final = Statement(
+    select(_n.name, *_STATE_COLUMNS)
+    .join(event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream))
+    .where(_s.workspace == bindparam("workspace"), _s.pk == bindparam("pk"))
+    .order_by(_s.stream)
+)
+
+
+def _select_names(backend: Backend) -> ClauseElement:
+    among = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    return select(_n.name).where(_n.workspace == bindparam("workspace"), among)
+
+
+_KNOWN_NAMES: Final = BackendStatement(_select_names)
+
+
+def _select_of_contacts(backend: Backend) -> ClauseElement:
+    of_contacts = backend.one_of(_s.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+    named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    joined = event_states.join(
+        event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
+    )
+    states = select(_s.pk, _n.name, *_STATE_COLUMNS).select_from(joined)
+    return states.where(_s.workspace == bindparam("workspace"), of_contacts, named)
+
+
+_OF_CONTACTS: Final = BackendStatement(_select_of_contacts)
+_INSERT_NAME: Final = bulk.build_insert(event_names)
+_STORE: Final = bulk.build_insert(event_states, replaced=_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAndState:
+    """A contact, and what its events of one name add up to.
+
+    `stream` is the number of the name, None if no contact has had such an event; `state` is None if this one
+    has had none.
+    """
+
+    contact: Contact
+    stream: int | None
+    state: EventState | None
+
+
+async def find_by_id(tenant: Tenant, name: str, id_: str) -> ContactAndState | None:
+    """Return a contact by its UUID, with its state of a name, or None."""
+    row = await tenant.fetch_one(_BY_ID, name=text.to_nfc(name), id=id_)
+    return None if row is None else _read(row)
+
+
+async def find_by_email(tenant: Tenant, name: str, email: str) -> ContactAndState | None:
+    """Return a contact by its address, as `queries.find_contact_by_email` does, with its state of a name."""
+    for form in list_stored_forms(email):
+        row = await tenant.fetch_one(_BY_EMAIL, name=text.to_nfc(name), email=form)
+        if row is not None:
+            return _read(row)
+    return None
+
+
+def _read(row: Row) -> ContactAndState:
+    count = len(CONTACT_COLUMNS)
+    stream, *state = row[count:]
+    return ContactAndState(contact_of(row[:count]), stream, None if state[0] is None else _state_of(state))
+
+
+def _state_of(values: Sequence[Any]) -> EventState:
+    count, first_at, last_at, revenue, recent = values
+    return EventState(count, first_at, last_at, Decimal(revenue), unpack_instants(bytes(recent)))
+
+
+async def load_of_contact(tenant: Tenant, pk: int) -> dict[str, EventState]:
+    """Return the states of a contact by the names of events."""
+    rows = await tenant.fetch_all(_OF_CONTACT, pk=pk)
+    return {row[0]: _state_of(row[1:]) for row in rows}
+
+
+async def find_names(tenant: Tenant, names: Sequence[str]) -> frozenset[str]:
+    """Return those of some names of which contacts have or had events."""
+    rows = await tenant.fetch_all(_KNOWN_NAMES, names=tenant.backend.encode_list(list(names)))
+    return frozenset(row[0] for row in rows)
+
+
+async def load_of_contacts(
+    tenant: Tenant, pks: Sequence[int], names: Sequence[str]
+) -> dict[int, dict[str, EventState]]:
+    """Return the states of contacts by key, for some names of events, without those of no events."""
+    encode = tenant.backend.encode_list
+    rows = await tenant.fetch_all(_OF_CONTACTS, pks=encode(list(pks)), names=encode(list(names)))
+    states: dict[int, dict[str, EventState]] = {}
+    for pk, name, *values in rows:
+        states.setdefault(pk, {})[name] = _state_of(values)
+    return states
+
+
+async def store_of_name(unit: WriteUnit, found: ContactAndState, name: str, state: EventState) -> int:
+    """Store the state of a contact's events of a name in place of the one before; return its number."""
+    stream = found.stream
+    if stream is None:
+        stream = unit.take_keys("event_name")
+        await _INSERT_NAME.execute(unit, [{"number": stream, "name": name}])
+    row = {
+        "pk": found.contact.pk,
+        "stream": stream,
+        "count": state.count,
+        "first_at": state.first_at,
+        "last_at": state.last_at,
+        "revenue": str(state.revenue),
+        "recent": pack_instants(state.recent),
+    }
+    await _STORE.execute(unit, [row])
+    return stream

@@ -1,0 +1,68 @@
+"""Compiles computed fields of events to SQL, and selects the instants that contacts have in them."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import cast as cast_to
+
+from diglot.conditions import tree
+from diglot.conditions.events.fields import EventField, parse_event_field
+from diglot.storage.predicates.binder import INTEGER, Binder, bind_integer
+from diglot.storage.schema import contacts, event_names, event_states, events
+from diglot.storage.sql.backend import ZERO, Expression
+from diglot.storage.sql.databases import pin_to_index
+
+_c, _e, _n, _s = contacts.c, events.c, event_names.c, event_states.c
+
+
+def _number_of(name: Expression) -> ScalarSelect[Any]:
+    """Return the number of the name of events, NULL if no contact has had one."""
+    named = select(_n.number).where(_n.workspace == bindparam("workspace"), _n.name == name)
+    return named.scalar_subquery()
+
+
+def compile_event_value(field: str, binder: Binder) -> Expression:
+    """Return the value of a field without a window for a contact; NULL is an instant that it lacks."""
+    parsed = parse_event_field(field)
+    of_contact = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk)
+    stream = _s.stream == _number_of(binder.bind_text(parsed.name))
+    value = select(_s[parsed.part]).where(of_contact, stream).scalar_subquery()
+    return func.coalesce(value, ZERO) if parsed.part == "count" else value
+
+
+def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
+    """Return whether the newest events of a contact, as many as the field says, lie in a window.
+
+    All contacts that match are found first, by one pass over the events of the name in the order of their
+    contacts, because a look for each contact costs more.
+    """
+    parsed, operand = parse_event_field(predicate.field), predicate.operand
+    assert isinstance(operand, tree.Window)
+    in_window = _e.happened_at.between(
+        bind_integer(binder.now - operand.value, binder), bind_integer(binder.now, binder)
+    )
+    found = pin_to_index(select(_e.pk), events, "events_of_stream").where(
+        _e.workspace == bindparam("workspace"),
+        _e.stream == _number_of(binder.bind_text(parsed.name)),
+        in_window,
+    )
+    enough = func.count() >= binder.bind(parsed.place, INTEGER)
+    return _c.pk.in_(found.group_by(_e.pk).having(enough))
+
+
+def select_instants(field: EventField) -> Select[Any]:
+    """Return the select of the keys of contacts, and of the instants that they have in a field.
+
+    The name and the place of the field are bound as `name` and `place`.
+    """
+    name = cast_to(bindparam("name"), _n.name.type)
+    if field.part != "newest":
+        of_name = (_s.workspace == bindparam("workspace")) & (_s.stream == _number_of(name))
+        return select(_s.pk, _s[field.part].label("instant")).where(of_name)
+    place = func.row_number().over(partition_by=_e.pk, order_by=_e.happened_at.desc()).label("place")
+    counted = pin_to_index(
+        select(_e.pk, _e.happened_at.label("instant"), place), events, "events_of_stream"
+    ).where(_e.workspace == bindparam("workspace"), _e.stream == _number_of(name))
+    numbered = counted.subquery("numbered")
+    wanted = cast_to(bindparam("place"), BigInteger())
+    return select(numbered.c.pk, numbered.c.instant).where(numbered.c.place == wanted)

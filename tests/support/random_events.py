@@ -1,0 +1,76 @@
+"""Random events, and random legal conditions about them, with instants at the edges of windows."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, Final
+
+from support.random_conditions import OPERATORS
+
+NAMES: Final = ("purchase", "email.opened", "cafe\u0301", "a.count")
+UNKNOWN: Final = "nothing"
+WINDOWS: Final = ("1m", "90m", "1h", "24h", "1d", "7d", "30d", "180d", "36500d")
+COUNTS: Final = (0, 1, 2, 3, 5, 63, -1, 2.5, "2", 1.0)
+DAYS: Final = (0, 1, 7, 30)
+_LENGTHS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_HAIR: Final = timedelta(microseconds=1)
+
+
+def length_of(window: str) -> timedelta:
+    """Return the length of a window."""
+    return int(window[:-1]) * _LENGTHS[window[-1]]
+
+
+def instant(rng: Random, now: datetime) -> datetime:
+    """Generate an instant at or before now, mostly at the edge of a window or next to it."""
+    edge = now - length_of(rng.choice(WINDOWS[:-1]))
+    return min(now, edge + rng.choice((-1, 0, 1, 1_000_000)) * _HAIR) if rng.random() < 0.8 else now
+
+
+def events(rng: Random, now: datetime) -> list[dict[str, Any]]:
+    """Generate the events of a contact in the order in which they arrive."""
+    return [
+        {
+            "name": rng.choice(NAMES),
+            "at": instant(rng, now).isoformat().replace("+00:00", "Z"),
+            **({"machine": rng.random() < 0.5} if rng.random() < 0.2 else {}),
+        }
+        for _ in range(rng.choice((0, 1, 2, 5, 12)))
+    ]
+
+
+def predicate(rng: Random, now: datetime) -> dict[str, Any]:
+    """Generate one legal predicate about events."""
+    name = rng.choice((*NAMES, UNKNOWN)) if rng.random() < 0.3 else "purchase"
+    if rng.random() < 0.3:
+        return _about_instant(rng, now, f"events.{name}.{rng.choice(('first_at', 'last_at'))}")
+    window = f".{rng.choice(WINDOWS)}" if rng.random() < 0.8 else ""
+    operator = rng.choice(OPERATORS["number"])
+    made: dict[str, Any] = {"field": f"events.{name}.count{window}", "operator": operator}
+    if operator in {"is_set", "is_empty"}:
+        return made
+    many = operator in {"in", "not_in"}
+    return made | {"operand": rng.choices(COUNTS, k=rng.randrange(4)) if many else rng.choice(COUNTS)}
+
+
+def _about_instant(rng: Random, now: datetime, field: str) -> dict[str, Any]:
+    operator = rng.choice(OPERATORS["instant"])
+    made: dict[str, Any] = {"field": field, "operator": operator}
+    if operator in {"is_set", "is_empty"}:
+        return made
+    if operator.endswith(("_days", "_ago")):
+        return made | {"operand": rng.choice(DAYS)}
+    written = instant(rng, now).isoformat().replace("+00:00", "Z")
+    written = rng.choice((written, written[:10]))
+    return made | {"operand": [written] if operator in {"in", "not_in"} else written}
+
+
+def condition(rng: Random, now: datetime, others: Sequence[Any] = (), depth: int = 2) -> dict[str, Any]:
+    """Generate a legal condition about events, and perhaps one of the other predicates."""
+    pick = rng.random()
+    if depth < 1 or pick < 0.4:
+        return rng.choice(others) if others and rng.random() < 0.2 else predicate(rng, now)
+    if pick < 0.5:
+        return {"not": condition(rng, now, others, depth - 1)}
+    nodes = [condition(rng, now, others, depth - 1) for _ in range(rng.randint(1, 3))]
+    return {rng.choice(("all", "any")): nodes}
