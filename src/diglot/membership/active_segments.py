@@ -17,6 +17,7 @@ from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.differences import find_differences
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
@@ -88,15 +89,20 @@ class ActiveSegments:
     bulk: BulkEvaluator = field(init=False)
 
     def __post_init__(self, earlier: "ActiveSegments | None") -> None:
-        self.index = ConditionIndex(self.conditions, self.zone, None if earlier is None else earlier.index)
-        self.bulk = BulkEvaluator(self.conditions, self.zone, None if earlier is None else earlier.bulk)
-        if earlier is not None:
-            for index in ("by_field", "by_relative_date"):
-                if index in earlier.__dict__:
-                    names_of, segments = _INDEXES[index], earlier.__dict__[index]
-                    self.__dict__[index] = tree.update_index(
-                        segments, earlier.conditions, self.conditions, names_of
-                    )
+        if earlier is None:
+            self.index = ConditionIndex(self.conditions, self.zone)
+            self.bulk = BulkEvaluator(self.conditions, self.zone)
+            return
+        differences = find_differences(earlier.conditions, self.conditions)
+        self.index = ConditionIndex(self.conditions, self.zone, earlier.index, differences)
+        self.bulk = BulkEvaluator(self.conditions, self.zone, earlier.bulk, differences)
+        changed = differences.added | differences.removed
+        for index in ("by_field", "by_relative_date"):
+            if index in earlier.__dict__:
+                names_of, segments = _INDEXES[index], earlier.__dict__[index]
+                self.__dict__[index] = tree.update_index(
+                    segments, earlier.conditions, self.conditions, changed, names_of
+                )
 
     @cached_property
     def by_field(self) -> Mapping[str, Sequence[int]]:

@@ -26,7 +26,7 @@ class DayLookup:
     midnight can ask for both by turns.
     """
 
-    __slots__ = ("_by_days", "_find_mask", "_masks", "_near", "_read", "_spans", "_zone", "missing")
+    __slots__ = ("_by_days", "_find_mask", "_masks", "_near", "_read", "_spans", "_today", "_zone", "missing")
 
     def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         masks = set_masks_of(asked, setting)
@@ -37,13 +37,20 @@ class DayLookup:
         self._near = group_by_key((days + distance, days) for days in self._by_days for distance in _NEAR)
         self._masks: Memo[int, int] = setting.budget.memo(_weigh_days)
         self._spans: Memo[tuple[int, int], Sequence[_Span]] = setting.budget.memo(_weigh_spans)
+        # The instant that was asked last, and when its day began.
+        self._today = (0, day_begun(0, self._zone))
 
     def ask(self, view: ContactView, now: int) -> int:
         """Return the gates that are ruled out for a contact at an instant."""
         value = self._read(view)
-        if value is None:
-            return self.missing()
-        begun = day_begun(now, self._zone)
+        return self.missing() if value is None else self.mask_of(value, now)
+
+    def mask_of(self, value: int, now: int) -> int:
+        """Return the gates that are ruled out by an instant of a contact."""
+        asked, begun = self._today
+        if asked != now:
+            begun = day_begun(now, self._zone)
+            self._today = now, begun
         distance = (begun - value) // dates.DAY
         if distance in self._near:
             for begin, end, days in self._spans_near(begun, distance):

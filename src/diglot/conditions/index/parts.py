@@ -13,8 +13,7 @@ from typing import Final
 
 from diglot.caches import Memo
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, kind_of
-from diglot.conditions.index.asked import Ask, Asked, Setting, set_masks_of
+from diglot.conditions.index.asked import Asked, Setting, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import FoldedTexts, HasPart, Reading
 from diglot.conditions.index.readings import reader_of
@@ -126,55 +125,26 @@ def _lengths_by_prefix(parts: Iterable[str], size: int) -> Mapping[str, Sequence
 class PartLookup:
     """Finds the tests for parts of the texts of a contact.
 
-    What is true of texts is remembered by these, because contacts share names and companies; the masks by the
-    tests that are true, because many texts have the same ones.
+    Masks are remembered by the tests that are true, because many texts have the same ones.
     """
 
-    __slots__ = ("_find", "_find_mask", "_found", "_masks", "_name", "_read", "ask", "missing")
+    __slots__ = ("_find", "_find_mask", "_masks", "_read", "missing")
 
     def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         masks = set_masks_of(asked, setting)
         self.missing, self._find_mask = masks.missing, masks.ruled_out
-        self._name, self._read = reading.field, reader_of(reading)
+        self._read = reader_of(reading)
         self._find = PartFinder([one.test for one in asked if isinstance(one.test, HasPart)]).find
-        self._found: Memo[FoldedTexts | str, frozenset[int]] = setting.budget.memo(_weigh_found)
         self._masks: Memo[frozenset[int], int] = setting.budget.memo(_weigh_tests)
-        self.ask: Ask = self._ask_text if kind_of(reading.field) is FieldKind.TEXT else self._ask_texts
 
-    def _ask_text(self, view: ContactView, _now: int) -> int:
-        # Texts that are remembered are not folded again.
-        value = view.sent_text(self._name)
-        if value is None:
-            return self.missing()
-        true = self._found.recent.get(value)
-        if true is None:
-            true = self._find_once(value, view)
-        mask = self._masks.recent.get(true)
-        return self._mask_of(true) if mask is None else mask
-
-    def _find_once(self, value: str, view: ContactView) -> frozenset[int]:
-        true = self._found.get(value)
-        if true is None:
-            true = self._found.put(value, self._find(self._read(view)))
-        return true
-
-    def _ask_texts(self, view: ContactView, _now: int) -> int:
+    def ask(self, view: ContactView, _now: int) -> int:
+        """Return the gates that are ruled out for a contact."""
         value = self._read(view)
         if not value.texts:
             return self.missing()
-        true = self._found.get(value)
-        if true is None:
-            true = self._found.put(value, self._find(value))
-        return self._mask_of(true)
-
-    def _mask_of(self, true: frozenset[int]) -> int:
+        true = self._find(value)
         mask = self._masks.get(true)
         return self._masks.put(true, self._find_mask(true)) if mask is None else mask
-
-
-def _weigh_found(value: FoldedTexts | str, true: frozenset[int]) -> int:
-    texts = (value,) if isinstance(value, str) else (*value.texts, *(value.elements or ()))
-    return 400 + sum(map(getsizeof, texts)) + getsizeof(true)
 
 
 def _weigh_tests(true: frozenset[int], mask: int) -> int:
