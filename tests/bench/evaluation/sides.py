@@ -103,6 +103,12 @@ class Index:
             for matcher, _ in self.selection._parts:
                 matcher.members(view, NOW)
 
+    def move_masks(self, changes: Sequence[Change]) -> None:
+        """Find what each change moves, and list nothing."""
+        for change in changes:
+            for matcher, _ in self.selection._parts:
+                matcher.change(change.old, change.new, change.fields, NOW)
+
     def members_by_condition(self, views: Sequence[ContactView]) -> dict[int, list[int]]:
         """Return the places of the contacts that match each condition."""
         return _by_condition(self.members(views))

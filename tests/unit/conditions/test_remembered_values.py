@@ -104,13 +104,14 @@ def test_keys_of_values() -> None:
     keys = [key for value in VALUES if (key := key_of_value(value)) is not NO_KEY]
     assert len(keys) == len({(type(key), repr(key)) for key in keys})
     assert len(keys) == len(set(keys))
-    assert [key_of_value(value) for value in (FAR, [1], {})] == [NO_KEY] * 3
+    others: list[Any] = [FAR, [1], {}]
+    assert [key_of_value(value) for value in others] == [NO_KEY] * 3
 
 
 def core_view(**fields: Any) -> ContactView:
     """Return a contact with some fields."""
     empty = dict.fromkeys(("company", "engagement_score", "last_opened_at", "email_as_sent"))
-    known = {**empty, "email": "a@example.com", "status": "subscribed", "tags": [], "created_at": NOW}
+    known: dict[str, Any] = {**empty, "email": "a@example.com", "status": "subscribed", "tags": [], "created_at": NOW}
     return ContactView({**known, **fields}, {}, fields.pop("lists", ()), UTC)
 
 

@@ -22,6 +22,7 @@ from diglot.conditions.index.lookups import (
     RememberedMasks,
     ask_all,
     join_missing,
+    join_touched,
 )
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import Form
@@ -56,11 +57,11 @@ def key_of_value(value: Any) -> Hashable:
 class AttributeLookup:
     """The look-ups of an attribute, whose masks are remembered by the value."""
 
-    __slots__ = ("_asks", "_spans", "key", "masks", "missing", "source")
+    __slots__ = ("_asks", "_spans", "key", "masks", "missing", "source", "touched")
 
     def __init__(self, source: str, key: str, lookups: Sequence[Lookup], setting: Setting) -> None:
         self.source, self.key = source, key
-        self.missing = join_missing(lookups, setting)
+        self.missing, self.touched = join_missing(lookups, setting), join_touched(lookups, setting)
         self._asks = [lookup.made.ask for lookup in lookups]
         self.masks = RememberedMasks(self._asks, setting)
         # Plain numbers, which seldom repeat, are found by bisection if nothing else is asked of them.
@@ -82,12 +83,12 @@ class AttributeLookup:
 class MovingAttributeLookup:
     """The look-ups of the relative dates of an attribute. The instant that a text holds is remembered."""
 
-    __slots__ = ("_instants", "_readings", "key", "missing", "source")
+    __slots__ = ("_instants", "_readings", "key", "missing", "source", "touched")
 
     def __init__(self, source: str, key: str, lookups: Sequence[Lookup], setting: Setting) -> None:
         self.source, self.key = source, key
         self._readings = MovingReadings(lookups, setting)
-        self.missing = self._readings.missing
+        self.missing, self.touched = self._readings.missing, self._readings.touched
         # The only item of the tuple is None if the text holds no instant.
         self._instants: Memo[str, tuple[int | None]] = setting.budget.memo(
             lambda text, _: 300 + getsizeof(text)

@@ -17,7 +17,7 @@ from diglot.conditions.fields import FieldKind, kind_of
 from diglot.conditions.index.asked import Ask, Asked, Setting
 from diglot.conditions.index.day_lookup import DayLookup
 from diglot.conditions.index.key_lookup import KeyLookup
-from diglot.conditions.index.masks import weigh_mask
+from diglot.conditions.index.masks import keep_mask, weigh_mask
 from diglot.conditions.index.parts import PartLookup
 from diglot.conditions.index.questions import AnyOf, Form, HasPart, OnDay, Reading, Within
 from diglot.conditions.index.spans import MasksByPosition, SpanLookup
@@ -35,17 +35,22 @@ _MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lookup:
-    """What one reading of a contact rules out; `is_moving` says that time alone may change the answer."""
+    """What one reading of a contact rules out; `is_moving` says that time alone may change the answer.
+
+    `bits` are those of the gates that require or forbid one of its tests.
+    """
 
     reading: Reading
     is_moving: bool
     made: KindOfLookup
+    bits: Sequence[int]
 
 
 def make_lookup(reading: Reading, asked: Sequence[Asked], setting: Setting) -> Lookup:
     """Return the look-up of a reading."""
     made = _LOOKUPS[type(asked[0].test)](reading, asked, setting)
-    return Lookup(reading, reading.form in _MOVING_FORMS, made)
+    bits = [bit for one in asked for bit in (*one.required, *one.forbidden)]
+    return Lookup(reading, reading.form in _MOVING_FORMS, made, bits)
 
 
 def ask_all(asks: Iterable[Ask], view: ContactView, now: int) -> int:
@@ -74,11 +79,22 @@ def join_missing(lookups: Sequence[Lookup], setting: Setting) -> Callable[[], in
     return missing
 
 
+def join_touched(lookups: Iterable[Lookup], setting: Setting) -> Callable[[], int]:
+    """Return a function that returns the gates about which the readings of a field say anything."""
+    bits = [bit for lookup in lookups for bit in lookup.bits]
+    return keep_mask(bits, setting.width, setting.budget)
+
+
 class FieldLookup(Protocol):
-    """The look-ups of a field. `source` names the stored field that it reads."""
+    """The look-ups of a field. `source` names the stored field that it reads.
+
+    `touched` returns the gates about which they say anything.
+    """
 
     @property
     def source(self) -> str: ...
+    @property
+    def touched(self) -> Callable[[], int]: ...
 
     def ask(self, view: ContactView, now: int) -> int:
         """Return the gates that are ruled out for a contact at an instant."""
@@ -87,10 +103,10 @@ class FieldLookup(Protocol):
 class PlainLookup:
     """The look-ups of a core field of which nothing is remembered."""
 
-    __slots__ = ("_asks", "source")
+    __slots__ = ("_asks", "source", "touched")
 
-    def __init__(self, source: str, lookups: Sequence[Lookup]) -> None:
-        self.source = source
+    def __init__(self, source: str, lookups: Sequence[Lookup], setting: Setting) -> None:
+        self.source, self.touched = source, join_touched(lookups, setting)
         self._asks = [lookup.made.ask for lookup in lookups]
 
     def ask(self, view: ContactView, now: int) -> int:
@@ -123,7 +139,7 @@ class RememberedMasks:
 class RememberedLookup:
     """The look-ups of a core field whose masks are remembered."""
 
-    __slots__ = ("_key_of", "masks", "source")
+    __slots__ = ("key_of", "masks", "source", "touched")
 
     def __init__(
         self,
@@ -132,13 +148,13 @@ class RememberedLookup:
         setting: Setting,
         key_of: Callable[[ContactView], Hashable],
     ) -> None:
-        self.source = source
+        self.source, self.touched = source, join_touched(lookups, setting)
         self.masks = RememberedMasks([lookup.made.ask for lookup in lookups], setting)
-        self._key_of = key_of
+        self.key_of = key_of
 
     def ask(self, view: ContactView, _now: int) -> int:
         """Return the gates that are ruled out for a contact."""
-        return self.masks.find(self._key_of(view), view)
+        return self.masks.find(self.key_of(view), view)
 
 
 class ValueLookup(RememberedLookup):
@@ -153,10 +169,10 @@ class ValueLookup(RememberedLookup):
 class OrderedLookup:
     """The look-up of a core number or instant."""
 
-    __slots__ = ("edges", "masks", "missing", "source")
+    __slots__ = ("edges", "masks", "missing", "source", "touched")
 
-    def __init__(self, source: str, spans: SpanLookup) -> None:
-        self.source = source
+    def __init__(self, source: str, lookup: Lookup, spans: SpanLookup, setting: Setting) -> None:
+        self.source, self.touched = source, join_touched([lookup], setting)
         self.edges, self.masks, self.missing = spans.edges, spans.masks, spans.missing
 
     def ask(self, view: ContactView, _now: int) -> int:
@@ -168,9 +184,10 @@ class OrderedLookup:
 class MovingReadings:
     """The relative dates of a field: distances from now by position, and functions for the others."""
 
-    __slots__ = ("edges", "masks", "missing", "others")
+    __slots__ = ("edges", "masks", "missing", "others", "touched")
 
     def __init__(self, lookups: Sequence[Lookup], setting: Setting) -> None:
+        self.touched = join_touched(lookups, setting)
         self.missing = join_missing(lookups, setting)
         self.edges: Sequence[int] = ()
         self.masks: MasksByPosition = [0]
@@ -193,11 +210,12 @@ class MovingReadings:
 class MovingLookup:
     """The look-ups of the relative dates of a core field."""
 
-    __slots__ = ("readings", "source")
+    __slots__ = ("readings", "source", "touched")
 
     def __init__(self, source: str, lookups: Sequence[Lookup], setting: Setting) -> None:
         self.source = source
         self.readings = MovingReadings(lookups, setting)
+        self.touched = self.readings.touched
 
     def ask(self, view: ContactView, now: int) -> int:
         """Return the gates that are ruled out for a contact at an instant."""
@@ -211,14 +229,14 @@ def make_core_lookup(source: str, lookups: Sequence[Lookup], setting: Setting) -
         return MovingLookup(source, lookups, setting)
     kind, first = kind_of(source), lookups[0].made
     if len(lookups) == 1 and isinstance(first, SpanLookup):
-        return OrderedLookup(source, first)
+        return OrderedLookup(source, lookups[0], first, setting)
     if source == "email":
         return RememberedLookup(source, lookups, setting, _address_of)
     if kind in _VALUE_KINDS:
         return ValueLookup(source, lookups, setting)
     if kind in _KEYS:
         return RememberedLookup(source, lookups, setting, _KEYS[kind])
-    return PlainLookup(source, lookups)
+    return PlainLookup(source, lookups, setting)
 
 
 def source_of(field: str) -> str:

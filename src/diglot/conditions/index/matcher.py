@@ -27,6 +27,8 @@ from diglot.conditions.index.lookups import (
     Lookup,
     MovingLookup,
     OrderedLookup,
+    PlainLookup,
+    RememberedLookup,
     ValueLookup,
     make_core_lookup,
     make_lookup,
@@ -43,6 +45,8 @@ _MIN_MEMO_BYTES: Final = 64_000
 _MAX_MEMO_BYTES: Final = 128_000_000
 # Finding the object of an equal mask takes 3 us, for which narrower masks are too small.
 _SHARED_WIDTH: Final = 8_000
+# If more gates are flipped, all look-ups say something about their conditions.
+_FEW_FLIPPED: Final = 64
 _NOTHING: Final = (0, 0)
 
 
@@ -71,7 +75,6 @@ class Matcher:
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
-        self._nested = (1 << layout.nested_width) - 1
 
     def mask_of(self, numbers: Iterable[int]) -> int:
         """Return the mask of some conditions."""
@@ -86,7 +89,10 @@ class Matcher:
         """Return the mask of the conditions that a contact matches at an instant."""
         fields = self._fields
         shape = fields.attributes.shape_of(view.attribute_keys())
-        return self._matching(fields.rule_out(view, shape) | fields.rule_out_moving(view, shape, now))
+        ruled_out, rest = fields.rule_out(view, shape)
+        for lookup in rest:
+            ruled_out |= lookup.ask(view, now)
+        return self._matching(ruled_out | fields.rule_out_moving(view, shape, now))
 
     def change(
         self, old: ContactView, new: ContactView, fields: Collection[str], now: int
@@ -100,13 +106,12 @@ class Matcher:
                 before |= lookup.ask(old, now)
                 after |= lookup.ask(new, now)
                 left_out.add(lookup.source)
-        flipped = before ^ after
-        if not flipped:
+        if before == after:
             return _NOTHING
         shape = known.attributes.shape_of(new.attribute_keys(), known.attributes.sources & left_out)
-        both = known.rule_out(new, shape, left_out)
-        if flipped & ~both:
-            both |= known.rule_out_moving(new, shape, now, left_out)
+        both, rest = known.rule_out(new, shape, left_out)
+        moving = [lookup for lookup in known.moving if lookup.source not in left_out]
+        both = self._ask_rest(before ^ after, both, ([*moving, *shape.moving], rest), new, now)
         return self._compare(before, after, both)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:
@@ -117,11 +122,35 @@ class Matcher:
         after = fields.rule_out_moving(view, shape, until)
         if before == after:
             return _NOTHING
-        return self._compare(before, after, fields.rule_out(view, shape))
+        both, rest = fields.rule_out(view, shape)
+        both = self._ask_rest(before ^ after, both, ((), rest), view, until)
+        return self._compare(before, after, both)
+
+    def _ask_rest(
+        self, flipped: int, both: int, rest: Iterable[Iterable[FieldLookup]], view: ContactView, now: int
+    ) -> int:
+        """Return `both`, the gates that are ruled out anyway, with what the rest of the look-ups rules out.
+
+        Only those are asked that say something about conditions of which a flipped gate is not ruled out. The
+        rest are the look-ups that cost little, and the others.
+        """
+        quick, slow = rest
+        possible = flipped & ~both
+        is_few = possible.bit_count() <= _FEW_FLIPPED
+        wanted = self._layout.widen(possible) if is_few else -1
+        for lookup in quick:
+            if wanted & lookup.touched():
+                both |= lookup.ask(view, now)
+        for lookup in slow:
+            wanted = self._layout.widen(flipped & ~both) if is_few else -1
+            if wanted & lookup.touched():
+                both |= lookup.ask(view, now)
+        return both
 
     def _compare(self, before: int, after: int, both: int) -> tuple[int, int]:
         """Return the conditions entered and left if some gates are ruled out before, after, and at both."""
-        layout, nested = self._layout, self._nested
+        layout = self._layout
+        nested = layout.nested
         flipped = (before ^ after) & ~both
         if not flipped:
             return _NOTHING
@@ -137,7 +166,7 @@ class Matcher:
     def _matching(self, ruled_out: int) -> int:
         """Return the conditions that match if look-ups rule gates out."""
         layout = self._layout
-        return (layout.roots & ~(ruled_out | self._close(ruled_out & self._nested))) ^ layout.inverted
+        return (layout.roots & ~(ruled_out | self._close(ruled_out & self._layout.nested))) ^ layout.inverted
 
     def _close(self, nested: int) -> int:
         """Return gates with inner ones and those inside of them that are ruled out, also by inner gates."""
@@ -170,56 +199,66 @@ class _Fields:
         for each in (*core, *attributes):
             by_source[each.source].append(each)
         self.by_name = {reading.field: by_source[source_of(reading.field)] for reading in readings}
-        self._values = [
-            (each.source, each.masks.memo, each) for each in core if isinstance(each, ValueLookup)
-        ]
         ordered = (each for each in core if isinstance(each, OrderedLookup))
         self._ordered = [(each.source, each.edges, each.masks, each.missing) for each in ordered]
-        moving = ((each.source, each.readings) for each in core if isinstance(each, MovingLookup))
+        self._remembered = [
+            (each.source, each.masks.memo, None if isinstance(each, ValueLookup) else each.key_of, each)
+            for each in core
+            if isinstance(each, RememberedLookup)
+        ]
+        self._plain = [each for each in core if isinstance(each, PlainLookup)]
+        self.moving = [each for each in core if isinstance(each, MovingLookup)]
+        dated = ((each.source, each.readings) for each in self.moving)
         self._moving = [
-            (source, each.edges, each.masks, each.others, each.missing) for source, each in moving
-        ]
-        self._others = [
-            each for each in core if not isinstance(each, ValueLookup | OrderedLookup | MovingLookup)
+            (source, each.edges, each.masks, each.others, each.missing) for source, each in dated
         ]
 
-    def rule_out(self, view: ContactView, shape: Shape, left_out: Collection[str] = ()) -> int:
-        """Return what the fields rule out at any time, and the attributes that a contact of a shape lacks.
+    def rule_out(
+        self, view: ContactView, shape: Shape, left_out: Collection[str] = ()
+    ) -> tuple[int, list[FieldLookup]]:
+        """Return what the fields without relative dates rule out, and the look-ups that have to be asked yet.
 
-        Some fields can be left out. The frequent answers are found without a call for each field.
+        What is found at once is remembered, a position, or an attribute that a contact of this shape lacks.
+        Some fields can be left out.
         """
-        ruled_out, fields, attributes = shape.missing, view.fields, view.attributes
-        for source, memo, lookup in self._values:
-            if source not in left_out:
-                mask = memo.recent.get(fields[source])
-                ruled_out |= lookup.ask(view, 0) if mask is None else mask
+        ruled_out, fields = shape.missing, view.fields
+        rest: list[FieldLookup] = [each for each in self._plain if each.source not in left_out]
         for source, edges, masks, missing in self._ordered:
             if source not in left_out:
                 value = fields[source]
                 ruled_out |= missing() if value is None else masks[bisect_right(edges, value)]
-        for key, values, attribute in shape.still:
+        for source, memo, key_of, lookup in self._remembered:
+            if source not in left_out:
+                mask = memo.recent.get(fields[source] if key_of is None else key_of(view))
+                if mask is None:
+                    rest.append(lookup)
+                else:
+                    ruled_out |= mask
+        return ruled_out | self._rule_out_attributes(view, shape, rest), rest
+
+    def _rule_out_attributes(self, view: ContactView, shape: Shape, rest: list[FieldLookup]) -> int:
+        ruled_out, attributes = 0, view.attributes
+        for key, memo, lookup in shape.still:
             value = attributes[key]
-            mask = values.recent.get(value) if type(value) is str else None
-            ruled_out |= attribute.ask(view, 0) if mask is None else mask
-        for other in self._others:
-            if other.source not in left_out:
-                ruled_out |= other.ask(view, 0)
+            if type(value) is not str:
+                ruled_out |= lookup.ask(view, 0)
+            elif (mask := memo.recent.get(value)) is None:
+                rest.append(lookup)
+            else:
+                ruled_out |= mask
         return ruled_out
 
-    def rule_out_moving(
-        self, view: ContactView, shape: Shape, now: int, left_out: Collection[str] = ()
-    ) -> int:
+    def rule_out_moving(self, view: ContactView, shape: Shape, now: int) -> int:
         """Return what the relative dates rule out at an instant, for a contact of a shape."""
         ruled_out, fields = 0, view.fields
         for source, edges, masks, others, missing in self._moving:
-            if source not in left_out:
-                value = fields[source]
-                if value is None:
-                    ruled_out |= missing()
-                else:
-                    ruled_out |= masks[bisect_right(edges, value - now)]
-                    for mask_of in others:
-                        ruled_out |= mask_of(value, now)
+            value = fields[source]
+            if value is None:
+                ruled_out |= missing()
+            else:
+                ruled_out |= masks[bisect_right(edges, value - now)]
+                for mask_of in others:
+                    ruled_out |= mask_of(value, now)
         for lookup in shape.moving:
             ruled_out |= lookup.ask(view, now)
         return ruled_out
