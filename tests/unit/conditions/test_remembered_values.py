@@ -111,7 +111,10 @@ def test_keys_of_values() -> None:
 def core_view(**fields: Any) -> ContactView:
     """Return a contact with some fields."""
     empty = dict.fromkeys(("company", "engagement_score", "last_opened_at", "email_as_sent"))
-    known: dict[str, Any] = {**empty, "email": "a@example.com", "status": "subscribed", "tags": [], "created_at": NOW}
+    known: dict[str, Any] = {
+        **empty,
+        **{"email": "a@example.com", "status": "subscribed", "tags": [], "created_at": NOW},
+    }
     return ContactView({**known, **fields}, {}, fields.pop("lists", ()), UTC)
 
 

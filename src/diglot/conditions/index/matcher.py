@@ -209,9 +209,7 @@ class _Fields:
         self._plain = [each for each in core if isinstance(each, PlainLookup)]
         self.moving = [each for each in core if isinstance(each, MovingLookup)]
         dated = ((each.source, each.readings) for each in self.moving)
-        self._moving = [
-            (source, each.edges, each.masks, each.others, each.missing) for source, each in dated
-        ]
+        self._moving = [(source, each.edges, each.masks, each.others, each.missing) for source, each in dated]
 
     def rule_out(
         self, view: ContactView, shape: Shape, left_out: Collection[str] = ()
