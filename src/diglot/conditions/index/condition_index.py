@@ -154,7 +154,7 @@ class ConditionIndex:
 
     def _index_added(self, base: _Base) -> Selection:
         matcher = base.matcher
-        kept = matcher.all & ~matcher.mask_of(base.removed)
+        kept = matcher.all ^ (matcher.all & matcher.mask_of(base.removed))
         small = Matcher({number: self.nodes[number] for number in sorted(base.added)}, self.zone)
         return Selection([(matcher, kept), (small, small.all)])
 

@@ -45,8 +45,9 @@ _MIN_MEMO_BYTES: Final = 64_000
 _MAX_MEMO_BYTES: Final = 128_000_000
 # Finding the object of an equal mask takes 3 us, for which narrower masks are too small.
 _SHARED_WIDTH: Final = 8_000
-# If more gates are flipped, all look-ups say something about their conditions.
+# If more gates are flipped, or if there are more, most look-ups say something about their conditions.
 _FEW_FLIPPED: Final = 64
+_MOST_WIDENED: Final = 20_000
 _NOTHING: Final = (0, 0)
 
 
@@ -135,14 +136,14 @@ class Matcher:
         rest are the look-ups that cost little, and the others.
         """
         quick, slow = rest
-        possible = flipped & ~both
-        is_few = possible.bit_count() <= _FEW_FLIPPED
-        wanted = self._layout.widen(possible) if is_few else -1
+        possible = flipped ^ (flipped & both)
+        is_few = self._layout.width <= _MOST_WIDENED and possible.bit_count() <= _FEW_FLIPPED
+        wanted = self._layout.widen(possible) if is_few else 0
         for lookup in quick:
-            if wanted & lookup.touched():
+            if not is_few or wanted & lookup.touched():
                 both |= lookup.ask(view, now)
         for lookup in slow:
-            wanted = self._layout.widen(flipped & ~both) if is_few else -1
+            wanted = self._layout.widen(flipped ^ (flipped & both))
             if wanted & lookup.touched():
                 both |= lookup.ask(view, now)
         return both
@@ -150,15 +151,15 @@ class Matcher:
     def _compare(self, before: int, after: int, both: int) -> tuple[int, int]:
         """Return the conditions entered and left if some gates are ruled out before, after, and at both."""
         layout = self._layout
-        nested = layout.nested
-        flipped = (before ^ after) & ~both
+        flipped = before ^ after
+        flipped ^= flipped & both
         if not flipped:
             return _NOTHING
         ruled_out = after & flipped
-        if flipped & nested:
-            was, is_ = self._close((before | both) & nested), self._close((after | both) & nested)
-            flipped = (flipped & ~nested) | (was ^ is_)
-            ruled_out = (ruled_out & ~nested) | is_
+        if nested := flipped & layout.nested:
+            was, is_ = (self._close((side | both) & layout.nested) for side in (before, after))
+            flipped ^= nested ^ was ^ is_
+            ruled_out ^= (ruled_out & layout.nested) ^ is_
         moved = flipped & layout.roots
         left = moved & (ruled_out ^ layout.inverted)
         return moved ^ left, left
@@ -166,12 +167,13 @@ class Matcher:
     def _matching(self, ruled_out: int) -> int:
         """Return the conditions that match if look-ups rule gates out."""
         layout = self._layout
-        return (layout.roots & ~(ruled_out | self._close(ruled_out & self._layout.nested))) ^ layout.inverted
+        ruled_out |= self._close(ruled_out & layout.nested)
+        return layout.roots ^ (layout.roots & ruled_out) ^ layout.inverted
 
     def _close(self, nested: int) -> int:
         """Return gates with inner ones and those inside of them that are ruled out, also by inner gates."""
         for inner, runs, outer in self._layout.levels:
-            nested |= ((inner & ~nested) + runs) & outer
+            nested |= ((inner ^ (inner & nested)) + runs) & outer
         return nested
 
 

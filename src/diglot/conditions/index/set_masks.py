@@ -133,7 +133,8 @@ class SetMasks:
             counts = Counter(bit for number in counted for bit in self._tests[number].counted)
             bits = [bit for bit, count in counts.items() if count == self._needed[bit]]
             released |= join_bits(bits, self._width)
-        return (self.missing() & ~released) | forbidden
+        missing = self.missing()
+        return (missing ^ (missing & released)) | forbidden
 
 
 def weigh_effects(effects: Effects) -> int:
