@@ -21,6 +21,7 @@ from diglot.conditions.index.lookups import (
     MovingReadings,
     RememberedMasks,
     ask_all,
+    asks_of,
     join_missing,
     join_touched,
 )
@@ -62,7 +63,7 @@ class AttributeLookup:
     def __init__(self, source: str, key: str, lookups: Sequence[Lookup], setting: Setting) -> None:
         self.source, self.key = source, key
         self.missing, self.touched = join_missing(lookups, setting), join_touched(lookups, setting)
-        self._asks = [lookup.made.ask for lookup in lookups]
+        self._asks = asks_of(lookups)
         self.masks = RememberedMasks(self._asks, setting)
         # Plain numbers, which seldom repeat, are found by bisection if nothing else is asked of them.
         made, form = lookups[0].made, lookups[0].reading.form

@@ -53,6 +53,15 @@ def make_lookup(reading: Reading, asked: Sequence[Asked], setting: Setting) -> L
     return Lookup(reading, reading.form in _MOVING_FORMS, made, bits)
 
 
+def asks_of(lookups: Iterable[Lookup]) -> list[Ask]:
+    """Return the functions of look-ups that do not depend on now."""
+    asks: list[Ask] = []
+    for lookup in lookups:
+        assert not isinstance(lookup.made, DayLookup)
+        asks.append(lookup.made.ask)
+    return asks
+
+
 def ask_all(asks: Iterable[Ask], view: ContactView, now: int) -> int:
     """Return what any of several look-ups rules out."""
     ruled_out = 0
@@ -107,7 +116,7 @@ class PlainLookup:
 
     def __init__(self, source: str, lookups: Sequence[Lookup], setting: Setting) -> None:
         self.source, self.touched = source, join_touched(lookups, setting)
-        self._asks = [lookup.made.ask for lookup in lookups]
+        self._asks = asks_of(lookups)
 
     def ask(self, view: ContactView, now: int) -> int:
         """Return the gates that are ruled out for a contact at an instant."""
@@ -149,7 +158,7 @@ class RememberedLookup:
         key_of: Callable[[ContactView], Hashable],
     ) -> None:
         self.source, self.touched = source, join_touched(lookups, setting)
-        self.masks = RememberedMasks([lookup.made.ask for lookup in lookups], setting)
+        self.masks = RememberedMasks(asks_of(lookups), setting)
         self.key_of = key_of
 
     def ask(self, view: ContactView, _now: int) -> int:

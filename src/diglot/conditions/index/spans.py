@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from diglot.caches import Memo, MemoBudget
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.index.asked import Ask, Asked, Setting
+from diglot.conditions.index.asked import Asked, Setting
 from diglot.conditions.index.masks import keep_mask, toggle_bits, weigh_mask
-from diglot.conditions.index.questions import Form, Reading, Within, sort_edges
+from diglot.conditions.index.questions import Reading, Within, sort_edges
 from diglot.conditions.index.readings import reader_of
 
 # The bytes of kept masks for each use of a predicate by a gate. Measured with 1,000 and 10,000 segments: the
@@ -132,23 +132,15 @@ def _weigh_remembered(_position: int, mask: int) -> int:
 class SpanLookup:
     """Finds the position of a value among the edges of all tests, and the mask there."""
 
-    __slots__ = ("_read", "ask", "edges", "masks", "missing")
+    __slots__ = ("_read", "edges", "masks", "missing")
 
     def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         spans = [(one.test, one.required, one.forbidden) for one in asked if isinstance(one.test, Within)]
         made = RangeMasks(spans, setting.width, setting.budget)
         self.edges, self.masks, self.missing = made.edges, made.masks, made.missing
         self._read = reader_of(reading)
-        self.ask: Ask = self._ask_distance if reading.form is Form.DISTANCE else self._ask_value
 
-    def _ask_value(self, view: ContactView, _now: int) -> int:
+    def ask(self, view: ContactView, _now: int) -> int:
+        """Return the gates that are ruled out for a contact by its value, not by the distance from now."""
         value = self._read(view)
         return self.missing() if value is None else self.masks[bisect_right(self.edges, value)]
-
-    def _ask_distance(self, view: ContactView, now: int) -> int:
-        value = self._read(view)
-        return self.missing() if value is None else self.mask_of(value, now)
-
-    def mask_of(self, value: int, now: int) -> int:
-        """Return the gates that are ruled out by the distance from now to an instant of a contact."""
-        return self.masks[bisect_right(self.edges, value - now)]
