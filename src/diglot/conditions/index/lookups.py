@@ -131,7 +131,7 @@ class RememberedMasks:
     def __init__(self, asks: Sequence[Ask], setting: Setting) -> None:
         self._asks = asks
         self._shared = setting.shared
-        weigh = _weigh_entry if setting.shared is None else _weigh_key
+        weigh = weigh_entry if setting.shared is None else _weigh_shared
         self.memo: Memo[Hashable, int] = setting.budget.memo(weigh)
 
     def find(self, key: Hashable, view: ContactView) -> int:
@@ -253,13 +253,14 @@ def source_of(field: str) -> str:
     return "status" if kind_of(field) is FieldKind.BOOLEAN else field
 
 
-def _weigh_key(key: Hashable, _mask: int) -> int:
-    """Return the bytes of a key, a text or a tuple of texts, next to a mask that is weighed apart."""
-    return 200 + getsizeof(key) + (sum(map(getsizeof, key)) if isinstance(key, tuple) else 0)
+def weigh_entry(key: Hashable, mask: int) -> int:
+    """Return the bytes of a mask and its key, a text or a tuple of texts."""
+    size = 240 + getsizeof(key) + (mask.bit_length() >> 3)
+    return size + sum(map(getsizeof, key)) if isinstance(key, tuple) else size
 
 
-def _weigh_entry(key: Hashable, mask: int) -> int:
-    return _weigh_key(key, mask) + weigh_mask(mask)
+def _weigh_shared(key: Hashable, _mask: int) -> int:
+    return weigh_entry(key, 0)
 
 
 def _address_of(view: ContactView) -> Hashable:

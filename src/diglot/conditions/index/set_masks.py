@@ -113,28 +113,33 @@ class SetMasks:
             [number for number, test in zip(true, tests, strict=True) if test.counted],
         )
 
-    def combine(self, effects: Iterable[Effects]) -> int:
+    def combine(self, effects: Sequence[Effects]) -> int:
         """Return the gates that are ruled out by the effects of all true tests."""
         released = forbidden = 0
-        layers = [0] * len(self._complete)
-        counted: set[int] = set()
         for one in effects:
             released |= one.released
             forbidden |= one.forbidden
+        if self._needed:
+            released |= self._release_together(effects)
+        missing = self.missing()
+        return (missing ^ (missing & released)) | forbidden
+
+    def _release_together(self, effects: Iterable[Effects]) -> int:
+        """Return the gates that require several tests and are released."""
+        layers = [0] * len(self._complete)
+        counted: set[int] = set()
+        for one in effects:
+            counted.update(one.counted)
             for number, mask in enumerate(one.layers):
                 layers[number] |= mask
-            counted.update(one.counted)
-        if layers and layers[0]:
-            several = layers[0]
-            for mask, complete in zip(layers, self._complete, strict=True):
-                several &= mask | complete
-            released |= several
+        released = layers[0]
+        for mask, complete in zip(layers, self._complete, strict=True):
+            released &= mask | complete
         if counted:
             counts = Counter(bit for number in counted for bit in self._tests[number].counted)
             bits = [bit for bit, count in counts.items() if count == self._needed[bit]]
             released |= join_bits(bits, self._width)
-        missing = self.missing()
-        return (missing ^ (missing & released)) | forbidden
+        return released
 
 
 def weigh_effects(effects: Effects) -> int:
