@@ -168,7 +168,11 @@ def _builds(size: int) -> str:
     sides = {name: MAKERS[name](first) for name in names}
 
     def add(side: Side) -> Trial:
-        return lambda turn: partial(side.add, first | {size + turn + 1: nodes[size + turn + 1]})
+        def prepare(turn: int) -> Callable[[], Any]:
+            number = size + turn + 1
+            return partial(side.add, first | {number: nodes[number]}, number)
+
+        return prepare
 
     added = compare("add", {name: add(side) for name, side in sides.items()}, ROUNDS, lambda _: None)
     rows = [

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.differences import Differences, find_differences
+from diglot.conditions.differences import Differences, complete_differences, find_differences
 from support.reporting import SEED
 
 
@@ -44,4 +44,5 @@ def test_random_versions(pytestconfig: pytest.Config) -> None:
         }
         expected = Differences(frozenset(differing & after.keys()), frozenset(differing & before.keys()))
         assert find_differences(before, after) == expected
+        assert complete_differences(before, after, expected.added) == expected
         before = after

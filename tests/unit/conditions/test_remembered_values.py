@@ -113,7 +113,10 @@ def core_view(**fields: Any) -> ContactView:
     empty = dict.fromkeys(("company", "engagement_score", "last_opened_at", "email_as_sent"))
     known: dict[str, Any] = {
         **empty,
-        **{"email": "a@example.com", "status": "subscribed", "tags": [], "created_at": NOW},
+        "email": "a@example.com",
+        "status": "subscribed",
+        "tags": [],
+        "created_at": NOW,
     }
     return ContactView({**known, **fields}, {}, fields.pop("lists", ()), UTC)
 
