@@ -38,8 +38,8 @@ from diglot.conditions.index.masks import SharedMasks, join_bits, select_items
 from diglot.conditions.index.predicates import question_of
 from diglot.conditions.index.questions import Reading
 
-# The bytes that the remembered answers of an index may take for each use of a predicate, and at least and at
-# most.
+# The bytes that kept masks and remembered answers may take for each use of a predicate, and the remembered
+# answers of an index at least and at most.
 _MEMO_BYTES_OF_A_USE: Final = 1_000
 _MIN_MEMO_BYTES: Final = 64_000
 _MAX_MEMO_BYTES: Final = 128_000_000
@@ -69,10 +69,10 @@ class Matcher:
             readings[reading].append(Asked(test, uses.required, uses.forbidden))
             uses_count += len(uses.required) + len(uses.forbidden)
         layout.uses.clear()
-        limit = min(max(_MEMO_BYTES_OF_A_USE * uses_count, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
-        self.budget = MemoBudget(limit)
+        self.budget = budget = MemoBudget(_MEMO_BYTES_OF_A_USE * uses_count)
         shared = SharedMasks(self.budget) if layout.width > _SHARED_WIDTH else None
         self._fields = _Fields(readings, Setting(layout.width, zone, self.budget, shared))
+        budget.max_bytes = min(max(budget.max_bytes, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
