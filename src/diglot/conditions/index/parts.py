@@ -7,7 +7,7 @@ character of a part.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sys import getsizeof
 from typing import Final
 
@@ -27,6 +27,8 @@ _PREFIX: Final = 3
 
 # The numbers of the tests that ask for each part.
 Numbers = Mapping[str, Sequence[int]]
+# Adds the numbers of the tests that are true of a text to a list.
+_AddFound = Callable[[str, list[int]], None]
 
 
 class PartFinder:
@@ -42,35 +44,41 @@ class PartFinder:
             if test.element is not None:
                 elements[test.element].append(number)
         self._elements: Numbers = elements
-        self._contained = _Contained(parts[Op.CONTAINS])
-        self._beginnings = _Beginnings(parts[Op.STARTS_WITH])
-        # The ends of a text are the beginnings of the reversed one.
-        self._ends = _Beginnings({part[::-1]: numbers for part, numbers in parts[Op.ENDS_WITH].items()})
+        contained = [_Contained(parts[Op.CONTAINS])] if parts[Op.CONTAINS] else []
+        ends = [
+            _Beginnings(parts[op], is_reversed=op is Op.ENDS_WITH)
+            for op in (Op.STARTS_WITH, Op.ENDS_WITH)
+            if parts[op]
+        ]
+        # Nobody looks for the elements of an array in its texts.
+        self._of_arrays: list[_AddFound] = [finder.add_found for finder in ends]
+        self._of_scalars = [finder.add_found for finder in (*contained, *ends)]
 
     def find(self, value: FoldedTexts) -> frozenset[int]:
         """Return the numbers of the tests that are true."""
         found: list[int] = []
-        if value.elements is not None:
-            for element in value.elements:
-                found += self._elements.get(element, ())
-        for text in value.texts:
-            if value.elements is None:
-                self._contained.add_found(text, found)
-            self._beginnings.add_found(text, found)
-            self._ends.add_found(text[::-1], found)
+        texts, elements = value
+        for element in elements or ():
+            found += self._elements.get(element, ())
+        finders = self._of_scalars if elements is None else self._of_arrays
+        for text in texts:
+            for add_found in finders:
+                add_found(text, found)
         return frozenset(found)
 
 
 class _Beginnings:
-    """Parts that a text may begin with."""
+    """Parts that a text may begin with, or end with: then of the reversed text."""
 
-    def __init__(self, parts: Numbers) -> None:
-        self._parts = parts
-        self._shortest = min(map(len, parts), default=0)
-        self._lengths = _lengths_by_prefix(parts, self._shortest)
+    def __init__(self, parts: Numbers, *, is_reversed: bool) -> None:
+        self._step = -1 if is_reversed else 1
+        self._parts = {part[:: self._step]: numbers for part, numbers in parts.items()}
+        self._shortest = min(map(len, parts))
+        self._lengths = _lengths_by_prefix(self._parts, self._shortest)
 
     def add_found(self, text: str, found: list[int]) -> None:
         """Add the numbers of the parts that a text begins with."""
+        text = text[:: self._step]
         for length in self._lengths.get(text[: self._shortest], ()):
             found += self._parts.get(text[:length], ())
 

@@ -112,8 +112,8 @@ def _exact_text(name: str) -> Reader:
 
 def _folded_text(name: str) -> Reader:
     def read(view: ContactView) -> FoldedTexts:
-        folded = view.folded_text(name)
-        return NO_TEXTS if folded is None else FoldedTexts((folded,))
+        sent = view.sent_text(name)
+        return NO_TEXTS if sent is None else FoldedTexts((text.fold_case(sent),))
 
     return read
 
