@@ -52,7 +52,7 @@ class PartFinder:
         ]
         # Nobody looks for the elements of an array in its texts.
         self._of_arrays: list[_AddFound] = [finder.add_found for finder in ends]
-        self._of_scalars = [finder.add_found for finder in (*contained, *ends)]
+        self._of_scalars = [*(finder.add_found for finder in contained), *self._of_arrays]
 
     def find(self, value: FoldedTexts) -> frozenset[int]:
         """Return the numbers of the tests that are true."""
