@@ -27,9 +27,18 @@ def lower(nodes: Mapping[int, tree.Node]) -> Mapping[int, tree.Node]:
 
 
 def index(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:
-    """Return the index of conditions, which is asked about one contact at a time."""
+    """Return the index of conditions, which is asked about one contact at a time.
+
+    It is asked twice, because the second time it answers from what it remembers.
+    """
     selection = ConditionIndex(lower(nodes), zone).build()
-    return lambda views, now: [set(selection.members(view, now)) for view in views]
+
+    def match(views: Sequence[ContactView], now: int) -> list[set[int]]:
+        first, second = ([set(selection.members(view, now)) for view in views] for _ in range(2))
+        assert first == second
+        return second
+
+    return match
 
 
 def bulk(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchAll:

@@ -73,8 +73,8 @@ def _derive_is_set(attribute: AttributeView) -> bool:
 
 
 def _derive_instant(attribute: AttributeView) -> int | None:
-    parsed = dates.parse(attribute.value) if isinstance(attribute.value, str) else None
-    return None if parsed is None else parsed.to_instant(attribute.zone)
+    value = attribute.value
+    return dates.parse_instant(value, attribute.zone) if isinstance(value, str) else None
 
 
 _DERIVATIONS: Final[Mapping[str, Callable[[AttributeView], Any]]] = {

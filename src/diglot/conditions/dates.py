@@ -32,6 +32,9 @@ _DATE_PATTERN = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
+_CANONICAL_PATTERN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,19 @@ def parse(text: str) -> ParsedDate | None:
     if text[4:5] != "-":
         return None
     return _parse_day(text) if len(text) == _DAY_LENGTH else _parse_text(text)
+
+
+def parse_instant(text: str, zone: ZoneInfo) -> int | None:
+    """Return the instant of a date or an instant in a time zone, or None if it has another form."""
+    # The form of most instants, of which a class in C makes one in a sixth of the time.
+    if text[-1:] == "Z" and _CANONICAL_PATTERN.fullmatch(text):
+        try:
+            since = datetime.fromisoformat(text) - _EPOCH
+        except ValueError:
+            return None
+        return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+    parsed = parse(text)
+    return None if parsed is None else parsed.to_instant(zone)
 
 
 def _parse_text(text: str) -> ParsedDate | None:

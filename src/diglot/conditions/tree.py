@@ -7,6 +7,7 @@ conditions mention a field, or have a relative date.
 
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, TypeVar
 
 import msgspec
@@ -206,12 +207,10 @@ def update_index(
     index: Mapping[K, Sequence[int]],
     before: Mapping[int, Node],
     after: Mapping[int, Node],
+    changed: AbstractSet[int],
     names_of: Callable[[Node], Collection[K]],
 ) -> dict[K, Sequence[int]]:
     """Return an index in which only what changed conditions mention is replaced, because most did not."""
-    changed = {
-        number for number in before.keys() | after.keys() if before.get(number) is not after.get(number)
-    }
     added = build_index({number: after[number] for number in changed & after.keys()}, names_of)
     removed = build_index({number: before[number] for number in changed & before.keys()}, names_of)
     updated = dict(index)

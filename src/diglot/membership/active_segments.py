@@ -17,6 +17,7 @@ from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
@@ -84,21 +85,34 @@ class ActiveSegments:
     next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
     # What the stored form of each condition hashes to, and what it weighs in bytes.
     stored_forms: Mapping[int, "StoredForm"] = field(default_factory=dict)
-    # The previous object, whose index of unchanged conditions is reused.
+    # The previous object, whose index of unchanged conditions is reused, and what differs from it.
     earlier: InitVar["ActiveSegments | None"] = None
+    differences: InitVar[Differences | None] = None
     index: ConditionIndex = field(init=False)
     bulk: BulkEvaluator = field(init=False)
 
-    def __post_init__(self, earlier: "ActiveSegments | None") -> None:
-        self.index = ConditionIndex(self.conditions, self.zone, None if earlier is None else earlier.index)
-        self.bulk = BulkEvaluator(self.conditions, self.zone, None if earlier is None else earlier.bulk)
-        if earlier is not None:
-            for index in ("by_field", "by_relative_date"):
-                if index in earlier.__dict__:
-                    names_of, segments = _INDEXES[index], earlier.__dict__[index]
-                    self.__dict__[index] = tree.update_index(
-                        segments, earlier.conditions, self.conditions, names_of
-                    )
+    def __post_init__(self, earlier: "ActiveSegments | None", differences: Differences | None) -> None:
+        if earlier is None:
+            self.index = ConditionIndex(self.conditions, self.zone)
+            self.bulk = BulkEvaluator(self.conditions, self.zone)
+            return
+        differences = differences or find_differences(earlier.conditions, self.conditions)
+        self.index = ConditionIndex(self.conditions, self.zone, earlier.index, differences)
+        self.bulk = BulkEvaluator(self.conditions, self.zone, earlier.bulk, differences)
+        changed = differences.added | differences.removed
+        for index in ("by_field", "by_relative_date"):
+            if index in earlier.__dict__:
+                names_of, segments = _INDEXES[index], earlier.__dict__[index]
+                self.__dict__[index] = tree.update_index(
+                    segments, earlier.conditions, self.conditions, changed, names_of
+                )
+
+    def find_node(self, number: int, form: StoredForm) -> tree.Node | None:
+        """Return the condition of a segment if its stored form did not change, because only it is reused.
+
+        Conditions are compared in their stored form, because 5 and 5.0 are equal in Python but two operands.
+        """
+        return self.conditions[number] if self.stored_forms.get(number) == form else None
 
     @cached_property
     def by_field(self) -> Mapping[str, Sequence[int]]:
@@ -242,21 +256,31 @@ async def _load_active_segments(
     nodes: dict[int, tree.Node] = {}
     forms: dict[int, StoredForm] = {}
     pending: set[int] = set()
+    added: set[int] = set()
     rows = await segment_state.load_all(tenant)
     for number, _, _, kind, stored, members, _, _, invalid in rows:
         if kind == SegmentType.STATIC or invalid is not None:
             continue
         form = StoredForm.of_text(stored)
-        node = _decode_node(number, stored, form, earlier)
-        if tree.is_draft(node):
-            continue
+        node = None if earlier is None else earlier.find_node(number, form)
+        if node is None:
+            node = lower_condition(tree.decode(stored))
+            if tree.is_draft(node):
+                continue
+            added.add(number)
         nodes[number], forms[number] = node, form
         if members is None:
             pending.add(number)
+    differences = None if earlier is None else complete_differences(earlier.conditions, nodes, added)
     static = frozenset(row[0] for row in rows if row[3] == SegmentType.STATIC)
     stored_segments = frozenset(row[0] for row in rows)
     sets = static, stored_segments, frozenset(pending)
-    return ActiveSegments(version, zone, nodes, *sets, *_refs_of(rows), stored_forms=forms, earlier=earlier)
+    return ActiveSegments(
+        *(version, zone, nodes, *sets, *_refs_of(rows)),
+        stored_forms=forms,
+        earlier=earlier,
+        differences=differences,
+    )
 
 
 def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, AudienceRef]]:
@@ -270,17 +294,6 @@ def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, Aud
             # A dynamic list has the same name as the segment behind it.
             list_refs[number] = AudienceRef(list_id, name)
     return segment_refs, list_refs
-
-
-def _decode_node(number: int, stored: str, form: StoredForm, earlier: ActiveSegments | None) -> tree.Node:
-    """Decode a stored condition, or return the object of the previous version if it did not change.
-
-    The index is reused only for identical objects. Conditions are compared in their stored form,
-    because 5 and 5.0 are equal in Python but two operands here.
-    """
-    if earlier is not None and earlier.stored_forms.get(number) == form:
-        return earlier.conditions[number]
-    return lower_condition(tree.decode(stored))
 
 
 async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> NextChanges:

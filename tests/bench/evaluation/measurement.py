@@ -27,7 +27,11 @@ SIZES: Final = (1_000, 10_000)
 MOST_GENERATED: Final = 20_000
 _FEW: Final = 30
 _MANY: Final = 200
-_BLOCKS: Final = (50, 250)
+# The last is a slice of an import.
+_BLOCKS: Final = (50, 250, 1_000)
+# Masks alone, of which no condition is listed.
+_NO_LIST: Final = "index, no list"
+_ONE_CONTACT: Final = ("generated", "index", _NO_LIST)
 Make = Callable[[Nodes], Side]
 MAKERS: Final[dict[str, Make]] = {"generated": Generated, "index": Index, "bulk": Bulk}
 
@@ -81,22 +85,16 @@ def _one_contact(size: int) -> str:
     def normalize(found: list[list[int]]) -> list[list[int]]:
         return [sorted(numbers) for numbers in found]
 
-    head = ("generated", "index", "index, no list")
+    index = sides["index"]
+    assert isinstance(index, Index)
     rows = []
     for name, seen in (("never seen", False), ("seen before", True)):
         trials = {key: trial(side, seen=seen) for key, side in sides.items()}
         spent = compare(name, trials, rounds, normalize)
         if seen:
-            spent |= compare(
-                name, {head[2]: lambda _: partial(_find_masks, sides["index"], _views(parts[0]))}, rounds
-            )
-        rows.append(_row(f"one contact, {name}", spent, count, head))
-    return _table("one contact against all", head, rows)
-
-
-def _find_masks(side: Side, views: Sequence[ContactView]) -> None:
-    assert isinstance(side, Index)
-    side.masks(views)
+            spent |= compare(name, {_NO_LIST: lambda _: partial(index.masks, _views(parts[0]))}, rounds)
+        rows.append(_row(f"one contact, {name}", spent, count, _ONE_CONTACT))
+    return _table("one contact against all", _ONE_CONTACT, rows)
 
 
 def _one_change(size: int) -> str:
@@ -112,14 +110,21 @@ def _one_change(size: int) -> str:
 
         return prepare
 
+    index = sides["index"]
+    assert isinstance(index, Index)
+
+    def masks(edit: Edit) -> Trial:
+        return lambda _: partial(index.move_masks, changes_of(parts[0], edit, 0))
+
     rows = []
     for name, edit in EDITS.items():
         for state, seen in (("never seen", False), ("seen before", True)):
             trials = {key: trial(side, edit, seen=seen) for key, side in sides.items()}
-            rows.append(
-                _row(f"{name}, {state}", compare(name, trials, rounds), count, ("generated", "index"))
-            )
-    return _table("one change", ("generated", "index"), rows)
+            spent = compare(name, trials, rounds)
+            if seen:
+                spent |= compare(name, {_NO_LIST: masks(edit)}, rounds)
+            rows.append(_row(f"{name}, {state}", spent, count, _ONE_CONTACT))
+    return _table("one change", _ONE_CONTACT, rows)
 
 
 def _blocks(size: int) -> str:
@@ -129,7 +134,7 @@ def _blocks(size: int) -> str:
     blocks: Sequence[int] = _BLOCKS
     rounds, edits = ROUNDS, dict[str, Edit]({**EDITS, **MIXED})
     if size > SIZES[0]:
-        blocks, rounds, edits = _BLOCKS[1:], FEW_ROUNDS, dict(MIXED)
+        blocks, rounds, edits = _BLOCKS[1:2], FEW_ROUNDS, dict(MIXED)
     rows = []
     for count in blocks:
         parts = [list(people(count, 1 + count * turn, turn + 100)) for turn in range(rounds)]
@@ -163,7 +168,11 @@ def _builds(size: int) -> str:
     sides = {name: MAKERS[name](first) for name in names}
 
     def add(side: Side) -> Trial:
-        return lambda turn: partial(side.add, first | {size + turn + 1: nodes[size + turn + 1]})
+        def prepare(turn: int) -> Callable[[], Any]:
+            number = size + turn + 1
+            return partial(side.add, first | {number: nodes[number]}, number)
+
+        return prepare
 
     added = compare("add", {name: add(side) for name, side in sides.items()}, ROUNDS, lambda _: None)
     rows = [

@@ -12,6 +12,7 @@ from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator, MaskChanges
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.differences import Differences
 from diglot.conditions.index.condition_index import ConditionIndex
 from diglot.conditions.index.masks import select_items
 
@@ -35,8 +36,8 @@ Moves = tuple[dict[int, list[int]], dict[int, list[int]]]
 class Side(Protocol):
     """An evaluator of conditions."""
 
-    def add(self, nodes: Nodes) -> "Side":
-        """Return the evaluator of more conditions, which takes over what it can."""
+    def add(self, nodes: Nodes, number: int) -> "Side":
+        """Return the evaluator of conditions of which one was added; it takes over what it can."""
 
     def members(self, views: Sequence[ContactView]) -> list[list[int]]:
         """Return the conditions that each contact matches, one contact after the other."""
@@ -56,8 +57,9 @@ class Generated:
         self.evaluate = self.evaluators.compile(self.evaluators.all_numbers)
         self.by_field = tree.build_index(nodes, tree.fields_of)
 
-    def add(self, nodes: Nodes) -> "Generated":
-        """Return the evaluator of more conditions."""
+    def add(self, nodes: Nodes, number: int) -> "Generated":
+        """Return the evaluator of conditions of which one was added."""
+        del number
         return Generated(nodes, self)
 
     def members(self, views: Sequence[ContactView]) -> list[list[int]]:
@@ -85,13 +87,16 @@ class Generated:
 class Index:
     """The index of conditions, which is asked about one contact at a time."""
 
-    def __init__(self, nodes: Nodes, earlier: "Index | None" = None) -> None:
-        self.index: ConditionIndex = ConditionIndex(nodes, UTC, None if earlier is None else earlier.index)
+    def __init__(
+        self, nodes: Nodes, earlier: "Index | None" = None, differences: Differences | None = None
+    ) -> None:
+        known = None if earlier is None else earlier.index
+        self.index: ConditionIndex = ConditionIndex(nodes, UTC, known, differences)
         self.selection = self.index.build()
 
-    def add(self, nodes: Nodes) -> "Index":
-        """Return the evaluator of more conditions."""
-        return Index(nodes, self)
+    def add(self, nodes: Nodes, number: int) -> "Index":
+        """Return the evaluator of conditions of which one was added."""
+        return Index(nodes, self, Differences(frozenset({number}), frozenset()))
 
     def members(self, views: Sequence[ContactView]) -> list[list[int]]:
         """Return the conditions that each contact matches."""
@@ -102,6 +107,12 @@ class Index:
         for view in views:
             for matcher, _ in self.selection._parts:
                 matcher.members(view, NOW)
+
+    def move_masks(self, changes: Sequence[Change]) -> None:
+        """Find what each change moves, and list nothing."""
+        for change in changes:
+            for matcher, _ in self.selection._parts:
+                matcher.change(change.old, change.new, change.fields, NOW)
 
     def members_by_condition(self, views: Sequence[ContactView]) -> dict[int, list[int]]:
         """Return the places of the contacts that match each condition."""
@@ -119,14 +130,22 @@ class Index:
 class Bulk:
     """The evaluator of blocks of contacts."""
 
-    def __init__(self, nodes: Nodes, earlier: "Bulk | None" = None, *, block: int = 1_000) -> None:
-        self.bulk: BulkEvaluator = BulkEvaluator(nodes, UTC, None if earlier is None else earlier.bulk)
+    def __init__(
+        self,
+        nodes: Nodes,
+        earlier: "Bulk | None" = None,
+        differences: Differences | None = None,
+        *,
+        block: int = 1_000,
+    ) -> None:
+        known = None if earlier is None else earlier.bulk
+        self.bulk: BulkEvaluator = BulkEvaluator(nodes, UTC, known, differences)
         self.bulk.reduce()
         self.block = block
 
-    def add(self, nodes: Nodes) -> "Bulk":
-        """Return the evaluator of more conditions."""
-        return Bulk(nodes, self, block=self.block)
+    def add(self, nodes: Nodes, number: int) -> "Bulk":
+        """Return the evaluator of conditions of which one was added."""
+        return Bulk(nodes, self, Differences(frozenset({number}), frozenset()), block=self.block)
 
     def members(self, views: Sequence[ContactView]) -> list[list[int]]:
         """Return the conditions that each contact matches."""

@@ -74,6 +74,42 @@ def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
         ) == (span.start)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01T09:00:00Z",
+        "2026-01-01T09:00:00.000001Z",
+        "2026-01-01T23:59:59.999999Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        # Times that are not in the calendar, or not canonical.
+        "2026-02-30T09:00:00Z",
+        "0000-01-01T09:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T09:60:00Z",
+        "2026-01-01T09:00:60Z",
+        "2026-01-01T09:00:00.5Z",
+        "2026-01-01 09:00:00Z",
+        "2026-W01-1T09:00:00Z",
+        "2026-01-01T09:00:00,5000000Z",
+        "2026-01-01T09:00Z",
+        "٢٠٢٦-01-01T09:00:00Z",
+        "2026-01-01T09:00:00+02:00",
+        "2026-01-01T09:00:00",
+        "2026-01-01",
+        "xyZ",
+        "",
+        *random_conditions.NO_DATES,
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_instants_are_read_as_dates_are(text: str, zone: str) -> None:
+    """The short way to an instant finds what parsing finds."""
+    parsed = dates.parse(text)
+    expected = None if parsed is None else parsed.to_instant(ZoneInfo(zone))
+    assert dates.parse_instant(text, ZoneInfo(zone)) == expected
+
+
 @pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
 def test_unusual_days_begin_where_the_calendar_says(zone: str, day: date) -> None:
     """The first instant of a day has its date or a later one; the instant before has an earlier one."""

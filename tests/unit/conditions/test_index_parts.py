@@ -8,11 +8,13 @@ import pytest
 from diglot.caches import MemoBudget
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index import set_masks
 from diglot.conditions.index.gates import Gate, Layout, gate_of
 from diglot.conditions.index.masks import join_bits, keep_mask, select_items, toggle_bits, weigh_mask
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.index.parts import PartFinder
 from diglot.conditions.index.questions import FoldedTexts, HasPart
+from diglot.conditions.index.set_masks import SetMasks
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.tree import Op
 from support.reporting import SEED
@@ -31,7 +33,14 @@ A, B, C = map(is_set, "abc")
 
 def test_masks_hold_bits() -> None:
     """A mask lists the bits that it was made of, however many."""
-    for bits in ([], [0], [3, 8, 1900], list(range(0, 1901, 100)), list(range(0, 1900, 3))):
+    for bits in (
+        [],
+        [0],
+        [3, 8, 1900],
+        list(range(0, 1901, 100)),
+        list(range(0, 1900, 25)),
+        list(range(0, 1900, 3)),
+    ):
         mask = join_bits([*bits, *bits], 1901)
         assert mask == sum(1 << bit for bit in bits)
         assert select_items(range(1901), mask) == bits
@@ -157,6 +166,32 @@ def test_hostile_conditions_agree() -> None:
         for text in (None, "a", "aaa", "a" * 250, "a" * 300, "b", ["a", "aa"], 5):
             view = ContactView({}, {"n": n, "t": text}, (), UTC)
             assert sorted(matcher.numbers_in(matcher.members(view, 0))) == reference(view, 0)
+
+
+@pytest.mark.parametrize("few", [0, 32])
+def test_gates_that_require_several_tests(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """A gate is released by the last of the tests that it requires, however many these are."""
+    monkeypatch.setattr(set_masks, "_FEW_GATES", few)
+    rng = Random(pytestconfig.stash[SEED])
+    required = [rng.sample(range(12), rng.choice((0, 1, 1, 2, 2, 3, 4, 5, 7))) for _ in range(200)]
+    forbidden = [rng.sample(range(12), rng.choice((0, 0, 1, 3))) for _ in range(200)]
+    asked = [
+        tuple([gate for gate, tests in enumerate(each) if test in tests] for each in (required, forbidden))
+        for test in range(12)
+    ]
+    masks = SetMasks([(first, second) for first, second in asked], 200, MemoBudget(10**6))
+    for _ in range(300):
+        true = set(rng.sample(range(12), rng.randrange(13)))
+        expected = [
+            gate
+            for gate in range(200)
+            if not true.issuperset(required[gate]) or not true.isdisjoint(forbidden[gate])
+        ]
+        assert select_items(range(200), masks.ruled_out(true)) == expected
+        one_by_one = [masks.effects_of([number]) for number in true]
+        assert masks.combine(one_by_one) == masks.ruled_out(true)
 
 
 def test_an_index_of_nothing_matches_nothing() -> None:

@@ -1,5 +1,6 @@
 """What a predicate asks has the meaning of the compiled function, which the rows of the spec judge."""
 
+from bisect import bisect_right
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,8 +20,7 @@ from diglot.conditions.index.questions import (
     Question,
     Reading,
     Within,
-    position_of,
-    sort_constants,
+    sort_edges,
 )
 from diglot.conditions.index.readings import reader_of
 from diglot.conditions.python_compiler import compile_to_python
@@ -55,8 +55,8 @@ def holds(question: Question, view: ContactView, now: int, zone: ZoneInfo) -> bo
         begin, end = bounds(Op.EXACTLY_DAYS_AGO, test.days, now, zone)
         return bool(begin <= value < end)
     value = value - now if question.reading.form is Form.DISTANCE else value
-    constants = sort_constants([test])
-    return any(low <= position_of(value, constants) < high for low, high in test.positions(constants))
+    edges = sort_edges([test])
+    return any(low <= bisect_right(edges, value) < high for low, high in test.positions(edges))
 
 
 def _has_part(test: HasPart, value: FoldedTexts) -> bool:

@@ -4,20 +4,18 @@ A loop over tests of one kind takes less than half of the time that a call for e
 """
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import python_runtime
 from diglot.conditions.bulk.columns import FoldedColumn, KeyColumn, OrderedColumn
-from diglot.conditions.index.questions import Cut, Form, HasPart, Key, OnDay, Within
+from diglot.conditions.index.questions import Form, HasPart, Key, OnDay, Within
 from diglot.conditions.tree import Op
 
 # The mask of contacts by the number of a test.
 Answers = MutableMapping[int, int]
-# Counts the values of an order below a constant, or up to it.
-_Place = tuple[Callable[[Sequence[Any], Any], int], Any]
 
 
 class AskedTests(ABC):
@@ -67,16 +65,17 @@ class KeyTests(AskedTests):
 
 
 class OrderTests(AskedTests):
-    """Tests whether a value lies in spans of an order: below a cut, above one, or in any spans."""
+    """Tests whether a value lies in spans of an order: below an edge, from one on, or in any spans."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._below: list[tuple[int, _Place]] = []
-        self._above: list[tuple[int, _Place]] = []
-        self._spans: list[tuple[int, Sequence[tuple[_Place | None, _Place | None]]]] = []
+        self._below: list[tuple[int, Any]] = []
+        self._above: list[tuple[int, Any]] = []
+        # The edges at the begin and the end of each span, None for an open end.
+        self._spans: list[tuple[int, Sequence[tuple[Any, Any]]]] = []
 
     def _add(self, number: int, test: Within) -> None:
-        spans = [(_place_of(low), _place_of(high)) for low, high in test.spans]
+        spans = [(low and low.edge, high and high.edge) for low, high in test.spans]
         low, high = spans[0] if len(spans) == 1 else (None, None)
         if low is None and high is not None:
             self._below.append((number, high))
@@ -92,15 +91,15 @@ class OrderTests(AskedTests):
 
     def _answer(self, values: Sequence[Any], masks: Sequence[int], answers: Answers) -> None:
         holders = masks[-1]
-        for number, (count, constant) in self._below:
-            answers[number] = masks[count(values, constant)]
-        for number, (count, constant) in self._above:
-            answers[number] = holders ^ masks[count(values, constant)]
+        for number, edge in self._below:
+            answers[number] = masks[bisect_left(values, edge)]
+        for number, edge in self._above:
+            answers[number] = holders ^ masks[bisect_left(values, edge)]
         for number, spans in self._spans:
             mask = 0
             for low, high in spans:
-                before = 0 if low is None else masks[low[0](values, low[1])]
-                mask |= before ^ (holders if high is None else masks[high[0](values, high[1])])
+                before = 0 if low is None else masks[bisect_left(values, low)]
+                mask |= before ^ (holders if high is None else masks[bisect_left(values, high)])
             answers[number] = mask
 
 
@@ -154,10 +153,6 @@ class PartTests(AskedTests):
             numbers, parts, elements = zip(*self._elements, strict=True)
             masks = column.find_parts_or_elements(parts, elements)
             answers.update(zip(numbers, masks, strict=True))
-
-
-def _place_of(cut: Cut | None) -> _Place | None:
-    return None if cut is None else (bisect_right if cut.is_above else bisect_left, cut.constant)
 
 
 _TYPES: Final[dict[Form, Callable[[], AskedTests]]] = {

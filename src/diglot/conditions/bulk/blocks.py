@@ -24,6 +24,8 @@ MAX_CONTACTS: Final = 1_000
 # Up to this number of attributes, looking each up costs less than going through all that contacts have.
 _FEW_KEYS: Final = 32
 _KEY_FORMS: Final = frozenset({Form.PRESENCE, Form.EXACT, Form.NUMBERS, Form.VALUES, Form.ELEMENTS})
+# The forms in which core numbers and instants are stored.
+_STORED_FORMS: Final = frozenset({Form.NUMBER, Form.INSTANT})
 _SHARED_KINDS: Final = frozenset({FieldKind.TEXT, FieldKind.CHOICE, FieldKind.BOOLEAN})
 
 
@@ -61,6 +63,9 @@ class ContactBlock:
         holders, masks = self._holders_of(field)
         if not holders:
             return None
+        if form in _STORED_FORMS and holders is self._views:
+            # Read without a call for each contact.
+            return OrderedColumn([view.fields[field] for view in self._views], masks)
         values = map(self._reader_of(reading), holders)
         if form in _KEY_FORMS:
             return KeyColumn(values, masks)

@@ -6,8 +6,6 @@ tree says, whatever its depth. So all contacts of a block share the price of a p
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import compress
-from operator import is_not
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,6 +13,7 @@ from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.trees import Group, PredicateTable
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.differences import Differences, find_differences
 from diglot.conditions.index.questions import Form, Reading
 
 # Fewer contacts are matched one by one, because a block answers all that any condition asks. Measured with
@@ -51,32 +50,32 @@ class BulkEvaluator:
     """
 
     def __init__(
-        self, nodes: Mapping[int, tree.Node], zone: ZoneInfo, earlier: "BulkEvaluator | None" = None
+        self,
+        nodes: Mapping[int, tree.Node],
+        zone: ZoneInfo,
+        earlier: "BulkEvaluator | None" = None,
+        differences: Differences | None = None,
     ) -> None:
         self.nodes = nodes
         self.table = PredicateTable(zone)
-        self.groups: Mapping[int, Group] = {}
+        # The reduced conditions: versions share them until one replaces or removes a condition.
+        self.groups: dict[int, Group] = {}
         # The conditions that are not reduced yet.
         self.unreduced: Collection[int] = nodes.keys()
         if earlier is not None and earlier.table.can_hold(zone, len(nodes)):
-            self._take_over(earlier)
+            self._take_over(earlier, differences or find_differences(earlier.nodes, nodes))
 
-    def _take_over(self, earlier: "BulkEvaluator") -> None:
+    def _take_over(self, earlier: "BulkEvaluator", differences: Differences) -> None:
         """Take over what was reduced of identical objects: 5 and 5.0, equal in Python, are two operands."""
-        nodes, before = self.nodes, earlier.nodes
-        # Loops in C, because all but a few of perhaps 100,000 conditions are the same.
-        changed = set(compress(nodes, map(is_not, nodes.values(), map(before.get, nodes))))
+        added, removed = differences
         # Read first, because another thread may reduce the conditions of the earlier object now.
-        unreduced, groups = earlier.unreduced, dict(earlier.groups)
-        for number in changed:
-            groups.pop(number, None)
-        if len(changed - before.keys()) + len(before) > len(nodes):
-            for number in groups.keys() - nodes.keys():
-                del groups[number]
+        unreduced, groups = earlier.unreduced, earlier.groups
+        if removed:
+            groups = groups.copy()
+            for number in removed:
+                groups.pop(number, None)
         self.table, self.groups = earlier.table, groups
-        self.unreduced = {
-            number for number in changed.union(unreduced) if number in nodes and number not in groups
-        }
+        self.unreduced = added.union(number for number in unreduced if number not in removed)
 
     def match(self, block: ContactBlock, now: int, numbers: Iterable[int]) -> Masks:
         """Return the masks of the contacts that match each of some conditions at an instant, if any does."""
@@ -135,8 +134,10 @@ class BulkEvaluator:
         """Reduce the conditions that are not yet; 10,000 of them take a quarter of a second."""
         with self.table.lock:
             added = {number: self.table.reduce(number, self.nodes[number]) for number in self.unreduced}
-            self.groups = {**self.groups, **added}
-            self.unreduced = ()
+            # A version that began elsewhere may have given a number to another condition.
+            groups = self.groups if self.groups.keys().isdisjoint(added) else self.groups.copy()
+            groups.update(added)
+            self.groups, self.unreduced = groups, ()
 
 
 class _Answers(dict[int, int]):

@@ -43,7 +43,7 @@ def _match_all(
         if not mask:
             return 0
     for number in negated:
-        mask &= ~answers[number]
+        mask ^= mask & answers[number]
     for group in groups:
         mask &= group.match(answers, everyone)
     return mask

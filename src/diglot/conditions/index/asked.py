@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import MemoBudget
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.index.masks import SharedMasks
 from diglot.conditions.index.questions import Test
 from diglot.conditions.index.set_masks import SetMasks
 
@@ -24,11 +25,15 @@ class Asked(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What the look-ups of one index share: bits below `width`, a time zone, and bytes for what they find."""
+    """What the look-ups of one index share.
+
+    They have bits below `width`, a time zone, bytes for what they remember, and wide masks, which are shared.
+    """
 
     width: int
     zone: ZoneInfo
     budget: MemoBudget
+    shared: SharedMasks | None
 
 
 def set_masks_of(asked: Sequence[Asked], setting: Setting) -> SetMasks:

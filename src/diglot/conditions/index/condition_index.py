@@ -5,16 +5,15 @@ removed condition is masked out. Once more were added, or a quarter is removed, 
 takes 25 ms for 1,000 conditions and 3 s for 100,000; `find` leaves that to `build`, on another thread.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
-from itertools import compress
-from operator import is_not
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from threading import Lock
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.differences import Differences, find_differences
 from diglot.conditions.index.matcher import Matcher
 
 # The conditions in the small index.
@@ -43,11 +42,10 @@ class Selection:
 
     def members(self, view: ContactView | None, now: int) -> list[int]:
         """Return the conditions that a contact matches at an instant (microseconds); None matches none."""
-        met: list[int] = []
-        if view is not None:
-            for matcher, mask in self._parts:
-                met += matcher.numbers_in(matcher.members(view, now) & mask)
-        return met
+        if view is None:
+            return []
+        found = [matcher.numbers_in(matcher.members(view, now) & mask) for matcher, mask in self._parts]
+        return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
     def change(
         self, old: ContactView | None, new: ContactView | None, fields: Collection[str], now: int
@@ -78,37 +76,46 @@ class Selection:
 
 
 class _Base(NamedTuple):
-    """A large index, and what it indexes."""
+    """A large index with what it indexes, the conditions that it lacks, and those that no longer count."""
 
     matcher: Matcher
     nodes: Mapping[int, tree.Node]
+    added: frozenset[int] = frozenset()
+    removed: frozenset[int] = frozenset()
 
-
-class _Changes(NamedTuple):
-    """The conditions that a large index lacks, and those of its own that no longer count."""
-
-    added: Sequence[int]
-    removed: Sequence[int]
+    def change(self, differences: Differences) -> "_Base | None":
+        """Return the base of another version, or None if too much differs from the large index."""
+        added, removed = differences
+        added |= self.added - removed
+        removed = self.removed.union(number for number in removed if number in self.nodes)
+        if len(added) > MAX_ADDED or len(removed) > MAX_REMOVED * len(self.nodes):
+            return None
+        return self._replace(added=added, removed=removed)
 
 
 class ConditionIndex:
     """The index of numbered conditions in a time zone.
 
     What an earlier index has of the same condition objects is reused: identical ones, because 5 and 5.0 are
-    equal in Python but two operands here. `find` returns within milliseconds, `build` and `settle` may take
-    seconds; several threads may call them at the same time.
+    equal in Python but two operands here. `differences` are those from the conditions of the earlier index;
+    without them all are compared. `find` returns within milliseconds, `build` and `settle` may take seconds;
+    several threads may call them at the same time.
     """
 
     def __init__(
-        self, nodes: Mapping[int, tree.Node], zone: ZoneInfo, earlier: "ConditionIndex | None" = None
+        self,
+        nodes: Mapping[int, tree.Node],
+        zone: ZoneInfo,
+        earlier: "ConditionIndex | None" = None,
+        differences: Differences | None = None,
     ) -> None:
         self.nodes = nodes
         self.zone = zone
-        self.base: _Base | None = earlier.base if earlier is not None and earlier.zone == zone else None
+        self.base: _Base | None = None
+        if earlier is not None and earlier.zone == zone and (base := earlier.base) is not None:
+            self.base = base.change(differences or find_differences(earlier.nodes, nodes))
         self._lock = Lock()
         self._selection: Selection | None = None
-        # The number of conditions in the small index.
-        self._added_count = 0
 
     def find(self) -> Selection | None:
         """Return all conditions, or None if they have to be built first."""
@@ -120,16 +127,15 @@ class ConditionIndex:
         """Return all conditions, indexed by one thread while others wait."""
         with self._lock:
             if self._selection is None:
-                changes = self._changes
-                self._selection = self._index_all() if changes is None else self._index_changes(changes)
+                self._selection = self._index_all() if self.base is None else self._index_added(self.base)
             return self._selection
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to index, and the next changes will be few."""
-        if self._selection is None:
+        if self._selection is None or self.base is None:
             return self._is_little()
-        return self._added_count <= MAX_ADDED // 2
+        return len(self.base.added) <= MAX_ADDED // 2
 
     def settle(self) -> None:
         """Index all conditions anew, unless that is done already, so that the next changes are few."""
@@ -139,33 +145,18 @@ class ConditionIndex:
 
     def _is_little(self) -> bool:
         """Tell whether few rules have to be indexed."""
-        changes = self._changes
-        return _has_few_rules(self.nodes, self.nodes if changes is None else changes.added)
-
-    @cached_property
-    def _changes(self) -> _Changes | None:
-        """What differs from the large index at first, or None if that has to be made anew."""
-        if self.base is None:
-            return None
-        nodes, known = self.nodes, self.base.nodes
-        added = list(compress(nodes, map(is_not, nodes.values(), map(known.get, nodes))))
-        removed_count = len(known) - (len(nodes) - len(added))
-        if len(added) > MAX_ADDED or removed_count > MAX_REMOVED * len(known):
-            return None
-        if not removed_count:
-            return _Changes(added, ())
-        return _Changes(added, [number for number, node in known.items() if nodes.get(number) is not node])
+        return _has_few_rules(self.nodes, self.nodes if self.base is None else self.base.added)
 
     def _index_all(self) -> Selection:
         matcher = Matcher(self.nodes, self.zone)
-        self.base, self._added_count = _Base(matcher, self.nodes), 0
+        self.base = _Base(matcher, self.nodes)
         return Selection([(matcher, matcher.all)])
 
-    def _index_changes(self, changes: _Changes) -> Selection:
-        assert self.base is not None
-        matcher, self._added_count = self.base.matcher, len(changes.added)
-        small = Matcher({number: self.nodes[number] for number in changes.added}, self.zone)
-        return Selection([(matcher, matcher.all & ~matcher.mask_of(changes.removed)), (small, small.all)])
+    def _index_added(self, base: _Base) -> Selection:
+        matcher = base.matcher
+        kept = matcher.all ^ (matcher.all & matcher.mask_of(base.removed))
+        small = Matcher({number: self.nodes[number] for number in sorted(base.added)}, self.zone)
+        return Selection([(matcher, kept), (small, small.all)])
 
 
 def _has_few_rules(nodes: Mapping[int, tree.Node], numbers: Iterable[int]) -> bool:

@@ -5,11 +5,9 @@ from typing import Final
 
 from diglot.caches import Memo
 from diglot.conditions import dates
-from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index.asked import Asked, Setting, group_by_key, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import OnDay, Reading
-from diglot.conditions.index.readings import reader_of
 from diglot.conditions.python_runtime import calendar_bounds, day_begun
 
 # The asked days that may hold an instant, by its distance from the begin of today in days of 24 h: offsets of
@@ -26,24 +24,26 @@ class DayLookup:
     midnight can ask for both by turns.
     """
 
-    __slots__ = ("_by_days", "_find_mask", "_masks", "_near", "_read", "_spans", "_zone", "missing")
+    __slots__ = ("_by_days", "_find_mask", "_masks", "_near", "_spans", "_today", "_zone", "missing")
 
-    def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
+    def __init__(self, _reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         masks = set_masks_of(asked, setting)
         self.missing, self._find_mask = masks.missing, masks.ruled_out
-        self._read, self._zone = reader_of(reading), setting.zone
+        self._zone = setting.zone
         tests = [one.test for one in asked if isinstance(one.test, OnDay)]
         self._by_days = group_by_key((test.days, number) for number, test in enumerate(tests))
         self._near = group_by_key((days + distance, days) for days in self._by_days for distance in _NEAR)
         self._masks: Memo[int, int] = setting.budget.memo(_weigh_days)
         self._spans: Memo[tuple[int, int], Sequence[_Span]] = setting.budget.memo(_weigh_spans)
+        # The instant that was asked last, and when its day began.
+        self._today = (0, day_begun(0, self._zone))
 
-    def ask(self, view: ContactView, now: int) -> int:
-        """Return the gates that are ruled out for a contact at an instant."""
-        value = self._read(view)
-        if value is None:
-            return self.missing()
-        begun = day_begun(now, self._zone)
+    def mask_of(self, value: int, now: int) -> int:
+        """Return the gates that are ruled out by an instant of a contact."""
+        asked, begun = self._today
+        if asked != now:
+            begun = day_begun(now, self._zone)
+            self._today = now, begun
         distance = (begun - value) // dates.DAY
         if distance in self._near:
             for begin, end, days in self._spans_near(begun, distance):

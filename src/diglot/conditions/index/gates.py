@@ -9,6 +9,7 @@ Every tree becomes gates whose depth is at most that of the tree. A condition ma
 not ruled out; if the condition as a whole is an OR, if it is ruled out.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -16,8 +17,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from diglot.conditions import tree
-from diglot.conditions.index.masks import join_bits
+from diglot.conditions.index.masks import join_bits, select_items
 
+# The gates of more conditions are not widened one by one.
+_FEW: Final = 4
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -93,6 +96,9 @@ class Layout:
         # The numbers of the conditions by the bits of their outermost gates, and the other way around.
         self.numbers: dict[int, int] = {}
         self.bits: dict[int, int] = {}
+        # Where the gates of each condition with inner ones begin and end, in order.
+        self._begins: list[int] = []
+        self._ends: list[int] = []
         self._inner: list[list[int]] = []
         self._runs: list[list[int]] = []
         self._outer: list[list[int]] = []
@@ -101,15 +107,30 @@ class Layout:
         for number, node in conditions.items():
             gate, is_inverted = gate_of(node)
             if gate.inner:
+                self._begins.append(self.width)
                 self._place_condition(number, gate, inverted if is_inverted else None)
+                self._ends.append(self.width)
             else:
                 flat.append((number, gate, is_inverted))
-        self.nested_width = self.width
+        # The mask of the gates of these conditions.
+        self.nested = (1 << self.width) - 1
         self.levels = list(self._levels())
         for number, gate, is_inverted in flat:
             self._place_condition(number, gate, inverted if is_inverted else None)
         self.inverted = join_bits(inverted, self.width)
         self.roots = join_bits(self.numbers, self.width)
+
+    def widen(self, gates: int) -> int:
+        """Return some gates and all others of their conditions; if these are many, perhaps further ones."""
+        nested = gates & self.nested
+        if not nested:
+            return gates
+        if nested.bit_count() > _FEW:
+            return gates | self.nested
+        for bit in select_items(range(self.width), nested):
+            place = bisect_right(self._begins, bit) - 1
+            gates |= (1 << self._ends[place]) - (1 << self._begins[place])
+        return gates
 
     def _place_condition(self, number: int, gate: Gate, inverted: list[int] | None) -> None:
         bit = self._place(gate, 0)

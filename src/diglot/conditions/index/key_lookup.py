@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from sys import getsizeof
+from typing import Final
 
 from diglot.caches import Memo
 from diglot.conditions.contact_view import ContactView
@@ -11,9 +12,16 @@ from diglot.conditions.index.questions import AnyOf, Key, Reading
 from diglot.conditions.index.readings import reader_of
 from diglot.conditions.index.set_masks import Effects, weigh_effects
 
+# The masks for single keys are remembered if there are only so many: those of statuses, or of being set.
+_FEW_KEYS: Final = 8
+
 
 class KeyLookup:
-    """Finds the tests that ask for the keys of a contact."""
+    """Finds the tests that ask for the keys of a contact.
+
+    What each of several keys does is remembered, because the same ones seldom come together again. A mask for
+    only one key is remembered by the look-up of the field.
+    """
 
     __slots__ = ("_by_key", "_effects", "_find_known", "_found", "_masks", "_read", "missing")
 
@@ -24,42 +32,32 @@ class KeyLookup:
         tests = [one.test for one in asked if isinstance(one.test, AnyOf)]
         self._by_key = group_by_key((key, number) for number, test in enumerate(tests) for key in test.keys)
         self._find_known = frozenset(self._by_key).intersection
-        # Masks by the keys that a contact has and a test asks for: by the key alone if it is one. And what
-        # each of several keys does, because the same ones seldom come together again.
-        self._found: Memo[Key | frozenset[Key], int] = setting.budget.memo(_weigh_found)
         self._effects: Memo[Key, Effects] = setting.budget.memo(_weigh_effects)
+        self._found: Memo[Key, int] = setting.budget.memo(_weigh_found)
 
     def ask(self, view: ContactView, _now: int) -> int:
         """Return the gates that are ruled out for a contact."""
         keys = self._read(view)
-        if len(keys) == 1:
-            (key,) = keys
-            mask = self._found.recent.get(key)
-            return self._find_one(key) if mask is None else mask
         known = self._find_known(keys)
-        mask = self._found.get(known)
-        if mask is None:
-            mask = self._found.put(known, self._masks.combine([self._effects_of(key) for key in known]))
-        return mask
-
-    def _find_one(self, key: Key) -> int:
-        if key not in self._by_key:
+        if not known:
             return self.missing()
-        mask = self._found.get(key)
-        if mask is None:
-            effects = self._masks.effects_of(self._by_key[key])
-            mask = self._found.put(key, self._masks.combine([effects]))
-        return mask
+        if len(known) == 1 and len(self._by_key) <= _FEW_KEYS:
+            (key,) = known
+            mask = self._found.get(key)
+            return self._found.put(key, self._masks.combine([self._find(key)])) if mask is None else mask
+        effects_of = self._remember if len(keys) > 1 else self._find
+        return self._masks.combine([effects_of(key) for key in known])
 
-    def _effects_of(self, key: Key) -> Effects:
+    def _find(self, key: Key) -> Effects:
+        return self._masks.effects_of(self._by_key[key])
+
+    def _remember(self, key: Key) -> Effects:
         effects = self._effects.get(key)
-        if effects is None:
-            effects = self._effects.put(key, self._masks.effects_of(self._by_key[key]))
-        return effects
+        return self._effects.put(key, self._find(key)) if effects is None else effects
 
 
-def _weigh_found(keys: Key | frozenset[Key], mask: int) -> int:
-    return 400 + getsizeof(keys) + weigh_mask(mask)
+def _weigh_found(key: Key, mask: int) -> int:
+    return 200 + getsizeof(key) + weigh_mask(mask)
 
 
 def _weigh_effects(key: Key, effects: Effects) -> int:

@@ -1,5 +1,7 @@
 """Masks: sets of small numbers as the bits of one integer, on which Python works many bits at a time.
 
+`a ^ (a & b)` is what `a & ~b` is, in a fifth of the time, because it makes no negative number.
+
 Measured against roaring bitmaps and numpy for the masks of 1,000 and of 10,000 segments: 29 unions take 1.0
 and 3.6 us, 5.2 and 16.7 us with roaring bitmaps, 4.6 and 10.0 us with numpy.
 """
@@ -10,17 +12,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import compress
 from typing import Final, TypeVar
 
-from diglot.caches import MemoBudget
+from diglot.caches import Memo, MemoBudget
 
 T = TypeVar("T")
-# The bits of each byte, and the digits of a binary number as bytes 0 and 1, for `select_items`.
-_BITS: Final = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
-_find_bytes: Final = re.compile(rb"[^\0]").finditer
 _TO_BITS: Final = bytes.maketrans(b"01", b"\0\1")
-# Up to this number of bits, taking the lowest again and again costs least; up to this part of the bits,
-# looking for bytes that are not zero.
-_FEW: Final = 16
-_SPARSE: Final = 40
+_find_ones: Final = re.compile("1").finditer
+# Up to the square root of the number of items, taking the highest bit again and again costs least; below this
+# part of them, a search for each bit.
+_DENSE: Final = 10
 _OVERHEAD: Final = 40
 # A mask is kept unless it takes more bytes than these, and these for each of its bits.
 _KEPT_BYTES: Final = 200
@@ -29,6 +28,9 @@ _KEPT_BYTES_OF_A_BIT: Final = 16
 
 def join_bits(bits: Iterable[int], width: int) -> int:
     """Return the mask of bits below `width`."""
+    bits = tuple(bits)
+    if not bits:
+        return 0
     buffer = bytearray((width >> 3) + 1)
     for bit in bits:
         buffer[bit >> 3] |= 1 << (bit & 7)
@@ -60,21 +62,38 @@ def keep_mask(bits: Collection[int], width: int, budget: MemoBudget) -> Callable
     return remember
 
 
+class SharedMasks:
+    """The masks that values of fields are remembered with: equal ones are one object, which is weighed once.
+
+    A mask has to be shared again whenever what refers to it is stored anew.
+    """
+
+    __slots__ = ("_memo",)
+
+    def __init__(self, budget: MemoBudget) -> None:
+        self._memo: Memo[int, int] = budget.memo(_weigh_remembered)
+
+    def share(self, mask: int) -> int:
+        """Return the object of a mask."""
+        known = self._memo.get(mask)
+        return self._memo.put(mask, mask) if known is None else known
+
+
 def select_items(items: Sequence[T], mask: int) -> list[T]:
     """Return the items at the places of the bits of a mask, in ascending order."""
-    count = mask.bit_count()
-    if count <= _FEW:
+    count, width = mask.bit_count(), len(items)
+    if count * count <= width:
         selected = []
         while mask:
-            lowest = mask & -mask
-            selected.append(items[lowest.bit_length() - 1])
-            mask ^= lowest
-        return selected
-    if count < len(items) // _SPARSE:
-        data = mask.to_bytes((mask.bit_length() + 7) >> 3, "little")
-        bytes_set = ((found.start() << 3, data[found.start()]) for found in _find_bytes(data))
-        return [items[begin + bit] for begin, byte in bytes_set for bit in _BITS[byte]]
-    return list(compress(items, format(mask, "b").encode().translate(_TO_BITS)[::-1]))
+            # The highest, because what remains is shorter then.
+            bit = mask.bit_length() - 1
+            selected.append(items[bit])
+            mask ^= 1 << bit
+        return selected[::-1]
+    digits = format(mask, "b")[::-1]
+    if count * _DENSE < width:
+        return [items[found.start()] for found in _find_ones(digits)]
+    return list(compress(items, digits.encode().translate(_TO_BITS)))
 
 
 def weigh_mask(mask: int) -> int:

@@ -4,34 +4,58 @@ Each gate of each condition has a bit. A look-up answers with the gates that one
 union of all answers says for every condition at once whether it matches.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.caches import MemoBudget
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.fields import attribute_key
 from diglot.conditions.index.asked import Asked, Setting
-from diglot.conditions.index.attribute_lookups import AttributeLookups
+from diglot.conditions.index.attribute_lookups import (
+    AnyAttributeLookup,
+    AttributeLookups,
+    Shape,
+    make_attribute_lookup,
+)
 from diglot.conditions.index.gates import Layout
-from diglot.conditions.index.lookups import Lookup, make_lookup
-from diglot.conditions.index.masks import join_bits, select_items
+from diglot.conditions.index.lookups import (
+    FieldLookup,
+    Lookup,
+    MovingLookup,
+    OrderedLookup,
+    PlainLookup,
+    RememberedLookup,
+    ValueLookup,
+    make_core_lookup,
+    make_lookup,
+    source_of,
+)
+from diglot.conditions.index.masks import SharedMasks, join_bits, select_items
 from diglot.conditions.index.predicates import question_of
 from diglot.conditions.index.questions import Reading
 
-# The bytes that the remembered answers of an index may take for each use of a predicate, and at least and at
-# most.
+# The bytes that kept masks and remembered answers may take for each use of a predicate, and the remembered
+# answers of an index at least and at most.
 _MEMO_BYTES_OF_A_USE: Final = 1_000
 _MIN_MEMO_BYTES: Final = 64_000
 _MAX_MEMO_BYTES: Final = 128_000_000
+# Finding the object of an equal mask takes 3 us, for which narrower masks are too small.
+_SHARED_WIDTH: Final = 8_000
+# If more gates are flipped, or if there are more, most look-ups say something about their conditions.
+_FEW_FLIPPED: Final = 64
+_MOST_WIDENED: Final = 20_000
 _NOTHING: Final = (0, 0)
 
 
 class Matcher:
     """The index of numbered conditions in a time zone. Drafts match no contact, so they have no place in it.
 
-    Threads may ask it at the same time. Masks that it returns have the bits of conditions.
+    Threads may ask it at the same time, about views of contacts in this time zone. Masks that it returns have
+    the bits of conditions.
     """
 
     def __init__(self, conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> None:
@@ -45,25 +69,13 @@ class Matcher:
             readings[reading].append(Asked(test, uses.required, uses.forbidden))
             uses_count += len(uses.required) + len(uses.forbidden)
         layout.uses.clear()
-        limit = min(max(_MEMO_BYTES_OF_A_USE * uses_count, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
-        self.budget = MemoBudget(limit)
-        setting = Setting(layout.width, zone, self.budget)
-        # Look-ups of one kind in a row, in the same order for every contact: the processor predicts their
-        # branches, which halves the time of those of attributes.
-        ordered = sorted(readings.items(), key=lambda item: (item[0].form.name, item[0].field))
-        lookups = [make_lookup(reading, asked, setting) for reading, asked in ordered]
-        self._by_field: defaultdict[str, list[Lookup]] = defaultdict(list)
-        for lookup in lookups:
-            self._by_field[lookup.field].append(lookup)
-        self._core = [lookup for lookup in lookups if lookup.key is None]
-        self._core_asks = [lookup.ask for lookup in self._core]
-        self._attributes = AttributeLookups(
-            (lookup for lookup in lookups if lookup.key is not None), self.budget
-        )
+        self.budget = budget = MemoBudget(_MEMO_BYTES_OF_A_USE * uses_count)
+        shared = SharedMasks(self.budget) if layout.width > _SHARED_WIDTH else None
+        self._fields = _Fields(readings, Setting(layout.width, zone, self.budget, shared))
+        budget.max_bytes = min(max(budget.max_bytes, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
-        self._nested = (1 << layout.nested_width) - 1
 
     def mask_of(self, numbers: Iterable[int]) -> int:
         """Return the mask of some conditions."""
@@ -76,65 +88,78 @@ class Matcher:
 
     def members(self, view: ContactView, now: int) -> int:
         """Return the mask of the conditions that a contact matches at an instant."""
-        shape = self._attributes.shape_of(view.attribute_keys())
-        ruled_out = shape.missing
-        for ask in self._core_asks:
-            ruled_out |= ask(view, now)
-        for ask in shape.asks:
-            ruled_out |= ask(view, now)
-        return self._matching(ruled_out)
+        fields = self._fields
+        shape = fields.attributes.shape_of(view.attribute_keys())
+        ruled_out, rest = fields.rule_out(view, shape)
+        for lookup in rest:
+            ruled_out |= lookup.ask(view, now)
+        return self._matching(ruled_out | fields.rule_out_moving(view, shape, now))
 
     def change(
         self, old: ContactView, new: ContactView, fields: Collection[str], now: int
     ) -> tuple[int, int]:
         """Return the masks of the conditions that a contact enters and leaves by a change of some fields."""
+        known = self._fields
         before = after = 0
-        keys: set[str] = set()
-        for field in fields:
-            for lookup in self._by_field.get(field, ()):
+        left_out: set[str] = set()
+        for name in fields:
+            for lookup in known.by_name.get(name, ()):
                 before |= lookup.ask(old, now)
                 after |= lookup.ask(new, now)
-                if lookup.key is not None:
-                    keys.add(lookup.key)
+                left_out.add(lookup.source)
         if before == after:
             return _NOTHING
-        shape = self._attributes.shape_of(new.attribute_keys(), frozenset(keys))
-        ruled_out = shape.missing
-        for lookup in self._core:
-            if lookup.field not in fields:
-                ruled_out |= lookup.ask(new, now)
-        for ask in shape.asks:
-            ruled_out |= ask(new, now)
-        return self._compare(before, after, ruled_out)
+        shape = known.attributes.shape_of(new.attribute_keys(), known.attributes.sources & left_out)
+        both, rest = known.rule_out(new, shape, left_out)
+        moving = [lookup for lookup in known.moving if lookup.source not in left_out]
+        both = self._ask_rest(before ^ after, both, ([*moving, *shape.moving], rest), new, now)
+        return self._compare(before, after, both)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:
         """Return the masks of the conditions that a contact enters and leaves by time alone."""
-        shape = self._attributes.shape_of(view.attribute_keys())
-        lookups = (*self._core, *shape.lookups)
-        before = after = 0
-        for lookup in lookups:
-            if lookup.is_moving:
-                before |= lookup.ask(view, since)
-                after |= lookup.ask(view, until)
+        fields = self._fields
+        shape = fields.attributes.shape_of(view.attribute_keys())
+        before = fields.rule_out_moving(view, shape, since)
+        after = fields.rule_out_moving(view, shape, until)
         if before == after:
             return _NOTHING
-        ruled_out = shape.missing
-        for lookup in lookups:
-            if not lookup.is_moving:
-                ruled_out |= lookup.ask(view, until)
-        return self._compare(before, after, ruled_out)
+        both, rest = fields.rule_out(view, shape)
+        both = self._ask_rest(before ^ after, both, ((), rest), view, until)
+        return self._compare(before, after, both)
+
+    def _ask_rest(
+        self, flipped: int, both: int, rest: Iterable[Iterable[FieldLookup]], view: ContactView, now: int
+    ) -> int:
+        """Return `both`, the gates that are ruled out anyway, with what the rest of the look-ups rules out.
+
+        Only those are asked that say something about conditions of which a flipped gate is not ruled out. The
+        rest are the look-ups that cost little, and the others.
+        """
+        quick, slow = rest
+        possible = flipped ^ (flipped & both)
+        is_few = self._layout.width <= _MOST_WIDENED and possible.bit_count() <= _FEW_FLIPPED
+        wanted = self._layout.widen(possible) if is_few else 0
+        for lookup in quick:
+            if not is_few or wanted & lookup.touched():
+                both |= lookup.ask(view, now)
+        for lookup in slow:
+            wanted = self._layout.widen(flipped ^ (flipped & both))
+            if wanted & lookup.touched():
+                both |= lookup.ask(view, now)
+        return both
 
     def _compare(self, before: int, after: int, both: int) -> tuple[int, int]:
         """Return the conditions entered and left if some gates are ruled out before, after, and at both."""
-        layout, nested = self._layout, self._nested
-        flipped = (before ^ after) & ~both
+        layout = self._layout
+        flipped = before ^ after
+        flipped ^= flipped & both
         if not flipped:
             return _NOTHING
         ruled_out = after & flipped
-        if flipped & nested:
-            was, is_ = self._close((before | both) & nested), self._close((after | both) & nested)
-            flipped = (flipped & ~nested) | (was ^ is_)
-            ruled_out = (ruled_out & ~nested) | is_
+        if nested := flipped & layout.nested:
+            was, is_ = (self._close((side | both) & layout.nested) for side in (before, after))
+            flipped ^= nested ^ was ^ is_
+            ruled_out ^= (ruled_out & layout.nested) ^ is_
         moved = flipped & layout.roots
         left = moved & (ruled_out ^ layout.inverted)
         return moved ^ left, left
@@ -142,10 +167,98 @@ class Matcher:
     def _matching(self, ruled_out: int) -> int:
         """Return the conditions that match if look-ups rule gates out."""
         layout = self._layout
-        return (layout.roots & ~(ruled_out | self._close(ruled_out & self._nested))) ^ layout.inverted
+        ruled_out |= self._close(ruled_out & layout.nested)
+        return layout.roots ^ (layout.roots & ruled_out) ^ layout.inverted
 
     def _close(self, nested: int) -> int:
         """Return gates with inner ones and those inside of them that are ruled out, also by inner gates."""
         for inner, runs, outer in self._layout.levels:
-            nested |= ((inner & ~nested) + runs) & outer
+            nested |= ((inner ^ (inner & nested)) + runs) & outer
         return nested
+
+
+class _Fields:
+    """The look-ups of all fields, those of core fields by what they do.
+
+    The readings with relative dates have look-ups apart from the other ones of their field.
+    """
+
+    def __init__(self, readings: Mapping[Reading, Sequence[Asked]], setting: Setting) -> None:
+        grouped: defaultdict[tuple[str, bool], list[Lookup]] = defaultdict(list)
+        # In the same order for every contact: the processor predicts the branches.
+        for reading in sorted(readings, key=lambda reading: (reading.form.name, reading.field)):
+            lookup = make_lookup(reading, readings[reading], setting)
+            grouped[source_of(reading.field), lookup.is_moving].append(lookup)
+        core: list[FieldLookup] = []
+        attributes: list[AnyAttributeLookup] = []
+        for (source, _), lookups in grouped.items():
+            if (key := attribute_key(source)) is None:
+                core.append(make_core_lookup(source, lookups, setting))
+            else:
+                attributes.append(make_attribute_lookup(source, key, lookups, setting))
+        self.attributes = AttributeLookups(attributes, setting.budget)
+        by_source: defaultdict[str, list[FieldLookup]] = defaultdict(list)
+        for each in (*core, *attributes):
+            by_source[each.source].append(each)
+        self.by_name = {reading.field: by_source[source_of(reading.field)] for reading in readings}
+        ordered = (each for each in core if isinstance(each, OrderedLookup))
+        self._ordered = [(each.source, each.edges, each.masks, each.missing) for each in ordered]
+        self._remembered = [
+            (each.source, each.masks.memo, None if isinstance(each, ValueLookup) else each.key_of, each)
+            for each in core
+            if isinstance(each, RememberedLookup)
+        ]
+        self._plain = [each for each in core if isinstance(each, PlainLookup)]
+        self.moving = [each for each in core if isinstance(each, MovingLookup)]
+        dated = ((each.source, each.readings) for each in self.moving)
+        self._moving = [(source, each.edges, each.masks, each.others, each.missing) for source, each in dated]
+
+    def rule_out(
+        self, view: ContactView, shape: Shape, left_out: Collection[str] = ()
+    ) -> tuple[int, list[FieldLookup]]:
+        """Return what the fields without relative dates rule out, and the look-ups that have to be asked yet.
+
+        What is found at once is remembered, a position, or an attribute that a contact of this shape lacks.
+        Some fields can be left out.
+        """
+        ruled_out, fields = shape.missing, view.fields
+        rest: list[FieldLookup] = [each for each in self._plain if each.source not in left_out]
+        for source, edges, masks, missing in self._ordered:
+            if source not in left_out:
+                value = fields[source]
+                ruled_out |= missing() if value is None else masks[bisect_right(edges, value)]
+        for source, memo, key_of, lookup in self._remembered:
+            if source not in left_out:
+                mask = memo.recent.get(fields[source] if key_of is None else key_of(view))
+                if mask is None:
+                    rest.append(lookup)
+                else:
+                    ruled_out |= mask
+        return ruled_out | self._rule_out_attributes(view, shape, rest), rest
+
+    def _rule_out_attributes(self, view: ContactView, shape: Shape, rest: list[FieldLookup]) -> int:
+        ruled_out, attributes = 0, view.attributes
+        for key, memo, lookup in shape.still:
+            value = attributes[key]
+            if type(value) is not str:
+                ruled_out |= lookup.ask(view, 0)
+            elif (mask := memo.recent.get(value)) is None:
+                rest.append(lookup)
+            else:
+                ruled_out |= mask
+        return ruled_out
+
+    def rule_out_moving(self, view: ContactView, shape: Shape, now: int) -> int:
+        """Return what the relative dates rule out at an instant, for a contact of a shape."""
+        ruled_out, fields = 0, view.fields
+        for source, edges, masks, others, missing in self._moving:
+            value = fields[source]
+            if value is None:
+                ruled_out |= missing()
+            else:
+                ruled_out |= masks[bisect_right(edges, value - now)]
+                for mask_of in others:
+                    ruled_out |= mask_of(value, now)
+        for lookup in shape.moving:
+            ruled_out |= lookup.ask(view, now)
+        return ruled_out

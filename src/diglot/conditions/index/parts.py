@@ -7,14 +7,13 @@ character of a part.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sys import getsizeof
 from typing import Final
 
 from diglot.caches import Memo
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, kind_of
-from diglot.conditions.index.asked import Ask, Asked, Setting, set_masks_of
+from diglot.conditions.index.asked import Asked, Setting, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import FoldedTexts, HasPart, Reading
 from diglot.conditions.index.readings import reader_of
@@ -28,6 +27,8 @@ _PREFIX: Final = 3
 
 # The numbers of the tests that ask for each part.
 Numbers = Mapping[str, Sequence[int]]
+# Adds the numbers of the tests that are true of a text to a list.
+_AddFound = Callable[[str, list[int]], None]
 
 
 class PartFinder:
@@ -43,35 +44,41 @@ class PartFinder:
             if test.element is not None:
                 elements[test.element].append(number)
         self._elements: Numbers = elements
-        self._contained = _Contained(parts[Op.CONTAINS])
-        self._beginnings = _Beginnings(parts[Op.STARTS_WITH])
-        # The ends of a text are the beginnings of the reversed one.
-        self._ends = _Beginnings({part[::-1]: numbers for part, numbers in parts[Op.ENDS_WITH].items()})
+        contained = [_Contained(parts[Op.CONTAINS])] if parts[Op.CONTAINS] else []
+        ends = [
+            _Beginnings(parts[op], is_reversed=op is Op.ENDS_WITH)
+            for op in (Op.STARTS_WITH, Op.ENDS_WITH)
+            if parts[op]
+        ]
+        # Nobody looks for the elements of an array in its texts.
+        self._of_arrays: list[_AddFound] = [finder.add_found for finder in ends]
+        self._of_scalars = [*(finder.add_found for finder in contained), *self._of_arrays]
 
     def find(self, value: FoldedTexts) -> frozenset[int]:
         """Return the numbers of the tests that are true."""
         found: list[int] = []
-        if value.elements is not None:
-            for element in value.elements:
-                found += self._elements.get(element, ())
-        for text in value.texts:
-            if value.elements is None:
-                self._contained.add_found(text, found)
-            self._beginnings.add_found(text, found)
-            self._ends.add_found(text[::-1], found)
+        texts, elements = value
+        for element in elements or ():
+            found += self._elements.get(element, ())
+        finders = self._of_scalars if elements is None else self._of_arrays
+        for text in texts:
+            for add_found in finders:
+                add_found(text, found)
         return frozenset(found)
 
 
 class _Beginnings:
-    """Parts that a text may begin with."""
+    """Parts that a text may begin with, or end with: then of the reversed text."""
 
-    def __init__(self, parts: Numbers) -> None:
-        self._parts = parts
-        self._shortest = min(map(len, parts), default=0)
-        self._lengths = _lengths_by_prefix(parts, self._shortest)
+    def __init__(self, parts: Numbers, *, is_reversed: bool) -> None:
+        self._step = -1 if is_reversed else 1
+        self._parts = {part[:: self._step]: numbers for part, numbers in parts.items()}
+        self._shortest = min(map(len, parts))
+        self._lengths = _lengths_by_prefix(self._parts, self._shortest)
 
     def add_found(self, text: str, found: list[int]) -> None:
         """Add the numbers of the parts that a text begins with."""
+        text = text[:: self._step]
         for length in self._lengths.get(text[: self._shortest], ()):
             found += self._parts.get(text[:length], ())
 
@@ -126,55 +133,26 @@ def _lengths_by_prefix(parts: Iterable[str], size: int) -> Mapping[str, Sequence
 class PartLookup:
     """Finds the tests for parts of the texts of a contact.
 
-    What is true of texts is remembered by these, because contacts share names and companies; the masks by the
-    tests that are true, because many texts have the same ones.
+    Masks are remembered by the tests that are true, because many texts have the same ones.
     """
 
-    __slots__ = ("_find", "_find_mask", "_found", "_masks", "_name", "_read", "ask", "missing")
+    __slots__ = ("_find", "_find_mask", "_masks", "_read", "missing")
 
     def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         masks = set_masks_of(asked, setting)
         self.missing, self._find_mask = masks.missing, masks.ruled_out
-        self._name, self._read = reading.field, reader_of(reading)
+        self._read = reader_of(reading)
         self._find = PartFinder([one.test for one in asked if isinstance(one.test, HasPart)]).find
-        self._found: Memo[FoldedTexts | str, frozenset[int]] = setting.budget.memo(_weigh_found)
         self._masks: Memo[frozenset[int], int] = setting.budget.memo(_weigh_tests)
-        self.ask: Ask = self._ask_text if kind_of(reading.field) is FieldKind.TEXT else self._ask_texts
 
-    def _ask_text(self, view: ContactView, _now: int) -> int:
-        # Texts that are remembered are not folded again.
-        value = view.sent_text(self._name)
-        if value is None:
-            return self.missing()
-        true = self._found.recent.get(value)
-        if true is None:
-            true = self._find_once(value, view)
-        mask = self._masks.recent.get(true)
-        return self._mask_of(true) if mask is None else mask
-
-    def _find_once(self, value: str, view: ContactView) -> frozenset[int]:
-        true = self._found.get(value)
-        if true is None:
-            true = self._found.put(value, self._find(self._read(view)))
-        return true
-
-    def _ask_texts(self, view: ContactView, _now: int) -> int:
+    def ask(self, view: ContactView, _now: int) -> int:
+        """Return the gates that are ruled out for a contact."""
         value = self._read(view)
         if not value.texts:
             return self.missing()
-        true = self._found.get(value)
-        if true is None:
-            true = self._found.put(value, self._find(value))
-        return self._mask_of(true)
-
-    def _mask_of(self, true: frozenset[int]) -> int:
+        true = self._find(value)
         mask = self._masks.get(true)
         return self._masks.put(true, self._find_mask(true)) if mask is None else mask
-
-
-def _weigh_found(value: FoldedTexts | str, true: frozenset[int]) -> int:
-    texts = (value,) if isinstance(value, str) else (*value.texts, *(value.elements or ()))
-    return 400 + sum(map(getsizeof, texts)) + getsizeof(true)
 
 
 def _weigh_tests(true: frozenset[int], mask: int) -> int:

@@ -12,8 +12,9 @@ of test are enough for all predicates:
 """
 
 import enum
+import math
 import struct
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -74,9 +75,10 @@ class Cut(NamedTuple):
     constant: Any
     is_above: bool
 
-    def position(self, constants: Sequence[Any]) -> int:
-        """Return the first position above this boundary among sorted constants; see `position_of`."""
-        return 2 * bisect_left(constants, self.constant) + 1 + self.is_above
+    @property
+    def edge(self) -> Any:
+        """The least value above this boundary."""
+        return _next_above(self.constant) if self.is_above else self.constant
 
 
 # None is an open end.
@@ -88,15 +90,21 @@ class Within(NamedTuple):
 
     spans: Sequence[Span]
 
-    def constants(self) -> Iterable[Any]:
-        """Return the constants at the ends of the spans."""
-        return (cut.constant for span in self.spans for cut in span if cut is not None)
+    def edges(self) -> Iterable[Any]:
+        """Return the edges at the ends of the spans."""
+        return (cut.edge for span in self.spans for cut in span if cut is not None)
 
-    def positions(self, constants: Sequence[Any]) -> list[tuple[int, int]]:
-        """Return the spans as positions (the first, and the one after the last) among sorted constants."""
-        last = 2 * len(constants) + 1
+    def positions(self, edges: Sequence[Any]) -> list[tuple[int, int]]:
+        """Return the spans as positions (the first, and the one after the last) among sorted edges.
+
+        The position of a value is the number of edges up to it.
+        """
+        end = len(edges) + 1
         return [
-            (low.position(constants) if low else 0, high.position(constants) if high else last)
+            (
+                bisect_left(edges, low.edge) + 1 if low else 0,
+                bisect_left(edges, high.edge) + 1 if high else end,
+            )
             for low, high in self.spans
         ]
 
@@ -128,21 +136,29 @@ class Question(NamedTuple):
     test: Test
 
 
-def sort_constants(tests: Iterable[Within]) -> list[Any]:
-    """Return the distinct constants of tests in order, without a hash of any of them."""
-    constants: list[Any] = []
-    for constant in sorted(constant for test in tests for constant in test.constants()):
-        if not constants or constants[-1] != constant:
-            constants.append(constant)
-    return constants
+def sort_edges(tests: Iterable[Within]) -> list[Any]:
+    """Return the distinct edges of tests in order, without a hash of any of them."""
+    edges: list[Any] = []
+    for edge in sorted(edge for test in tests for edge in test.edges()):
+        if not edges or edges[-1] != edge:
+            edges.append(edge)
+    return edges
 
 
-def position_of(value: Any, constants: Sequence[Any]) -> int:
-    """Return where a value lies among n sorted distinct constants, from 0 to 2 n.
+def _next_above(constant: Any) -> Any:
+    """Return the least value above a constant among values of its form.
 
-    The position of constant i is 2 i + 1; a value between two constants has the even number between.
+    These are doubles, integers (instants and distances), and what `place_of_number` returns. The integers of
+    the form NUMBER stay below 2^53, so that each is a double.
     """
-    return bisect_left(constants, value) + bisect_right(constants, value)
+    if isinstance(constant, float):
+        return math.nextafter(constant, math.inf)
+    if isinstance(constant, int):
+        return constant + 1
+    is_big, number = constant
+    if is_big or number != math.inf:
+        return is_big, _next_above(number)
+    return True, -math.inf
 
 
 def double_key(number: float) -> bytes:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import text
+from diglot.conditions import dates, text
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.index.questions import (
@@ -57,6 +57,8 @@ def attribute_reader_of(form: Form) -> AttributeReader:
 
 def value_reader_of(form: Form, zone: ZoneInfo) -> Callable[[Any], Any]:
     """Return the function that reads the value of a custom attribute in a form."""
+    if form in _INSTANT_FORMS:
+        return lambda value: dates.parse_instant(value, zone) if isinstance(value, str) else None
     read = attribute_reader_of(form)
     types, read_plain = _PLAIN_READERS.get(form, (_NO_TYPES, read))
 
@@ -110,8 +112,8 @@ def _exact_text(name: str) -> Reader:
 
 def _folded_text(name: str) -> Reader:
     def read(view: ContactView) -> FoldedTexts:
-        folded = view.folded_text(name)
-        return NO_TEXTS if folded is None else FoldedTexts((folded,))
+        sent = view.sent_text(name)
+        return NO_TEXTS if sent is None else FoldedTexts((text.fold_case(sent),))
 
     return read
 

@@ -15,7 +15,9 @@ from diglot.conditions.index.masks import join_bits, keep_mask, weigh_mask
 
 # A test with more gates has its masks remembered; with fewer it costs less to set their bits.
 _FEW_GATES: Final = 32
-_NO_BITS: Final = array("I")
+# A gate that requires up to this number of tests has a bit in a mask for each of them. Tests of gates that
+# require more are counted.
+_LAYERS: Final = 4
 
 
 # The bits of the gates that require a test, and of those that forbid it.
@@ -23,28 +25,34 @@ Gates = tuple[Sequence[int], Sequence[int]]
 
 
 class _Test(NamedTuple):
-    """The bits of the gates that require only this test, that require others as well, and that forbid it."""
+    """The bits of the gates of a test: those that require only this one, and those that forbid it.
+
+    Those that require several tests follow by layer, each in the layer of its n-th test, and at last those
+    that require more tests than there are layers.
+    """
 
     alone: Sequence[int]
-    with_others: Sequence[int]
     forbidden: Sequence[int]
+    layers: Sequence[Sequence[int]]
+    counted: Sequence[int]
 
 
 class Effects(NamedTuple):
-    """What some true tests do: the gates they release and rule out, and those of the tests to be counted.
+    """What some true tests do: the gates they release and rule out, and in each layer those they release.
 
-    Tests are counted if a gate requires other tests as well.
+    `counted` are the numbers of the tests that have to be counted.
     """
 
     released: int
     forbidden: int
+    layers: Sequence[int]
     counted: Sequence[int]
 
 
 class SetMasks:
     """The masks of one reading, by the numbers of the tests that are true."""
 
-    __slots__ = ("_memo", "_needed", "_tests", "_width", "missing")
+    __slots__ = ("_complete", "_memo", "_needed", "_tests", "_width", "missing")
 
     def __init__(self, asked: Sequence[Gates], width: int, budget: MemoBudget) -> None:
         self._width = width
@@ -53,14 +61,31 @@ class SetMasks:
         self.missing = keep_mask(required, width, budget)
         # How many tests each gate requires, if these are several.
         self._needed = {bit: count for bit, count in required.items() if count > 1}
-        self._tests = [self._divide(*gates) for gates in asked]
+        # In each layer the gates that require fewer tests, so that nothing is wanting there.
+        self._complete = [
+            join_bits((bit for bit, count in self._needed.items() if count <= layer), width)
+            for layer in range(min(max(self._needed.values(), default=0), _LAYERS))
+        ]
+        placed = Counter[int]()
+        self._tests = [self._divide(*gates, placed) for gates in asked]
 
-    def _divide(self, required: Sequence[int], forbidden: Sequence[int]) -> _Test:
+    def _divide(self, required: Sequence[int], forbidden: Sequence[int], placed: Counter[int]) -> _Test:
         if self._needed.keys().isdisjoint(required):
-            return _Test(array("I", required), _NO_BITS, array("I", forbidden))
-        alone = array("I", (bit for bit in required if bit not in self._needed))
-        with_others = array("I", (bit for bit in required if bit in self._needed))
-        return _Test(alone, with_others, array("I", forbidden))
+            return _Test(array("I", required), array("I", forbidden), (), ())
+        alone: list[int] = []
+        counted: list[int] = []
+        layers: list[list[int]] = [[] for _ in self._complete]
+        for bit in required:
+            needed = self._needed.get(bit, 1)
+            if needed == 1:
+                alone.append(bit)
+            elif needed > _LAYERS:
+                counted.append(bit)
+            else:
+                layers[placed[bit]].append(bit)
+                placed[bit] += 1
+        arrays = [array("I", bits) for bits in layers]
+        return _Test(array("I", alone), array("I", forbidden), arrays, array("I", counted))
 
     def ruled_out(self, true: Iterable[int]) -> int:
         """Return the gates that are ruled out if exactly these tests are true."""
@@ -77,28 +102,47 @@ class SetMasks:
 
     def effects_of(self, true: Sequence[int]) -> Effects:
         """Return what some true tests do, before those of others are known."""
-        tests = [self._tests[number] for number in true]
+        tests, width = [self._tests[number] for number in true], self._width
         return Effects(
-            join_bits(chain.from_iterable(test.alone for test in tests), self._width),
-            join_bits(chain.from_iterable(test.forbidden for test in tests), self._width),
-            [number for number, test in zip(true, tests, strict=True) if test.with_others],
+            join_bits(chain.from_iterable(test.alone for test in tests), width),
+            join_bits(chain.from_iterable(test.forbidden for test in tests), width),
+            [
+                join_bits(chain.from_iterable(bits), width)
+                for bits in zip(*(test.layers for test in tests if test.layers), strict=True)
+            ],
+            [number for number, test in zip(true, tests, strict=True) if test.counted],
         )
 
-    def combine(self, effects: Iterable[Effects]) -> int:
+    def combine(self, effects: Sequence[Effects]) -> int:
         """Return the gates that are ruled out by the effects of all true tests."""
         released = forbidden = 0
-        counted: set[int] = set()
         for one in effects:
             released |= one.released
             forbidden |= one.forbidden
+        if self._needed:
+            released |= self._release_together(effects)
+        missing = self.missing()
+        return (missing ^ (missing & released)) | forbidden
+
+    def _release_together(self, effects: Iterable[Effects]) -> int:
+        """Return the gates that require several tests and are released."""
+        layers = [0] * len(self._complete)
+        counted: set[int] = set()
+        for one in effects:
             counted.update(one.counted)
+            for number, mask in enumerate(one.layers):
+                layers[number] |= mask
+        released = layers[0]
+        for mask, complete in zip(layers, self._complete, strict=True):
+            released &= mask | complete
         if counted:
-            counts = Counter(bit for number in counted for bit in self._tests[number].with_others)
+            counts = Counter(bit for number in counted for bit in self._tests[number].counted)
             bits = [bit for bit, count in counts.items() if count == self._needed[bit]]
             released |= join_bits(bits, self._width)
-        return (self.missing() & ~released) | forbidden
+        return released
 
 
 def weigh_effects(effects: Effects) -> int:
     """Return the bytes of effects that are remembered."""
-    return 300 + weigh_mask(effects.released) + weigh_mask(effects.forbidden) + 8 * len(effects.counted)
+    masks = (effects.released, effects.forbidden, *effects.layers)
+    return 300 + sum(map(weigh_mask, masks)) + 8 * len(effects.counted)

@@ -1,28 +1,27 @@
 """The look-up of values in an order: numbers, instants, and distances from now.
 
-The constants of all tests divide the order into positions (see `questions.position_of`). A gate is ruled out
-in some spans of positions, so that the masks of two neighboring positions differ by few gates: those that a
-span begins or ends for. A small index keeps the mask of each position. A large one keeps some, and toggles
-the gates from there on, which takes 7 us for 100,000 conditions, where a mask has 14 KB.
+The edges of all tests divide the order into positions: that of a value is the number of edges up to it. A
+gate is ruled out in some spans of positions, so that the masks of two neighboring positions differ by few
+gates: those that a span begins or ends for. A small index keeps the mask of each position. A large one keeps
+some, and toggles the gates from there on, which takes 7 us for 100,000 conditions, where a mask has 14 KB.
 """
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
 from diglot.caches import Memo, MemoBudget
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FIELDS
-from diglot.conditions.index.asked import Ask, Asked, Setting
+from diglot.conditions.index.asked import Asked, Setting
 from diglot.conditions.index.masks import keep_mask, toggle_bits, weigh_mask
-from diglot.conditions.index.questions import Form, Reading, Within, sort_constants
+from diglot.conditions.index.questions import Reading, Within, sort_edges
 from diglot.conditions.index.readings import reader_of
 
-# The bytes of kept masks for each use of a predicate by a gate. Measured with 1,000 and 10,000 segments: the
-# masks of all positions fit.
-_KEPT_BYTES_OF_A_USE: Final = 200
+# The bytes of kept masks for each use of a predicate by a gate. With 1,000 segments all of them fit, with
+# 10,000 those of most readings. Making one takes 6 us.
+_KEPT_BYTES_OF_A_USE: Final = 600
 
 Span = tuple[int, int]
 # A test on an order, and the bits of the gates that require it and of those that forbid it.
@@ -32,10 +31,10 @@ AskedSpan = tuple[Within, Sequence[int], Sequence[int]]
 class RangeMasks:
     """The masks of one reading whose values have an order."""
 
-    __slots__ = ("_kept", "_kept_at", "_memo", "_toggled", "_width", "constants", "missing")
+    __slots__ = ("_kept", "_kept_at", "_memo", "_toggled", "_width", "edges", "missing")
 
     def __init__(self, asked: Sequence[AskedSpan], width: int, budget: MemoBudget) -> None:
-        self.constants: Sequence[Any] = sort_constants(test for test, _, _ in asked)
+        self.edges: Sequence[Any] = sort_edges(test for test, _, _ in asked)
         self._width = width
         self._memo: Memo[int, int] = budget.memo(_weigh_remembered)
         self.missing = keep_mask({bit for _, required, _ in asked for bit in required}, width, budget)
@@ -47,12 +46,14 @@ class RangeMasks:
         self._kept_at: list[int] = []
         self._kept: list[int] = []
         self._sweep(0 if most >= len(self._toggled) else 2 * uses // max(most, 1))
+        # What is kept is taken from what may be remembered.
+        budget.max_bytes -= sum(map(weigh_mask, self._kept))
 
     def _toggles(self, asked: Sequence[AskedSpan]) -> Sequence[Iterable[int]]:
-        last = 2 * len(self.constants) + 1
+        last = len(self.edges) + 1
         # The end of the last span lies behind the last position.
         toggled: list[list[int]] = [[] for _ in range(last + 1)]
-        for bit, spans in _spans_of_gates(asked, self.constants).items():
+        for bit, spans in _spans_of_gates(asked, self.edges).items():
             for begin, end in spans:
                 toggled[begin].append(bit)
                 toggled[end].append(bit)
@@ -91,14 +92,14 @@ class RangeMasks:
 MasksByPosition = list[int] | RangeMasks
 
 
-def _spans_of_gates(asked: Sequence[AskedSpan], constants: Sequence[Any]) -> dict[int, Sequence[Span]]:
+def _spans_of_gates(asked: Sequence[AskedSpan], edges: Sequence[Any]) -> dict[int, Sequence[Span]]:
     """Return the spans of positions in which each gate is ruled out."""
     spans: dict[int, Sequence[Span]] = {}
     # Gates that have several tests in this reading, and the spans of each.
     several: dict[int, list[Span]] = {}
-    last = 2 * len(constants) + 1
+    last = len(edges) + 1
     for test, required, forbidden in asked:
-        inside = test.positions(constants)
+        inside = test.positions(edges)
         for bits, ruled_out in ((required, _complement(inside, last)), (forbidden, inside)):
             for bit in bits:
                 if bit not in spans:
@@ -131,37 +132,17 @@ def _weigh_remembered(_position: int, mask: int) -> int:
 
 
 class SpanLookup:
-    """Finds the position of a value among the constants of all tests, and the mask there."""
+    """Finds the position of a value among the edges of all tests, and the mask there."""
 
-    __slots__ = ("_constants", "_masks", "_name", "_read", "ask", "missing")
+    __slots__ = ("_read", "edges", "masks", "missing")
 
     def __init__(self, reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
         spans = [(one.test, one.required, one.forbidden) for one in asked if isinstance(one.test, Within)]
         made = RangeMasks(spans, setting.width, setting.budget)
-        self._constants, self._masks, self.missing = made.constants, made.masks, made.missing
-        self._name, self._read = reading.field, reader_of(reading)
-        self.ask: Ask = self._ask_core if reading.field in FIELDS else self._ask_attribute
-        if reading.form is Form.DISTANCE:
-            self.ask = self._ask_distance
+        self.edges, self.masks, self.missing = made.edges, made.masks, made.missing
+        self._read = reader_of(reading)
 
-    def _ask_core(self, view: ContactView, _now: int) -> int:
-        value = view.fields[self._name]
-        if value is None:
-            return self.missing()
-        constants = self._constants
-        return self._masks[bisect_left(constants, value) + bisect_right(constants, value)]
-
-    def _ask_attribute(self, view: ContactView, _now: int) -> int:
+    def ask(self, view: ContactView, _now: int) -> int:
+        """Return the gates that are ruled out for a contact by its value, not by the distance from now."""
         value = self._read(view)
-        if value is None:
-            return self.missing()
-        constants = self._constants
-        return self._masks[bisect_left(constants, value) + bisect_right(constants, value)]
-
-    def _ask_distance(self, view: ContactView, now: int) -> int:
-        value = self._read(view)
-        if value is None:
-            return self.missing()
-        value -= now
-        constants = self._constants
-        return self._masks[bisect_left(constants, value) + bisect_right(constants, value)]
+        return self.missing() if value is None else self.masks[bisect_right(self.edges, value)]
