@@ -52,7 +52,7 @@ class LogDelta:
                     copied.add(number)
                     net = nets.get(number)
                     nets[number] = NetChange.starting_at(self.compacted_to + 1) if net is None else net.copy()
-                nets[number].add(change)
+                nets[number].add(change, row.happened_at)
         before = sum(net.weight for number in copied if (net := self.net_changes.get(number)) is not None)
         weight = self.weight - before + sum(nets[number].weight for number in copied)
         return LogDelta(self.compacted_to, last_entry, nets, fingerprint, weight)

@@ -6,31 +6,38 @@ every row of the log.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
 from diglot.storage import bulk
+from diglot.storage.membership import log_counts
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.chunks import weigh_keys
+from diglot.storage.membership.log_counts import MoveCounts
 from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
 # For fewer keys, toggling one by one is faster than bitmap algebra.
 _FEW_KEYS: Final = 8
+_BYTES_OF_A_COUNT: Final = 200
 
 
 @dataclass(slots=True)
 class NetChange:
-    """The net change of one segment since `first_entry`: contacts that entered, left, or did both."""
+    """The net change of one segment since `first_entry`: contacts that entered, left, or did both.
+
+    `counts` are all moves by quarters of an hour; they are not loaded with a stored sum.
+    """
 
     first_entry: int
     entered: BitMap
     left: BitMap
     toggled: BitMap
+    counts: MoveCounts = field(default_factory=dict)
 
     @classmethod
     def starting_at(cls, first: int) -> "NetChange":
@@ -39,19 +46,22 @@ class NetChange:
 
     def copy(self) -> "NetChange":
         """Return a copy that can be changed."""
-        return NetChange(self.first_entry, BitMap(self.entered), BitMap(self.left), BitMap(self.toggled))
+        bitmaps = BitMap(self.entered), BitMap(self.left), BitMap(self.toggled)
+        return NetChange(self.first_entry, *bitmaps, dict(self.counts))
 
     @property
     def weight(self) -> int:
         """An estimate of the bytes that this object takes."""
-        return 200 + sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
+        bitmaps = sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
+        return 200 + bitmaps + _BYTES_OF_A_COUNT * len(self.counts)
 
     def mentions(self, pk: int) -> bool:
         """Tell whether the contact entered or left."""
         return pk in self.entered or pk in self.left or pk in self.toggled
 
-    def add(self, change: SegmentChange) -> None:
-        """Add a change; a contact that returns to its former state is toggled instead of entered or left."""
+    def add(self, change: SegmentChange, at: int) -> None:
+        """Add a change at an instant; a contact that returns to its former state is toggled."""
+        log_counts.count_moves(self.counts, at, len(change.entered), len(change.left))
         if change.left:
             self._apply_moves(change.left, self.entered, self.left)
         if change.entered:
@@ -93,7 +103,7 @@ _SUMS_BACKWARDS = Statement(
 
 
 async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetChange]]) -> None:
-    """Store the net changes of segments that end with an entry."""
+    """Store the net changes of segments that end with an entry, and their counts."""
     values = [
         {
             "segment": segment,
@@ -106,6 +116,8 @@ async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetCha
         for segment, net_change in net_changes
     ]
     await _INSERT.execute(tenant, values)
+    counted = [(segment, net_change.first_entry, net_change.counts) for segment, net_change in net_changes]
+    await log_counts.add(tenant, last, counted)
 
 
 async def load_spans(tenant: Tenant, segment: int, after: int) -> list[tuple[int, int]]:
