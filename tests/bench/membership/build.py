@@ -187,7 +187,8 @@ def rows_of(first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Cou
 
 
 @asynccontextmanager
-async def _building(url: str, now: int) -> AsyncIterator[Builder]:
+async def building(url: str, now: int) -> AsyncIterator[Builder]:
+    """Lend a database under construction at an instant."""
     engine = create_engine(url)
     await engine.open()
     try:
@@ -199,7 +200,7 @@ async def _building(url: str, now: int) -> AsyncIterator[Builder]:
 async def fill(url: str, count: int, now: int) -> Keyring:
     """Migrate a database and fill one workspace; return its keys."""
     await migrate.upgrade_schema(url)
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         keys = await builder.key(MAIN)
         await builder.fill((await builder.caller(keys)).workspace, count)
         return keys
@@ -207,7 +208,7 @@ async def fill(url: str, count: int, now: int) -> Keyring:
 
 async def create_kinds(url: str, keys: Keyring, now: int) -> list[BuiltSegment]:
     """Create thirty segments of each kind."""
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         return await builder.create(await builder.caller(keys), all_kinds(now), "segments of each kind")
 
 
@@ -216,7 +217,7 @@ async def create_active(
 ) -> tuple[dict[str, Keyring], dict[str, list[BuiltSegment]]]:
     """Copy the one workspace of a database to two more with active segments; return all keys and segments."""
     keyrings, live = {NONE: keys}, {NONE: list[BuiltSegment]()}
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         source = (await builder.caller(keys)).workspace
         for name, segments in LIVE.items():
             if name != NONE:
