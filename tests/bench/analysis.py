@@ -200,20 +200,27 @@ async def _measure_sizes(store: Store) -> Line:
 
 async def _measure_contacts(store: Store) -> Line:
     """Ask for the segments of contacts; the other side asks each segment whether it has the contact."""
-    rng = Random(7)
     ids = [row[0] for row in await store.raw.rows(store.raw.sql(_SOME_IDS), store.main.workspace)]
-    use_cases = ContactSegments(store.engine, lambda: store.now)
+    use_cases, found, expected = ContactSegments(store.engine, lambda: store.now), list[int](), list[int]()
 
     async def ask() -> None:
-        await use_cases.list_page(store.main, rng.choice(ids), WINDOW)
+        page = await use_cases.list_page(store.main, ids[len(found)], WINDOW)
+        found.append(page.total)
 
     async def ask_each() -> None:
-        await product.ask_each_segment(store.engine, store.main, rng.choice(ids), store.note.kinds, store.now)
+        contact = ids[len(expected)]
+        every = store.note.kinds
+        each = await product.ask_each_segment(store.engine, store.main, contact, every, store.now)
+        expected.append(len(each))
 
     costs, each = await _cost(store, ask), await _cost(store, ask_each)
+    for count, other_count in zip(found, expected, strict=True):
+        require_equal("segments of a contact", count, one_by_one=other_count)
     ours, other = median(cost.cpu for cost in costs), median(cost.cpu for cost in each)
     ratios = [one.cpu / two.cpu for one, two in zip(costs, each, strict=True)]
-    what = f"the segments of a contact, of {len(store.note.kinds)}, and since when; without when, one by one"
+    what = (
+        f"the segments of a contact, of {len(store.note.kinds)}, and since when, compared with each by itself"
+    )
     return at_most(what, format_time(ours), format_time(other), ratios, 1)
 
 

@@ -14,6 +14,7 @@ from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import append_changes, load_active_segments, open_writer, tick
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.workspaces import Caller
+from diglot.service.audience.membership_history import find_entry_origin
 from diglot.storage.audience import segments
 from diglot.storage.contacts import queries, scans
 from diglot.storage.membership.changes import SegmentChange
@@ -76,21 +77,22 @@ async def move_by_hand(
 
 
 async def ask_each_segment(
-    engine: Engine, caller: Caller, contact: str, segments_: Sequence[BuiltSegment], now: int
-) -> int:
-    """Return how many segments have a contact, by one question to each."""
+    engine: Engine, caller: Caller, contact: str, built: Sequence[BuiltSegment], now: int
+) -> list[str]:
+    """Return the segments that have a contact, asking each of them whether, and since when."""
 
-    async def work(tenant: Tenant) -> int:
+    async def work(tenant: Tenant) -> list[str]:
         found = await queries.find_contact_by_id(tenant, contact)
         assert found is not None
-        count = 0
-        for item in segments_:
+        ids = []
+        for item in built:
             result = await segments.find_with_state(tenant, item.id)
             assert result is not None
-            count += await read.has_member(
-                tenant, MembershipQuery.for_segment(result[0], now, result[1]), found.pk
-            )
-        return count
+            segment, state = result
+            if await read.has_member(tenant, MembershipQuery.for_segment(segment, now, state), found.pk):
+                await find_entry_origin(tenant, segment, found.pk, state)
+                ids.append(item.id)
+        return ids
 
     return await engine.read(bind_workspace(caller.workspace, work))
 
