@@ -105,9 +105,9 @@ class Maker:
         if operation.id == "explainSegment":
             return [(b"contact", self.rng.choice([*self.known.contacts, *self.known.emails]).encode())]
         if operation.id == "compareSegments":
-            some = self.rng.sample(self.known.segments, 2)
-            named = [(b"segments", ",".join(some).encode()), (b"limit", b"3")]
-            return [*named, (b"base", self.rng.choice(self.known.segments).encode())]
+            some = ",".join(self.rng.sample(self.known.segments, 2)).encode()
+            base = self.rng.choice(self.known.segments).encode()
+            return [(b"segments", some), (b"limit", b"3"), (b"base", base)]
         if operation.id == "listSegmentSizes":
             return [(b"by", self.rng.choice((b"hour", b"day"))), (b"to", b"2099-01-01")]
         if operation.id == "snapshotSegment":

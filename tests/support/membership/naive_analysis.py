@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates
-from diglot.model.membership_changes import AtEntry, AtInstant, MembershipChange
+from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, MembershipChange
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.model.workspaces import Caller
@@ -163,7 +163,7 @@ class NaiveAnalysis:
         segments, snapshots = Segments(self.engine, self.clock), Snapshots(self.engine, self.clock)
         source = self.rng.choice(sorted(members))
         new = NewSegment("snapshot", DRAFT, type=SegmentType.STATIC)
-        expected = {None: list(members[source])}
+        expected: dict[AsOf | None, list[str]] = {None: list(members[source])}
         there = await self._historian().contact_ids()
         for memory in memories:
             if source in memory.members:

@@ -136,7 +136,8 @@ async def iterate_backwards(tenant: Tenant, segment: int, after: int) -> AsyncIt
             _SUMS_BACKWARDS, segment=segment, after=after, before=before, limit=_ROWS_PER_READ
         )
         for first, last, *bitmaps in rows:
-            yield last, NetChange(first, *map(_decode_bitmap, bitmaps))
+            entered, left, toggled = map(_decode_bitmap, bitmaps)
+            yield last, NetChange(first, entered, left, toggled)
         if len(rows) < _ROWS_PER_READ:
             return
         before = rows[-1][1]

@@ -72,7 +72,7 @@ class _Answer:
 
     def __init__(self, form: ExtensionFormat) -> None:
         self._form = form
-        fields = [("segments", _SegmentIds), ("base", _BaseId | UnsetType, UNSET)]
+        fields: list[Any] = [("segments", _SegmentIds), ("base", _BaseId | UnsetType, UNSET)]
         pages = form.paging.query
         self.query: Any = msgspec.defstruct(
             "OverlapQuery", fields, bases=(pages,), frozen=True, kw_only=True, module=__name__
