@@ -37,7 +37,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.contacts.rows import ROW_COLUMNS, row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import bind_workspace
 from diglot.storage.write_unit import WriteUnit, lock_workspace
@@ -189,7 +189,8 @@ def rows_of(first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Cou
 @asynccontextmanager
 async def building(url: str, now: int) -> AsyncIterator[Builder]:
     """Lend a database under construction at an instant."""
-    engine = create_engine(url)
+    # A busy machine may need more than the usual deadline for an index of all contacts.
+    engine = create_engine(url, Limits(read_seconds=600))
     await engine.open()
     try:
         yield Builder(engine, now)
