@@ -23,6 +23,7 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
+from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
@@ -90,7 +91,7 @@ class _Sweep:
         """Yield the net changes of segments, at an instant, since an entry of the log."""
         for change in changes:
             net = NetChange.starting_at(first)
-            net.add(change, at)
+            net.add(change, at // QUARTER)
             yield change.segment, net
 
     async def _store_chunk(

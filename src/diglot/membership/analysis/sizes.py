@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from diglot.membership import store
 from diglot.model.segments import Segment
 from diglot.storage.membership import chunks, log, log_counts
-from diglot.storage.membership.log_counts import QUARTER, CountedQuarter, MoveCounts
+from diglot.storage.membership.log_counts import QUARTER, CountedQuarter
+from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
@@ -68,7 +69,7 @@ async def _iterate_quarters(
     """Yield the counts of a segment's changes from a quarter of an hour on, and maybe some earlier ones."""
     changes = await store.get_delta(tenant, state)
     if (net := changes.net_changes.get(segment.number)) is not None:
-        yield log_counts.quarters_of(net.counts)
+        yield net.counts
     after, before = state.history_entry, state.last_entry + 1
     async for first_entry, counted in log_counts.iterate_backwards(tenant, segment.number, after):
         yield counted
@@ -81,8 +82,8 @@ async def _iterate_quarters(
 
 async def _count_rows(tenant: Tenant, segment: int, after: int, until: int) -> Iterable[CountedQuarter]:
     """Count the changes of a segment in the rows of the log, for a sum that has no counts."""
-    counts: MoveCounts = {}
+    net = NetChange.starting_at(after + 1)
     async for row in log.iterate_forwards(tenant, after, until):
         for change in row.changes_of(segment, after, until):
-            log_counts.count_moves(counts, row.origin.at, len(change.entered), len(change.left))
-    return log_counts.quarters_of(counts)
+            net.count(change, row.origin.at // QUARTER)
+    return net.counts

@@ -7,7 +7,7 @@ a row is a MessagePack array of numbers, three for each quarter: its number sinc
 Sums of earlier revisions have no counts; their entries are counted from the rows of the log.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
@@ -19,8 +19,6 @@ from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
 QUARTER: Final = 900_000_000
-# By the number of the quarter of an hour: how many contacts entered and left.
-MoveCounts = dict[int, tuple[int, int]]
 # The number of a quarter of an hour, and how many contacts entered and left in it.
 CountedQuarter = tuple[int, int, int]
 _ROWS_PER_READ: Final = 1_000
@@ -52,27 +50,14 @@ _UNCOUNTED_SPANS = Statement(
 )
 
 
-def count_moves(counts: MoveCounts, at: int, entered: int, left: int) -> None:
-    """Add to counts how many contacts entered and left at an instant."""
-    quarter = at // QUARTER
-    earlier = counts.get(quarter)
-    counts[quarter] = (entered, left) if earlier is None else (earlier[0] + entered, earlier[1] + left)
-
-
-def quarters_of(counts: Mapping[int, tuple[int, int]]) -> Iterator[CountedQuarter]:
-    """Yield each quarter of an hour with its counts."""
-    for quarter, (entered, left) in counts.items():
-        yield quarter, entered, left
-
-
-async def add(tenant: Tenant, last: int, counted: Sequence[tuple[int, int, MoveCounts]]) -> None:
+async def add(tenant: Tenant, last: int, counted: Sequence[tuple[int, int, list[CountedQuarter]]]) -> None:
     """Store the counts of segments that end with an entry, each with segment and first entry."""
     rows = [
         {
             "segment": segment,
             "last_entry": last,
             "first_entry": first,
-            "counts": _encode([number for quarter in quarters_of(counts) for number in quarter]),
+            "counts": _encode([number for quarter in counts for number in quarter]),
         }
         for segment, first, counts in counted
     ]

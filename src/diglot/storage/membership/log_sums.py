@@ -6,7 +6,7 @@ every row of the log.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
@@ -16,7 +16,7 @@ from diglot.storage import bulk
 from diglot.storage.membership import log_counts
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.chunks import weigh_keys
-from diglot.storage.membership.log_counts import MoveCounts
+from diglot.storage.membership.log_counts import CountedQuarter
 from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -30,14 +30,18 @@ _BYTES_OF_A_COUNT: Final = 200
 class NetChange:
     """The net change of one segment since `first_entry`: contacts that entered, left, or did both.
 
-    `counts` are all moves by quarters of an hour; they are not loaded with a stored sum.
+    All moves are counted by quarters of an hour: the last one, in which writes add to numbers, and the
+    `earlier` ones, which copies share. They are not loaded with a stored sum.
     """
 
     first_entry: int
     entered: BitMap
     left: BitMap
     toggled: BitMap
-    counts: MoveCounts = field(default_factory=dict)
+    quarter: int = 0
+    quarter_entered: int = 0
+    quarter_left: int = 0
+    earlier: tuple[CountedQuarter, ...] = ()
 
     @classmethod
     def starting_at(cls, first: int) -> "NetChange":
@@ -47,21 +51,36 @@ class NetChange:
     def copy(self) -> "NetChange":
         """Return a copy that can be changed."""
         bitmaps = BitMap(self.entered), BitMap(self.left), BitMap(self.toggled)
-        return NetChange(self.first_entry, *bitmaps, dict(self.counts))
+        now = self.quarter, self.quarter_entered, self.quarter_left
+        return NetChange(self.first_entry, *bitmaps, *now, self.earlier)
 
     @property
     def weight(self) -> int:
         """An estimate of the bytes that this object takes."""
         bitmaps = sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
-        return 200 + bitmaps + _BYTES_OF_A_COUNT * len(self.counts)
+        return 200 + bitmaps + _BYTES_OF_A_COUNT * len(self.earlier)
 
     def mentions(self, pk: int) -> bool:
         """Tell whether the contact entered or left."""
         return pk in self.entered or pk in self.left or pk in self.toggled
 
-    def add(self, change: SegmentChange, at: int) -> None:
-        """Add a change at an instant; a contact that returns to its former state is toggled."""
-        log_counts.count_moves(self.counts, at, len(change.entered), len(change.left))
+    @property
+    def counts(self) -> list[CountedQuarter]:
+        """How many contacts entered and left in each quarter of an hour."""
+        last = self.quarter, self.quarter_entered, self.quarter_left
+        return [*self.earlier, last] if any(last[1:]) else list(self.earlier)
+
+    def count(self, change: SegmentChange, quarter: int) -> None:
+        """Count the contacts of a change in a quarter of an hour, without adding it."""
+        if quarter != self.quarter:
+            self.earlier = tuple(self.counts)
+            self.quarter, self.quarter_entered, self.quarter_left = quarter, 0, 0
+        self.quarter_entered += len(change.entered)
+        self.quarter_left += len(change.left)
+
+    def add(self, change: SegmentChange, quarter: int) -> None:
+        """Add a change in a quarter of an hour; a contact that returns to its former state is toggled."""
+        self.count(change, quarter)
         if change.left:
             self._apply_moves(change.left, self.entered, self.left)
         if change.entered:
