@@ -38,6 +38,10 @@ from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
+from diglot.service.audience.analysis.contact_segments import ContactSegments
+from diglot.service.audience.analysis.overlaps import Overlaps
+from diglot.service.audience.analysis.sizes import SegmentSizes
+from diglot.service.audience.analysis.snapshots import Snapshots
 from diglot.service.audience.attribute_keys import AttributeKeys
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
@@ -172,6 +176,10 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         dry_runs=DryRuns(engine, clock),
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
+        overlaps=Overlaps(engine, clock),
+        segment_sizes=SegmentSizes(engine, clock),
+        snapshots=Snapshots(engine, clock, limits),
+        contact_segments=ContactSegments(engine, clock),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
         strict=settings.strict,

@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import estimates, exporting, forwarding, http_cost, start
+from bench import analysis, estimates, exporting, forwarding, http_cost, start
 from bench.evaluation import measurement as evaluation
 from bench.fleet import measurement as fleets
 from bench.fleet.report import report as report_fleets
@@ -18,7 +19,13 @@ from bench.neighbours.report import report as report_neighbours
 from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
 
-SIZES = {"http": 10_000, "estimate": 1_000_000, "export": 1_000_000, "membership": 1_000_000}
+SIZES = {
+    "analysis": 1_000_000,
+    "http": 10_000,
+    "estimate": 1_000_000,
+    "export": 1_000_000,
+    "membership": 1_000_000,
+}
 
 
 def main() -> None:
@@ -41,6 +48,9 @@ def main() -> None:
         print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
         if given.benchmark == "membership":
             asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
+        elif given.benchmark == "analysis":
+            now = time.time_ns() // 1_000
+            print(asyncio.run(analysis.run(database.name, count, given.keep, now)), flush=True)
         elif given.benchmark == "export":
             print(exporting.report(asyncio.run(exporting.measure(database, count))), flush=True)
         else:
@@ -82,7 +92,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--contacts", type=int, help="number of contacts (http 10,000; others 1,000,000)")
     parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
     parser.add_argument(
-        "--keep", metavar="DIR", help="membership: keep the databases in this folder for another run"
+        "--keep",
+        metavar="DIR",
+        help="membership, analysis: keep the databases in this folder for another run",
     )
     parser.add_argument(
         "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"

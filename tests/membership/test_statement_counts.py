@@ -9,7 +9,7 @@ together; on SQLite each is sent by itself, because it costs no round trip.
 | call                                                            | at first | SQLite | PostgreSQL |
 |-----------------------------------------------------------------|----------|--------|------------|
 | PATCH of a contact that changes segments, told to a webhook     | 17       | 10     | 6          |
-| create of a segment with a member, told to a webhook            | 23       | 11     | 6          |
+| create of a segment with a member, told to a webhook            | 23       | 12     | 6          |
 | PATCH of a segment's name, the first since its create           | 6        | 5      | 4          |
 | PATCH of a contact in a workspace without segments and webhooks | 3        | 3      | 3          |
 | PATCH of a contact that changes nothing                         | 2        | 2      | 2          |
@@ -46,7 +46,7 @@ from support.statements import recording
 NOW: Final = 1_772_366_400_000_000
 # On SQLite and on a server.
 MOST_FOR_A_MOVE: Final = (10, 6)
-MOST_FOR_A_SEGMENT: Final = (11, 6)
+MOST_FOR_A_SEGMENT: Final = (12, 6)
 MOST_FOR_A_NAME: Final = (5, 4)
 MOST_FOR_A_CHANGE: Final = (3, 3)
 MOST_FOR_NO_CHANGE: Final = (2, 2)

@@ -43,7 +43,7 @@ IN_ARCHIVES = {
     *("workspace_profiles", "workspaces", "contacts", "segments", "lists", "list_members", "tags", "events"),
     *("segment_chunks", "membership_log", "membership_log_sums", "pending_members", "field_instants"),
     *("indexed_fields", "deleted_contacts", "deleted_segments", "webhooks", "deliveries", "verifications"),
-    *("attribute_keys", "event_names", "event_states"),
+    *("attribute_keys", "event_names", "event_states", "membership_log_counts"),
 }
 NOT_IN_ARCHIVES = {
     *("keys", "sessions", "idempotent_responses"),

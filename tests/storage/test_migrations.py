@@ -15,10 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Executable, event, inspect, select, update
 
+from diglot.background.retention import Retention
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.schema import (
     attribute_keys,
     ephemeral_metadata,
+    membership_log_counts,
     metadata,
     migrate,
     revisions,
@@ -231,6 +233,38 @@ async def test_an_upgrade_keeps_dates_as_they_were_sent(url: str) -> None:
     assert await _read(url, select(segments.c.tree)) == stored
     keys = await _read(url, select(attribute_keys.c.key))
     assert {row[0] for row in keys} == {"plan", "a.b", "Plan"}
+
+
+async def test_an_upgrade_keeps_sizes_over_time(url: str) -> None:
+    """What happened before r009 is counted from the log, and what follows by its new counts."""
+    vip = {"match": "all", "rules": [{"field": "tags", "operator": "contains", "value": "vip"}]}
+    hour = 3_600_000_000
+    async with serving(url, now=500_000 * hour) as server:
+        key = bearer(await server.key("topmail", "one"))
+
+        async def call(method: str, path: str, body: Any = None) -> Any:
+            answer = await server.client.request(method, f"/api/v1{path}", headers=key, json=body)
+            assert answer.is_success, answer.text
+            return answer.json()["data"]
+
+        id_ = (await call("POST", "/segments", {"name": "vip", "conditions": vip}))["id"]
+        ada = (await call("POST", "/contacts", {"email": "a@example.com", "tags": ["vip"]}))["id"]
+        server.now += hour
+        await call("PATCH", f"/contacts/{ada}", {"tags": []})
+        await Retention(await server.beside.engine(), 90, lambda: server.now).compact(1)
+        before = await call("GET", f"/segments/{id_}/sizes?by=hour")
+    assert [bucket["size"] for bucket in before["buckets"]] == [1, 0]
+    assert len(await _read(url, select(membership_log_counts.c.counts))) == 1
+    await take_back(url, "r008")
+    assert await migrate.upgrade_schema(url) == ("r008", LATEST)
+    assert await _read(url, select(membership_log_counts.c.counts)) == []
+    async with serving(url, now=500_001 * hour) as server:
+        assert await call("GET", f"/segments/{id_}/sizes?by=hour") == before
+        await call("PATCH", f"/contacts/{ada}", {"tags": ["vip"]})
+        await Retention(await server.beside.engine(), 90, lambda: server.now).compact(1)
+        after = await call("GET", f"/segments/{id_}/sizes?by=hour")
+    shown = [tuple(bucket[name] for name in ("size", "entered", "left")) for bucket in after["buckets"]]
+    assert shown == [(1, 1, 0), (1, 1, 1)]
 
 
 async def test_an_upgrade_copies_a_file_first(

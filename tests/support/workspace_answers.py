@@ -13,6 +13,8 @@ from support.servers.in_process import Server, bearer
 _OF_KEYS = ("listKeys", "getKey")
 # Calls that need a parameter.
 _QUERIES = {"explainSegment": ("contact=ada@example.com", "contact=bob@example.com")}
+# Calls that name segments; each is asked with all of them.
+_NAMES_SEGMENTS = ("compareSegments",)
 _PAGES = ("limit=100",)
 _LISTS = {
     "segment_id": ("/mail/v1/segments", "id"),
@@ -46,8 +48,14 @@ class Answers:
             for surface, operation in dialect.operations
             if operation.method == "GET" and operation.id not in _OF_KEYS
             for path in self._paths(surface.prefix + operation.path)
-            for query in _queries(operation, entries)
+            for query in self._queries(operation, entries)
         }
+
+    def _queries(self, operation: Operation, entries: range) -> Iterator[str]:
+        if operation.id in _NAMES_SEGMENTS:
+            yield f"segments={','.join(self.ids['segment_id'][:20])}"
+            return
+        yield from _queries(operation, entries)
 
     def _paths(self, template: str) -> list[str]:
         paths = [template]

@@ -68,6 +68,14 @@ async def evaluate_segment(
     return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members))
 
 
+async def fill_new_segment(writer: MembershipWriter, segment: Segment, members: BitMap) -> EvaluatedSegment:
+    """Store the members of a new static segment, whose condition is not asked."""
+    origin = ChangeOrigin(writer.effective_now, Cause.SEGMENT_CREATED)
+    replacement = await replace_membership(writer, segment.number, members, origin, is_new=True)
+    store.renew_segments_version(writer.unit)
+    return EvaluatedSegment(_with_members(writer.unit, segment, replacement, NEVER), len(members))
+
+
 def _with_members(
     unit: WriteUnit, segment: Segment, replacement: MembershipReplacement, next_change: int
 ) -> Segment:

@@ -15,6 +15,7 @@ from pyroaring import BitMap
 
 from diglot.storage.membership.chunks import CHUNK_BITS, chunks_of, keys_of_chunk
 from diglot.storage.membership.log import DeltaRow, RowFingerprint
+from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.membership.log_sums import NetChange
 
 _NO_KEYS: Final = BitMap()
@@ -41,7 +42,7 @@ class LogDelta:
         copied: set[int] = set()
         fingerprint = self.fingerprint
         for row in rows:
-            fingerprint = row.fingerprint
+            fingerprint, quarter = row.fingerprint, row.happened_at // QUARTER
             for change in row.changes:
                 number = change.segment
                 if row.rewrites_segment:
@@ -52,7 +53,7 @@ class LogDelta:
                     copied.add(number)
                     net = nets.get(number)
                     nets[number] = NetChange.starting_at(self.compacted_to + 1) if net is None else net.copy()
-                nets[number].add(change)
+                nets[number].add(change, quarter)
         before = sum(net.weight for number in copied if (net := self.net_changes.get(number)) is not None)
         weight = self.weight - before + sum(nets[number].weight for number in copied)
         return LogDelta(self.compacted_to, last_entry, nets, fingerprint, weight)

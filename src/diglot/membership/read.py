@@ -146,7 +146,7 @@ def _build_static_scan(
     return scans.build_static_scan(purpose, backend, restriction, sort)
 
 
-async def _load_current_delta(
+async def load_current_delta(
     tenant: Tenant, query: MembershipQuery, stored: StoredMembership
 ) -> LogDelta | None:
     """Return the delta with the changes by time up to now; None if a scan costs less."""
@@ -168,7 +168,7 @@ async def _load_current_delta(
 async def count_members(tenant: Tenant, query: MembershipQuery) -> int:
     """Return the number of members."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(tenant, query, stored)
+        changes = await load_current_delta(tenant, query, stored)
         if changes is not None:
             return changes.count_members(stored.segment, stored.members)
     statement, values = await _build_scan(tenant, query, scans.COUNT)
@@ -180,7 +180,7 @@ async def count_members(tenant: Tenant, query: MembershipQuery) -> int:
 async def has_member(tenant: Tenant, query: MembershipQuery, pk: int) -> bool:
     """Tell whether the contact of a key is a member."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(tenant, query, stored)
+        changes = await load_current_delta(tenant, query, stored)
         if changes is not None:
             chunk = chunks.chunk_of(pk)
             members = await chunks.load_chunk(tenant, stored.segment, chunk)
@@ -219,7 +219,7 @@ async def load_ids(tenant: Tenant, query: MembershipQuery, window: Window) -> li
 async def load_members(tenant: Tenant, query: MembershipQuery) -> BitMap:
     """Return the keys of all members."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(tenant, query, stored)
+        changes = await load_current_delta(tenant, query, stored)
         if changes is not None:
             entered, left = changes.entered_and_left(stored.segment)
             members = await chunks.load_all(tenant, stored.segment)
@@ -238,7 +238,7 @@ async def _load_page_keys(tenant: Tenant, query: MembershipQuery, window: Window
     """Return the keys of a window of a stored membership, or None if a scan is necessary."""
     if (stored := query.stored_answer) is None:
         return None
-    changes = await _load_current_delta(tenant, query, stored)
+    changes = await load_current_delta(tenant, query, stored)
     if changes is None:
         return None
     return await store.load_page_keys(tenant, stored.segment, window, changes)

@@ -11,7 +11,7 @@ the log, compacted at 2,000 rows. `workspaces.compacted_entry` is the last entry
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pyroaring import BitMap
@@ -24,6 +24,7 @@ from diglot.model.pages import Window
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import chunk_of, chunks_of
+from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.tenant import Tenant
@@ -92,7 +93,8 @@ async def replace_members(
     change = SegmentChange(segment, entered, left)
     first = await log.append(unit, [change], origin, rewrites_segment=True)
     toggled = (net.toggled | net.entered | net.left) - (new_members ^ stored)
-    sum_ = NetChange(net.first_entry, new_members - stored, stored - new_members, toggled)
+    sum_ = replace(net, entered=new_members - stored, left=stored - new_members, toggled=toggled)
+    sum_.count(change, origin.at // QUARTER)
     await log_sums.add(unit, unit.last_entry, [(segment, sum_)])
     await segment_state.set_members(unit, {segment: len(new_members)})
     return MembershipReplacement(len(new_members), entered, left, first)

@@ -6,7 +6,7 @@ compacts the log first, because it compares with the chunks and rewrites them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
+from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
@@ -82,15 +83,14 @@ class _Sweep:
             if self.entered[number] or self.left[number]
         ]
 
-    def net_changes(self, changes: Iterable[SegmentChange], first: int) -> list[tuple[int, NetChange]]:
-        """Return the net changes of segments since an entry of the log."""
-        return [
-            (
-                change.segment,
-                NetChange(first, self.entered[change.segment], self.left[change.segment], BitMap()),
-            )
-            for change in changes
-        ]
+    def net_changes(
+        self, changes: Iterable[SegmentChange], first: int, at: int
+    ) -> Iterator[tuple[int, NetChange]]:
+        """Yield the net changes of segments, at an instant, since an entry of the log."""
+        for change in changes:
+            net = NetChange.starting_at(first)
+            net.add(change, at // QUARTER)
+            yield change.segment, net
 
     async def _store_chunk(
         self, chunk: int, numbers: Sequence[int], matches: defaultdict[int, BitMap]
@@ -127,7 +127,7 @@ async def sweep_segments(
     moved = sweep.changes()
     if moved:
         await log.append(unit, moved, origin, rewrites_segment=True)
-        nets = sweep.net_changes(moved, first)
+        nets = list(sweep.net_changes(moved, first, origin.at))
         await log_sums.add(unit, unit.last_entry, nets)
     await segment_state.set_members(unit, sweep.member_counts)
     return SweepResult(moved, first)

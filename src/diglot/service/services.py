@@ -11,6 +11,10 @@ from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
+from diglot.service.audience.analysis.contact_segments import ContactSegments
+from diglot.service.audience.analysis.overlaps import Overlaps
+from diglot.service.audience.analysis.sizes import SegmentSizes
+from diglot.service.audience.analysis.snapshots import Snapshots
 from diglot.service.audience.attribute_keys import AttributeKeys
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
@@ -53,6 +57,10 @@ class Services:
     dry_runs: DryRuns
     membership_history: MembershipHistory
     membership_changes: MembershipChanges
+    overlaps: Overlaps
+    segment_sizes: SegmentSizes
+    snapshots: Snapshots
+    contact_segments: ContactSegments
     imports: Imports
     exports: Exports
     strict: bool = False

@@ -37,7 +37,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.contacts.rows import ROW_COLUMNS, row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import bind_workspace
 from diglot.storage.write_unit import WriteUnit, lock_workspace
@@ -187,8 +187,10 @@ def rows_of(first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Cou
 
 
 @asynccontextmanager
-async def _building(url: str, now: int) -> AsyncIterator[Builder]:
-    engine = create_engine(url)
+async def building(url: str, now: int) -> AsyncIterator[Builder]:
+    """Lend a database under construction at an instant."""
+    # A busy machine may need more than the usual deadline for an index of all contacts.
+    engine = create_engine(url, Limits(read_seconds=600))
     await engine.open()
     try:
         yield Builder(engine, now)
@@ -199,7 +201,7 @@ async def _building(url: str, now: int) -> AsyncIterator[Builder]:
 async def fill(url: str, count: int, now: int) -> Keyring:
     """Migrate a database and fill one workspace; return its keys."""
     await migrate.upgrade_schema(url)
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         keys = await builder.key(MAIN)
         await builder.fill((await builder.caller(keys)).workspace, count)
         return keys
@@ -207,7 +209,7 @@ async def fill(url: str, count: int, now: int) -> Keyring:
 
 async def create_kinds(url: str, keys: Keyring, now: int) -> list[BuiltSegment]:
     """Create thirty segments of each kind."""
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         return await builder.create(await builder.caller(keys), all_kinds(now), "segments of each kind")
 
 
@@ -216,7 +218,7 @@ async def create_active(
 ) -> tuple[dict[str, Keyring], dict[str, list[BuiltSegment]]]:
     """Copy the one workspace of a database to two more with active segments; return all keys and segments."""
     keyrings, live = {NONE: keys}, {NONE: list[BuiltSegment]()}
-    async with _building(url, now) as builder:
+    async with building(url, now) as builder:
         source = (await builder.caller(keys)).workspace
         for name, segments in LIVE.items():
             if name != NONE:

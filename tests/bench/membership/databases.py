@@ -31,16 +31,16 @@ async def databases(place: Place, contacts: int, now: int) -> AsyncIterator[Stor
     """Lend the open databases of a run; build each one that is missing or has another configuration."""
     name = f"diglot_bench_{contacts}"
     small = "diglot_bench_small"
-    if _missing(place, name, contacts) or _missing(
+    if is_missing(place, name, contacts) or is_missing(
         place, _written(name), min(contacts, MAX_WRITABLE_CONTACTS)
     ):
         await _build(place, name, contacts, now)
-    if _missing(place, small, SMALL):
+    if is_missing(place, small, SMALL):
         url = await place.database(small, anew=True)
-        await _finish(place, small, url, await _kinds(url, await build.fill(url, SMALL, now), SMALL, now))
+        await finish(place, small, url, await _kinds(url, await build.fill(url, SMALL, now), SMALL, now))
     async with AsyncExitStack() as stack:
         stores = [
-            await stack.enter_async_context(await _open(place, each, now))
+            await stack.enter_async_context(await open_built(place, each, now))
             for each in (name, _written(name), small)
         ]
         yield Stores(*stores)
@@ -50,7 +50,8 @@ def _written(name: str) -> str:
     return f"{name}_written"
 
 
-def _missing(place: Place, name: str, contacts: int) -> bool:
+def is_missing(place: Place, name: str, contacts: int) -> bool:
+    """Tell whether a database has to be built."""
     note = read(place.note(name))
     return note is None or note.contacts != contacts
 
@@ -67,21 +68,23 @@ async def _build(place: Place, name: str, contacts: int, now: int) -> None:
     else:
         other = await place.database(_written(name), anew=True)
         other_keys = await build.fill(other, written, now)
-    await _finish(place, name, url, await _kinds(url, keys, contacts, now))
+    await finish(place, name, url, await _kinds(url, keys, contacts, now))
     keyrings, live = await build.create_active(other, other_keys, written, now)
-    await _finish(place, _written(name), other, Note(written, keyrings, live=live))
+    await finish(place, _written(name), other, Note(written, keyrings, live=live))
 
 
 async def _kinds(url: str, keys: Keyring, contacts: int, now: int) -> Note:
     return Note(contacts, {MAIN: keys}, kinds=await build.create_kinds(url, keys, now))
 
 
-async def _finish(place: Place, name: str, url: str, note: Note) -> None:
+async def finish(place: Place, name: str, url: str, note: Note) -> None:
+    """Settle a built database and describe it."""
     await _settle(url)
     note.write(place.note(name))
 
 
-async def _open(place: Place, name: str, now: int) -> AbstractAsyncContextManager[Store]:
+async def open_built(place: Place, name: str, now: int) -> AbstractAsyncContextManager[Store]:
+    """Return what opens a built database."""
     note = read(place.note(name))
     assert note is not None
     return open_store(await place.database(name, anew=False), note, place.note(name), now)

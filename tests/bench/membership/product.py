@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pyroaring import BitMap
+
+from bench.membership.notes import BuiltSegment
 from diglot.conditions import tree
 from diglot.membership import count as membership_count
-from diglot.membership import evaluate, read
+from diglot.membership import evaluate, read, store
 from diglot.membership.read import MembershipQuery
-from diglot.membership.writer import tick
+from diglot.membership.writer import append_changes, load_active_segments, open_writer, tick
+from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.workspaces import Caller
+from diglot.service.audience.membership_history import find_entry_origin
 from diglot.storage.audience import segments
-from diglot.storage.contacts import scans
+from diglot.storage.contacts import queries, scans
+from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant, bind_workspace
-from diglot.storage.write_unit import lock_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 UTC = ZoneInfo("UTC")
 
@@ -48,6 +54,47 @@ def scan_of_keys(count: str) -> str:
 async def refresh_all(engine: Engine, caller: Caller) -> None:
     """Evaluate every active segment of a workspace again, in full."""
     await engine.write(lock_workspace(caller.workspace, lambda: 0, evaluate.reevaluate_all_segments))
+
+
+async def advance_clock(engine: Engine, caller: Caller, now: int) -> None:
+    """Bring the clock of a workspace to an instant, as the background does every few seconds."""
+    await engine.write(bind_workspace(caller.workspace, lambda tenant: tick(tenant, now)))
+
+
+async def move_by_hand(
+    engine: Engine, caller: Caller, segment: int, moves: Sequence[tuple[BitMap, BitMap]], now: int
+) -> None:
+    """Log who enters and leaves a static segment in some writes of an instant, and compact the log."""
+
+    async def work(unit: WriteUnit) -> None:
+        writer = await open_writer(unit)
+        for entered, left in moves:
+            change = SegmentChange(segment, list(entered), list(left))
+            await append_changes(writer, [change], ChangeOrigin(now, Cause.BY_HAND))
+        await store.compact_log(unit, await load_active_segments(unit))
+
+    await engine.write(lock_workspace(caller.workspace, lambda: now, work))
+
+
+async def ask_each_segment(
+    engine: Engine, caller: Caller, contact: str, built: Sequence[BuiltSegment], now: int
+) -> list[str]:
+    """Return the segments that have a contact, asking each of them whether, and since when."""
+
+    async def work(tenant: Tenant) -> list[str]:
+        found = await queries.find_contact_by_id(tenant, contact)
+        assert found is not None
+        ids = []
+        for item in built:
+            result = await segments.find_with_state(tenant, item.id)
+            assert result is not None
+            segment, state = result
+            if await read.has_member(tenant, MembershipQuery.for_segment(segment, now, state), found.pk):
+                await find_entry_origin(tenant, segment, found.pk, state)
+                ids.append(item.id)
+        return ids
+
+    return await engine.read(bind_workspace(caller.workspace, work))
 
 
 async def slide(engine: Engine, caller: Caller, before: int, after: int) -> bool:

@@ -104,6 +104,14 @@ class Maker:
             return [(b"id", self.rng.choice(ids).encode())]
         if operation.id == "explainSegment":
             return [(b"contact", self.rng.choice([*self.known.contacts, *self.known.emails]).encode())]
+        if operation.id == "compareSegments":
+            some = ",".join(self.rng.sample(self.known.segments, 2)).encode()
+            base = self.rng.choice(self.known.segments).encode()
+            return [(b"segments", some), (b"limit", b"3"), (b"base", base)]
+        if operation.id == "listSegmentSizes":
+            return [(b"by", self.rng.choice((b"hour", b"day"))), (b"to", b"2099-01-01")]
+        if operation.id == "snapshotSegment":
+            return [(b"as_of", b"2026-02-02T02:40:00Z")]
         results = [(b"limit", b"3"), (b"search", b"example")]
         if operation.id == "importContacts":
             results = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]

@@ -30,7 +30,8 @@ def _is_entry(written: str) -> bool:
     return written.isascii() and written.isdigit()
 
 
-def _find_as_of_fault(written: str) -> str | None:
+def find_as_of_fault(written: str) -> str | None:
+    """Return what is wrong with an `as_of`, or None."""
     if _is_entry(written) or dates.parse(written) is not None:
         return None
     return "Expected an instant or a sequence number"
@@ -45,7 +46,7 @@ AsOfQuery = Annotated[
         "change that it includes: pass that number to get further pages of the same state.",
         pattern=INSTANT_OR_SEQUENCE,
     ),
-    checked_by(_find_as_of_fault),
+    checked_by(find_as_of_fault),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 OfPast = _Number | UnsetType

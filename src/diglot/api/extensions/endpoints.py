@@ -2,6 +2,7 @@
 
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions import changes, dry_run, explain, export, imports
+from diglot.api.extensions.analysis import contact_segments, overlaps, sizes, snapshots
 from diglot.api.extensions.format import ExtensionFormat
 
 
@@ -11,6 +12,10 @@ def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, ...]:
         explain.build_endpoint(form),
         dry_run.build_endpoint(form),
         *changes.build_endpoints(form),
+        overlaps.build_endpoint(form),
+        sizes.build_endpoint(form),
+        snapshots.build_endpoint(form),
+        contact_segments.build_endpoint(form),
         export.build_endpoint(form),
         *imports.build_endpoints(form),
     )

@@ -16,13 +16,35 @@ from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
 from diglot.api.rules import Words
 from diglot.model.contacts import Contact
-from diglot.model.segments import Condition
+from diglot.model.pages import Window
+from diglot.model.segments import Condition, CountedSegment
 
 TAG: Final = "segments"
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
 # The width of docstrings in modules; descriptions of all structs wrap alike in the documents.
 _DOCSTRING_WIDTH: Final = 106
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How a dialect asks for pages and describes them: the structs, and their conversion."""
+
+    query: type[msgspec.Struct]
+    pagination: type[msgspec.Struct]
+    to_window: Callable[[Any], Window]
+    to_pagination: Callable[[Any, int], msgspec.Struct]
+    """Returns the pagination for a query and the number of all items."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFormat:
+    """The name of a dialect in stored conditions, the body of a snapshot, and its answer."""
+
+    dialect: str
+    body: type[msgspec.Struct]
+    response: type[msgspec.Struct]
+    show: Callable[[Call, CountedSegment], Awaitable[msgspec.Struct]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +69,8 @@ class ExtensionFormat:
     format_segment_id: Callable[[str], str]
     format_time: Callable[[int], str]
     show_contact: Callable[[Contact], msgspec.Struct]
+    paging: Paging
+    snapshot: SnapshotFormat
     dry_run_body: type[msgspec.Struct]
     read_dry_run: Callable[[Call], Awaitable[tuple[Condition, str | None]]]
     """Returns the condition of the body, and the id of the segment that it would replace."""

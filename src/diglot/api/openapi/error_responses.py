@@ -163,7 +163,7 @@ def _references_resource(operation: Operation) -> bool:
     """Tell whether the path, the query or the body refers to a resource, so that the call may answer 404."""
     structs = [struct for struct in (operation.query, operation.body) if struct is not None]
     fields = {name for struct in structs for name in struct.__struct_fields__}
-    named = operation.body_references or not fields.isdisjoint({"id", "list_id", "segment_id"})
+    named = operation.body_references or not fields.isdisjoint({"id", "list_id", "segment_id", "segments"})
     return named or operation.has_id or operation.method == "PATCH"
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.extensions import export, imports
+from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
@@ -83,6 +84,7 @@ MISAR: Final = Dialect(
     | build_explained_schemas(WORDS)
     | export.SCHEMAS
     | imports.SCHEMAS
+    | sizes.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,
     description="The audience API of MisarMail, served by Diglot.",

@@ -5,6 +5,7 @@ from typing import Final
 
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.extensions import export, imports
+from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
@@ -83,6 +84,7 @@ TOPMAIL: Final = Dialect(
     | build_explained_schemas(WORDS)
     | export.SCHEMAS
     | imports.SCHEMAS
+    | sizes.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,
     description="The audience API of TopMail, served by Diglot.",

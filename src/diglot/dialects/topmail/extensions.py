@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from diglot.api.extensions.format import ExtensionFormat
-from diglot.dialects.topmail import wire
+from diglot.api.extensions.format import ExtensionFormat, Paging, SnapshotFormat
+from diglot.dialects.topmail import pagination, wire
 from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.dialects.topmail.contacts.show import show_contact
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import routes
 from diglot.dialects.topmail.segments import wire as segments_wire
-from diglot.dialects.topmail.words import WORDS
+from diglot.dialects.topmail.words import DIALECT_NAME, WORDS
 
 EXTENSIONS: Final = ExtensionFormat(
     words=WORDS,
@@ -26,6 +26,18 @@ EXTENSIONS: Final = ExtensionFormat(
     format_segment_id=str,
     format_time=format_time,
     show_contact=show_contact,
+    paging=Paging(
+        query=wire.WindowQuery,
+        pagination=wire.Pagination,
+        to_window=pagination.to_window,
+        to_pagination=lambda query, total: pagination.to_pagination(pagination.to_window(query), total),
+    ),
+    snapshot=SnapshotFormat(
+        dialect=DIALECT_NAME,
+        body=segments_wire.SegmentSnapshot,
+        response=segments_wire.SegmentAnswer,
+        show=lambda call, counted: routes.show_segment(call, counted.segment),
+    ),
     dry_run_body=segments_wire.DryRun,
     read_dry_run=routes.read_dry_run,
 )

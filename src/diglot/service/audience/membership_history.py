@@ -26,10 +26,11 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
-_SegmentWithState = tuple[Segment, WorkspaceState]
+SegmentWithState = tuple[Segment, WorkspaceState]
 # Loads the contacts of keys; deleted contacts are left out.
 _LoadByKeys = Callable[[Tenant, Sequence[int]], Awaitable[Sequence[T]]]
 _AS_OF_PATH: Final = ("as_of",)
+HISTORY_NOT_BEGUN: Final = "The segment is still being evaluated: its history has not begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,18 @@ class MembershipHistory:
         return past.segment, HistoricalPage(items, len(past.members), past.entry, len(past.deleted))
 
     async def _load_past(self, tenant: Tenant, id_: str | None, as_of: AsOf) -> PastMembers:
-        segment, state = with_state = await require_segment_with_state(tenant, id_)
-        entry = await _resolve_entry(tenant, with_state, as_of, self.clock())
-        return await stored.load_past_members(tenant, segment, entry, state)
+        with_state = await require_segment_with_state(tenant, id_)
+        return await load_past(tenant, with_state, as_of, self.clock())
 
 
-async def _resolve_entry(tenant: Tenant, with_state: _SegmentWithState, as_of: AsOf, now: int) -> int:
+async def load_past(tenant: Tenant, with_state: SegmentWithState, as_of: AsOf, now: int) -> PastMembers:
+    """Return the members of a segment at a point in history; raise `InvalidInput` for one outside of it."""
+    segment, state = with_state
+    entry = await _resolve_entry(tenant, with_state, as_of, now)
+    return await stored.load_past_members(tenant, segment, entry, state)
+
+
+async def _resolve_entry(tenant: Tenant, with_state: SegmentWithState, as_of: AsOf, now: int) -> int:
     segment, state = with_state
     if isinstance(as_of, AtInstant):
         _require_within_history(segment, state, as_of.at, now)
@@ -97,7 +104,7 @@ async def _resolve_entry(tenant: Tenant, with_state: _SegmentWithState, as_of: A
                 _AS_OF_PATH, f"There is no such change yet: the newest is {state.last_entry}"
             )
     if segment.since_entry is None:
-        raise InvalidInput.at(_AS_OF_PATH, "The segment is still being evaluated: its history has not begun")
+        raise InvalidInput.at(_AS_OF_PATH, HISTORY_NOT_BEGUN)
     begins = max(state.history_entry, segment.since_entry)
     if entry < begins:
         raise InvalidInput.at(_AS_OF_PATH, f"The history of this segment begins after the change {begins}")

@@ -51,6 +51,14 @@ async def create_segment(
 
     Raise `LimitReached` if the workspace has no room for it or for its rules.
     """
+    writer, segment = await insert_segment(unit, new, limits, list_)
+    return await evaluate.evaluate_segment(writer, segment, Cause.SEGMENT_CREATED)
+
+
+async def insert_segment(
+    unit: WriteUnit, new: NewSegment, limits: WorkspaceLimits, list_: ContactList | None = None
+) -> tuple[MembershipWriter, Segment]:
+    """Insert the row of a segment; return it with the writer of its members. Raise `LimitReached`."""
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
     _count_rules(unit, count_rules(new.condition), limits)
     unit.row.segment_count += 1
@@ -70,8 +78,7 @@ async def create_segment(
     number = None if list_ is None else list_.number
     await segments.insert_segment(unit, segment, number)
     list_id = None if list_ is None else list_.id
-    renamed = _with_current_name(writer, segment, list_id)
-    return await evaluate.evaluate_segment(renamed, segment, Cause.SEGMENT_CREATED)
+    return _with_current_name(writer, segment, list_id), segment
 
 
 async def update_segment(

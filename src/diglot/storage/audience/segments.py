@@ -28,6 +28,7 @@ from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,
     lists,
+    membership_log_counts,
     membership_log_sums,
     pending_members,
     segment_chunks,
@@ -92,7 +93,7 @@ _DELETE_MEMBERSHIP = tuple(
             table.c.workspace == bindparam("workspace"), table.c.segment == bindparam("segment")
         )
     )
-    for table in (segment_chunks, membership_log_sums, pending_members)
+    for table in (segment_chunks, membership_log_sums, membership_log_counts, pending_members)
 )
 _KEEP_DELETED_ID = Statement(
     insert(deleted_segments).from_select(

@@ -9,7 +9,7 @@ entered, both in order of their keys. A negative segment number marks a segment 
 for the first time; such a change has no entry numbers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -84,10 +84,10 @@ def decode(body: bytes) -> list[SegmentChange]:
     ]
 
 
-def decode_segment(body: bytes, segment: int) -> list[SegmentChange]:
-    """Decode the changes of one segment only."""
+def decode_segments(body: bytes, segments: Collection[int]) -> list[SegmentChange]:
+    """Decode the changes of some segments only."""
     return [
-        SegmentChange(segment, _unpack_keys(entered), _unpack_keys(left))
+        SegmentChange(number, _unpack_keys(entered), _unpack_keys(left))
         for number, entered, left in _decode(body)
-        if number == segment
+        if number in segments
     ]

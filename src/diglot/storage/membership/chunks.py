@@ -6,7 +6,9 @@ contacts: a segment of 800,000 members takes 131 KB (one row for each member: 8.
 PostgreSQL); a count takes 0.01 to 0.1 ms, a page at offset 500,000 takes 0.2 to 1.3 ms.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pyroaring import BitMap
@@ -15,7 +17,9 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage import bulk
 from diglot.storage.schema import segment_chunks
+from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 
@@ -73,15 +77,21 @@ _SELECT_ROWS = Statement(
 _DELETE_OF_SEGMENT = Statement(delete(segment_chunks).where(_IN_WORKSPACE, _OF_SEGMENT))
 
 
-def _select_some(backend: Backend) -> ClauseElement:
-    def one_of(column: Any, name: str) -> Any:
-        return backend.one_of(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
+def _one_of(backend: Backend, column: Any, name: str) -> Any:
+    return backend.one_of(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
 
-    among = one_of(_c.segment, "segments"), one_of(_c.chunk, "chunks")
+
+def _select_some(backend: Backend) -> ClauseElement:
+    among = _one_of(backend, _c.segment, "segments"), _one_of(backend, _c.chunk, "chunks")
     return select(_c.segment, _c.chunk, _c.bitmap).where(_IN_WORKSPACE, *among)
 
 
+def _select_each(backend: Backend) -> ClauseElement:
+    return select(_c.segment, _c.bitmap).where(_IN_WORKSPACE, _one_of(backend, _c.segment, "segments"))
+
+
 _SELECT_SOME = BackendStatement(_select_some)
+_SELECT_EACH = BackendStatement(_select_each)
 
 
 _UPSERT = bulk.build_insert(segment_chunks, replaced=("member_count", "bitmap"))
@@ -107,6 +117,21 @@ async def load_all(tenant: Tenant, segment: int) -> BitMap:
     """Return the members in all chunks of a segment."""
     rows = await tenant.fetch_all(_SELECT_ALL_BITMAPS, segment=segment)
     return BitMap.union(BitMap(), *(BitMap.deserialize(bytes(row[0])) for row in rows))
+
+
+async def load_each(tenant: Tenant, segments: Collection[int]) -> dict[int, BitMap]:
+    """Return the members in all chunks of several segments, by segment; one without chunks is left out."""
+    if not segments:
+        return {}
+    rows = await tenant.fetch_all(_SELECT_EACH, segments=tenant.backend.encode_list(sorted(segments)))
+    return await compute_off_loop(tenant, len(rows), partial(_join_chunks, rows))
+
+
+def _join_chunks(rows: Sequence[Row]) -> dict[int, BitMap]:
+    parts: defaultdict[int, list[BitMap]] = defaultdict(list)
+    for segment, bitmap in rows:
+        parts[segment].append(BitMap.deserialize(bytes(bitmap)))
+    return {segment: BitMap.union(*chunks) for segment, chunks in parts.items()}
 
 
 async def load_rows(tenant: Tenant, segment: int) -> list[tuple[int, int, BitMap]]:

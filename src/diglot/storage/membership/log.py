@@ -33,6 +33,11 @@ class DeltaRow:
     changes: Sequence[SegmentChange]
     fingerprint: RowFingerprint | None = None
 
+    @property
+    def happened_at(self) -> int:
+        """When the row was written, 0 if it is not stored."""
+        return 0 if self.fingerprint is None else self.fingerprint[0]
+
 
 _l = membership_log.c
 _IN_WORKSPACE = _l.workspace == bindparam("workspace")
@@ -93,7 +98,7 @@ class LogRow:
     def changes_of(self, segment: int, after: int, until: int) -> list[SegmentChange]:
         """Return the changes of a segment with entry numbers after `after` up to `until`."""
         if after < self.first_entry and self.last_entry <= until:
-            return changes.decode_segment(self.body, segment)
+            return changes.decode_segments(self.body, (segment,))
         return [change for _, change in self.changes_between(after, until) if change.segment == segment]
 
 
@@ -165,12 +170,13 @@ async def find_last_entry_before(tenant: Tenant, after: int, until: int, at: int
     entry = 0
     for bit in reversed(range(until.bit_length())):
         candidate = entry + (1 << bit)
-        if candidate <= after or (candidate <= until and await _load_happened_at(tenant, candidate) <= at):
+        if candidate <= after or (candidate <= until and await load_happened_at(tenant, candidate) <= at):
             entry = candidate
     return max(entry, after)
 
 
-async def _load_happened_at(tenant: Tenant, number: int) -> int:
+async def load_happened_at(tenant: Tenant, number: int) -> int:
+    """Return when the row that holds an entry of the history was written."""
     row = await tenant.fetch_one(_SELECT_HAPPENED_AT, number=number)
     assert row is not None
     return int(row[0])

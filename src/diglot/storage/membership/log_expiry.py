@@ -1,16 +1,17 @@
-"""Deletes history past its retention: rows of the log, their sums, and ids that only they mention."""
+"""Deletes history past its retention: rows of the log, their sums and counts, ids that only they mention."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, bindparam, delete, select
+from sqlalchemy import BigInteger, Integer, Table, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import (
     deleted_contacts,
     deleted_segments,
     membership_log,
+    membership_log_counts,
     membership_log_sums,
     segments,
 )
@@ -21,7 +22,7 @@ from diglot.storage.write_unit import WriteUnit
 
 # The number of rows that one transaction deletes at most.
 MAX_ROWS: Final = 1_000
-_l, _h, _d = membership_log.c, membership_log_sums.c, deleted_contacts.c
+_l, _d = membership_log.c, deleted_contacts.c
 _s = deleted_segments.c
 _OLDEST_ROWS = Statement(
     select(_l.last_entry, _l.happened_at)
@@ -50,11 +51,15 @@ _OLD_DELETED_CONTACTS = Statement(
 )
 
 
-def _delete_sums(backend: Backend) -> ClauseElement:
-    # The key begins with the segment, so the sums of each are a span of it.
-    among = backend.one_of(_h.segment, [], Integer(), lambda _, kind: bindparam("segments", type_=kind))
-    of_segments = _h.workspace == bindparam("workspace"), among
-    return delete(membership_log_sums).where(*of_segments, _h.last_entry <= bindparam("until"))
+def _delete_ended(table: Table) -> BackendStatement:
+    def build(backend: Backend) -> ClauseElement:
+        c = table.c
+        # The key begins with the segment, so the rows of each are a span of it.
+        among = backend.one_of(c.segment, [], Integer(), lambda _, kind: bindparam("segments", type_=kind))
+        of_segments = c.workspace == bindparam("workspace"), among
+        return delete(table).where(*of_segments, c.last_entry <= bindparam("until"))
+
+    return BackendStatement(build)
 
 
 def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
@@ -62,7 +67,7 @@ def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
     return delete(deleted_contacts).where(_d.workspace == bindparam("workspace"), among)
 
 
-_DELETE_SUMS = BackendStatement(_delete_sums)
+_DELETE_SUMS = tuple(map(_delete_ended, (membership_log_sums, membership_log_counts)))
 _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
 
 
@@ -93,7 +98,9 @@ async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
     await unit.execute(_DELETE_LOG_ROWS, until=last)
     await unit.execute(_PURGE_DELETED_SEGMENTS, until=last)
     if numbers := await list_segment_numbers(unit):
-        await unit.execute(_DELETE_SUMS, segments=unit.backend.encode_list(numbers), until=last)
+        of_segments = unit.backend.encode_list(numbers)
+        for statement in _DELETE_SUMS:
+            await unit.execute(statement, segments=of_segments, until=last)
     unit.row.history_after_entry = until.last_entry
     unit.row.history_since = max(unit.row.history_since, until.happened_at)
 

@@ -13,24 +13,35 @@ from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
 from diglot.storage import bulk
+from diglot.storage.membership import log_counts
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.chunks import weigh_keys
+from diglot.storage.membership.log_counts import CountedQuarter
 from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
 # For fewer keys, toggling one by one is faster than bitmap algebra.
 _FEW_KEYS: Final = 8
+_BYTES_OF_A_COUNT: Final = 200
 
 
 @dataclass(slots=True)
 class NetChange:
-    """The net change of one segment since `first_entry`: contacts that entered, left, or did both."""
+    """The net change of one segment since `first_entry`: contacts that entered, left, or did both.
+
+    All moves are counted by quarters of an hour: the last one, in which writes add to numbers, and the
+    `earlier` ones, which copies share. They are not loaded with a stored sum.
+    """
 
     first_entry: int
     entered: BitMap
     left: BitMap
     toggled: BitMap
+    quarter: int = 0
+    quarter_entered: int = 0
+    quarter_left: int = 0
+    earlier: tuple[CountedQuarter, ...] = ()
 
     @classmethod
     def starting_at(cls, first: int) -> "NetChange":
@@ -39,19 +50,37 @@ class NetChange:
 
     def copy(self) -> "NetChange":
         """Return a copy that can be changed."""
-        return NetChange(self.first_entry, BitMap(self.entered), BitMap(self.left), BitMap(self.toggled))
+        bitmaps = BitMap(self.entered), BitMap(self.left), BitMap(self.toggled)
+        now = self.quarter, self.quarter_entered, self.quarter_left
+        return NetChange(self.first_entry, *bitmaps, *now, self.earlier)
 
     @property
     def weight(self) -> int:
         """An estimate of the bytes that this object takes."""
-        return 200 + sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
+        bitmaps = sum(map(weigh_keys, (self.entered, self.left, self.toggled)))
+        return 200 + bitmaps + _BYTES_OF_A_COUNT * len(self.earlier)
 
     def mentions(self, pk: int) -> bool:
         """Tell whether the contact entered or left."""
         return pk in self.entered or pk in self.left or pk in self.toggled
 
-    def add(self, change: SegmentChange) -> None:
-        """Add a change; a contact that returns to its former state is toggled instead of entered or left."""
+    @property
+    def counts(self) -> list[CountedQuarter]:
+        """How many contacts entered and left in each quarter of an hour."""
+        last = self.quarter, self.quarter_entered, self.quarter_left
+        return [*self.earlier, last] if any(last[1:]) else list(self.earlier)
+
+    def count(self, change: SegmentChange, quarter: int) -> None:
+        """Count the contacts of a change in a quarter of an hour, without adding it."""
+        if quarter != self.quarter:
+            self.earlier = tuple(self.counts)
+            self.quarter, self.quarter_entered, self.quarter_left = quarter, 0, 0
+        self.quarter_entered += len(change.entered)
+        self.quarter_left += len(change.left)
+
+    def add(self, change: SegmentChange, quarter: int) -> None:
+        """Add a change in a quarter of an hour; a contact that returns to its former state is toggled."""
+        self.count(change, quarter)
         if change.left:
             self._apply_moves(change.left, self.entered, self.left)
         if change.entered:
@@ -93,7 +122,7 @@ _SUMS_BACKWARDS = Statement(
 
 
 async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetChange]]) -> None:
-    """Store the net changes of segments that end with an entry."""
+    """Store the net changes of segments that end with an entry, and their counts."""
     values = [
         {
             "segment": segment,
@@ -106,6 +135,8 @@ async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetCha
         for segment, net_change in net_changes
     ]
     await _INSERT.execute(tenant, values)
+    counted = [(segment, net_change.first_entry, net_change.counts) for segment, net_change in net_changes]
+    await log_counts.add(tenant, last, counted)
 
 
 async def load_spans(tenant: Tenant, segment: int, after: int) -> list[tuple[int, int]]:
@@ -124,7 +155,8 @@ async def iterate_backwards(tenant: Tenant, segment: int, after: int) -> AsyncIt
             _SUMS_BACKWARDS, segment=segment, after=after, before=before, limit=_ROWS_PER_READ
         )
         for first, last, *bitmaps in rows:
-            yield last, NetChange(first, *map(_decode_bitmap, bitmaps))
+            entered, left, toggled = map(_decode_bitmap, bitmaps)
+            yield last, NetChange(first, entered, left, toggled)
         if len(rows) < _ROWS_PER_READ:
             return
         before = rows[-1][1]

@@ -62,6 +62,22 @@ membership_log_sums = Table(
     ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
 )
 
+# How many contacts entered and left one segment in each quarter of an hour of the entries `first_entry` to
+# `last_entry` (see storage/membership/log_counts.py), beside the net change of the same entries. It is a
+# table of its own, because a year has thousands of rows that would have to be read past their bitmaps.
+membership_log_counts = Table(
+    "membership_log_counts",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("last_entry", BigInteger, nullable=False),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workspace", "segment", "last_entry"),
+    ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
+    sqlite_with_rowid=False,
+)
+
 # The instant index: the instants that contacts hold in indexed fields, in order of time.
 field_instants = Table(
     "field_instants",

@@ -53,7 +53,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     )
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return await _show_segment(call, await calls.create_segment(call))
+    return await show_segment(call, await calls.create_segment(call))
 
 
 @handles(
@@ -68,7 +68,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
-    return await calls.answer_segment(call, _show_segment)
+    return await calls.answer_segment(call, show_segment)
 
 
 @handles(
@@ -84,10 +84,11 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
     )
 )
 async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return await _show_segment(call, await calls.update_segment(call))
+    return await show_segment(call, await calls.update_segment(call))
 
 
-async def _show_segment(call: Call, counted: CountedSegment) -> segments_wire.SegmentAnswer:
+async def show_segment(call: Call, counted: CountedSegment) -> segments_wire.SegmentAnswer:
+    """Show a segment with the warnings about its rules."""
     data = show.show_segment(counted, await calls.warn(call, counted))
     return segments_wire.SegmentAnswer(success=True, data=data)
 

@@ -150,6 +150,13 @@ class SegmentPatch(msgspec.Struct, frozen=True):
     filter_criteria: Criteria | UnsetType = UNSET
 
 
+class SegmentSnapshot(msgspec.Struct, frozen=True):
+    """The static segment that a snapshot creates."""
+
+    name: SegmentName
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+
+
 AnySegmentId = Annotated[
     str, Meta(max_length=200, description="The dynamic segment whose rules the new rules would replace.")
 ]

@@ -76,7 +76,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     reader.raise_faults()
     new = NewSegment(body.name, _DRAFT_CONDITION if condition is UNSET else condition)
     segment = await call.services.segments.create(call.caller, new)
-    return await _show_segment(call, segment)
+    return await show_segment(call, segment)
 
 
 @handles(
@@ -94,9 +94,9 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer | bytes:
     id_ = parse_id(call.path_parameters["segment_id"])
     found = await call.services.segments.find_known(call.caller, id_, counted=False)
     if found is None:
-        return await _show_segment(call, await call.services.segments.read_with_next_change(call.caller, id_))
+        return await show_segment(call, await call.services.segments.read_with_next_change(call.caller, id_))
     known, _ = found
-    return await answer_known(call, known, lambda: _show_segment(call, known.segment), None)
+    return await answer_known(call, known, lambda: show_segment(call, known.segment), None)
 
 
 @handles(
@@ -120,7 +120,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         reader.raise_faults()
     change = SegmentChange(name=body.name, condition=condition)
     segment = await call.services.segments.update(call.caller, id_, change)
-    return await _show_segment(call, segment)
+    return await show_segment(call, segment)
 
 
 @handles(
@@ -209,7 +209,8 @@ async def _show_estimate(call: Call, count: MemberCount) -> segments_wire.Estima
     return segments_wire.EstimateAnswer(show.show_estimate(count, warned))
 
 
-async def _show_segment(call: Call, segment: Segment) -> segments_wire.SegmentAnswer:
+async def show_segment(call: Call, segment: Segment) -> segments_wire.SegmentAnswer:
+    """Show a segment with the warnings about its rules."""
     warned = await warnings.warn(call, segment.rules, _CONDITION_KEY)
     return segments_wire.SegmentAnswer(show.show_segment(segment, warned))
 

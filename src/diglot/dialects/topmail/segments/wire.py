@@ -74,6 +74,12 @@ class SegmentPatch(msgspec.Struct, frozen=True):
     conditions: Conditions | UnsetType = UNSET
 
 
+class SegmentSnapshot(msgspec.Struct, frozen=True):
+    """The static segment that a snapshot creates."""
+
+    name: Name
+
+
 AnySegmentId = Annotated[
     str,
     Meta(

@@ -1,0 +1,1 @@
+"""Questions about segments as a whole, in every dialect."""

@@ -1,0 +1,1 @@
+"""Questions about segments as a whole: overlaps, sizes over time, snapshots, the segments of one contact."""
