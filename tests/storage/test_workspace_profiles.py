@@ -21,7 +21,12 @@ from support.marked_rows import insert_marked, load_rows
 MARKER = "kept"
 ROWS = 3
 # The tables of later revisions.
-LATER = frozenset({"attribute_keys", "import_jobs", "import_chunks", "import_rejects"})
+LATER = frozenset(
+    {
+        *("attribute_keys", "import_jobs", "import_chunks", "import_rejects"),
+        *("event_names", "event_states", "membership_log_counts"),
+    }
+)
 
 
 async def _run(url: str, *statements: str) -> list[Sequence[Any]]:
@@ -40,11 +45,19 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 async def _fill(url: str) -> dict[str, list[Any]]:
-    """Insert rows into every table of two workspaces, then go back to r002; return the rows."""
+    """Insert rows into every table of two workspaces, then go back to r002; return the rows.
+
+    There are no events, because the upgrade to r008 reads their bodies, which the inserted rows do not have.
+    """
     await insert_marked(url, 1, "acme", ROWS, MARKER)
     await insert_marked(url, 2, "other", ROWS, MARKER)
+    await _run(
+        url,
+        *(f"DELETE FROM {table}" for table in ("event_states", "events", "event_names")),
+        "UPDATE workspaces SET next_event_name = 1",
+    )
     rows = await load_rows(url)
-    assert all(rows.values())
+    assert all(found for name, found in rows.items() if not name.startswith("event"))
     await take_back(url, "r002")
     return rows | {name: [] for name in LATER}
 
