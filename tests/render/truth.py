@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind, kind_of
+from diglot.conditions.computed_fields import kind_of
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind
 from diglot.conditions.text import normalize_name
 from render.markdown import code, json_code, table
-from support.spec_data import DEFAULT_ZONE, OPERATORS, population, rows
+from support.spec_data import COMPUTED, DEFAULT_ZONE, OPERATORS, population, rows
 from support.spec_data import Row as Truth
 
 _MISSING: Final = "missing"
@@ -21,9 +22,12 @@ _ABOUT: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the page of each operator, and the page of groups."""
+    """Return the page of each operator, those of computed fields, and the page of groups."""
     results = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
-    return results | {"groups": _groups()}
+    computed = {
+        path.stem: _conditions(path.stem, f"`{path.stem}`") for path in sorted(COMPUTED.glob("*.json"))
+    }
+    return results | computed | {"groups": _conditions("groups", "Groups")}
 
 
 def _page(name: str) -> str:
@@ -95,12 +99,16 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
     return created.get(field, contact.get(field, 0 if field.startswith("total_") else None))
 
 
-def _groups() -> str:
-    described = (row for row in rows() if row.file == "groups")
-    result = ((_written(row.condition), _members(row), row.name, row.basis) for row in described)
+def _conditions(name: str, title: str) -> str:
+    """Return a page of whole conditions, and the contacts that match each."""
+    described = (row for row in rows() if row.file == name)
+    result = (
+        (_written(row.condition) + _circumstances(row), _members(row), row.name, row.basis)
+        for row in described
+    )
     head = ("condition", "matches", "what it shows", "basis")
     about = f"{_ABOUT} The names are those of contacts in `population.json`."
-    return f"# Groups\n\n{about}\n\n{table(head, result)}"
+    return f"# {title}\n\n{about}\n\n{table(head, result)}"
 
 
 def _written(condition: Any) -> str:

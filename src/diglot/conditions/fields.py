@@ -162,14 +162,9 @@ def resolve_field(spelling: str) -> str:
     return ATTRIBUTE_PREFIX + normalize_name(spelling)
 
 
-def kind_of(name: str) -> FieldKind:
-    """Return the kind of a field by its canonical name."""
-    return FIELDS[name].kind if name in FIELDS else FieldKind.ATTRIBUTE
-
-
 def attribute_key(name: str) -> str | None:
-    """Return the key of a custom attribute, or None for a core field."""
-    return None if name in FIELDS else name.removeprefix(ATTRIBUTE_PREFIX)
+    """Return the key of a custom attribute, by its canonical name, or None for another field."""
+    return name[len(ATTRIBUTE_PREFIX) :] if name.startswith(ATTRIBUTE_PREFIX) else None
 
 
 def find_key_fault(key: str) -> str | None:

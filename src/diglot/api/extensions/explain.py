@@ -17,8 +17,10 @@ from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
-from diglot.conditions.explain import Bounds, Verdict, bounds_of
+from diglot.conditions.computed_fields import find_computed
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, compute_value
 from diglot.conditions.fields import attribute_key
+from diglot.model.contact_views import view_of
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
 from diglot.model.ids import parse_id
@@ -138,11 +140,14 @@ class _VerdictWriter:
             "rule": rules.write_rule(node, words),
             "matches": verdict.matches,
             "value": self.stored_value(predicate.field),
-            "resolved": self.resolve_days(predicate),
+            "resolved": self.resolve_duration(predicate),
         }
 
     def stored_value(self, field: str) -> Any:
-        """Return the stored value of a field as responses show it, or None if it is missing."""
+        """Return the value of a field as responses show it, or None if it is missing."""
+        if (computed := find_computed(field)) is not None:
+            one = self.explanation
+            return compute_value(computed, view_of(one.contact, one.list_ids, one.zone), one.as_of)
         if (key := attribute_key(field)) is not None:
             return self.attributes.get(key)
         if field == "lists":
@@ -151,8 +156,8 @@ class _VerdictWriter:
             return self.explanation.contact.status == SUBSCRIBED
         return getattr(self.contact, field)
 
-    def resolve_days(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
-        """Return the time range that the days of a rule stand for, or None for a rule without days."""
+    def resolve_duration(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
+        """Return the time range that the days or hours of a rule stand for, or None without such."""
         bounds = bounds_of(predicate, self.explanation.as_of, self.explanation.zone)
         return None if bounds is None else self._format_bounds(bounds)
 

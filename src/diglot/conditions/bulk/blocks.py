@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from diglot.conditions import text
 from diglot.conditions.bulk.columns import Column, FoldedColumn, KeyColumn, OrderedColumn
+from diglot.conditions.computed_fields import kind_of
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, attribute_key, kind_of
+from diglot.conditions.fields import FieldKind, attribute_key
 from diglot.conditions.index.questions import IS_SET, FoldedTexts, Form, Reading
 from diglot.conditions.index.readings import reader_of, value_reader_of
 

@@ -6,10 +6,18 @@ from typing import Final, Protocol
 
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.index.asked import Ask, Asked, Setting
-from diglot.conditions.index.day_lookup import DayLookup
+from diglot.conditions.index.day_lookup import AnniversaryLookup, DayLookup
 from diglot.conditions.index.key_lookup import KeyLookup
 from diglot.conditions.index.parts import PartLookup
-from diglot.conditions.index.questions import AnyOf, Form, HasPart, OnDay, Reading, Within
+from diglot.conditions.index.questions import (
+    MOVING_FORMS,
+    AnyOf,
+    HasPart,
+    OnAnniversary,
+    OnDay,
+    Reading,
+    Within,
+)
 from diglot.conditions.index.spans import SpanLookup
 
 
@@ -26,10 +34,9 @@ _LOOKUPS: Final[Mapping[type, Callable[[Reading, Sequence[Asked], Setting], _Loo
     AnyOf: KeyLookup,
     Within: SpanLookup,
     OnDay: DayLookup,
+    OnAnniversary: AnniversaryLookup,
     HasPart: PartLookup,
 }
-# The forms whose answer changes by time alone.
-_MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,5 +57,5 @@ class Lookup:
 def make_lookup(reading: Reading, asked: Sequence[Asked], setting: Setting) -> Lookup:
     """Return the look-up of a reading."""
     made = _LOOKUPS[type(asked[0].test)](reading, asked, setting)
-    key, is_moving = attribute_key(reading.field), reading.form in _MOVING_FORMS
+    key, is_moving = attribute_key(reading.field), reading.form in MOVING_FORMS
     return Lookup(reading.field, key, is_moving, made.ask, made.missing)

@@ -12,8 +12,9 @@ from sys import getsizeof
 from typing import Final
 
 from diglot.caches import Memo
+from diglot.conditions.computed_fields import kind_of
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, kind_of
+from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.asked import Ask, Asked, Setting, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import FoldedTexts, HasPart, Reading

@@ -15,20 +15,24 @@ from sqlalchemy import BooleanClauseList, and_, bindparam, cast, func, or_, sele
 from sqlalchemy.sql.elements import Grouping
 
 from diglot.conditions import dates, text, tree
-from diglot.conditions.fields import FIELDS, FieldKind, kind_of
+from diglot.conditions.computed_fields import is_computed, kind_of
+from diglot.conditions.fields import FIELDS, FieldKind
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
+    BYTES,
     DOUBLE,
     INTEGER,
     MATCHES_NONE,
+    NO_KEY_SETS,
     SHORT_SPAN_LIST,
     SHORT_TAG_LIST,
     STRING,
     Binder,
+    KeySets,
     bind_integer,
     compare,
-    compare_days,
+    compare_with_now,
     one_of,
     texts_of,
 )
@@ -65,20 +69,25 @@ class CompiledConditions:
     shape: str
 
 
-def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> CompiledCondition:
-    """Return the predicate of a condition at an instant (microseconds); a draft matches no contact."""
+def compile_condition(
+    node: tree.Node, backend: Backend, now: int, zone: ZoneInfo, key_sets: KeySets = NO_KEY_SETS
+) -> CompiledCondition:
+    """Return the predicate of a condition at an instant (microseconds); a draft matches no contact.
+
+    `key_sets` has what SQL cannot compute; see `storage/contacts/key_sets.py`.
+    """
     if tree.is_draft(node):
         return CompiledCondition(MATCHES_NONE, {}, "draft")
-    binder = Binder(backend, now, zone)
+    binder = Binder(backend, now, zone, key_sets)
     where = _compile_node(node, binder)
     return CompiledCondition(where, binder.values, " ".join(binder.shape))
 
 
 def compile_conditions(
-    nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo
+    nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo, key_sets: KeySets = NO_KEY_SETS
 ) -> CompiledConditions:
     """Return the predicates of several conditions at an instant, as `compile_condition` does for one."""
-    binder = Binder(backend, now, zone)
+    binder = Binder(backend, now, zone, key_sets)
     parts: list[Expression] = []
     for node in nodes:
         draft = tree.is_draft(node)
@@ -107,11 +116,22 @@ def combine_predicates(
 
 
 def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
-    kind = kind_of(predicate.field)
-    name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
-    binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
-    compiled = _COMPILERS[kind](predicate, binder)
+    if is_computed(predicate.field):
+        compiled = _compile_computed(predicate, binder)
+    else:
+        kind = kind_of(predicate.field)
+        name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
+        binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
+        compiled = _COMPILERS[kind](predicate, binder)
     return _Bracketed(compiled) if isinstance(compiled, BooleanClauseList) else compiled
+
+
+def _compile_computed(predicate: tree.Predicate, binder: Binder) -> Expression:
+    """Look each contact up among those that match, because SQL cannot compute the field."""
+    binder.shape.append("among keys")
+    keys = binder.key_sets[tree.encode(predicate)]
+    count = bind_integer(8 * len(keys), binder)
+    return binder.backend.has_bit(binder.bind(keys, BYTES), count, contacts.c.pk)
 
 
 def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -224,8 +244,8 @@ def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     operand = predicate.operand
-    if isinstance(operand, tree.Days):
-        return compare_days(predicate.op, operand.value, column, binder, bind_integer)
+    if isinstance(operand, tree.Duration):
+        return compare_with_now(predicate.op, operand, column, binder, bind_integer)
     if predicate.op in (Op.IN, Op.EQUALS):
         return _compile_instant_in(column, scalars_of(operand), binder)
     return compare(predicate.op, column, binder.bind(binder.to_instant(operand), INTEGER))
