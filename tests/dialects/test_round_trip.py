@@ -84,7 +84,9 @@ async def fill(clients: Both, rng: Random) -> None:
 
 
 def _importable(contact: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: part for key, part in contact.items() if key not in ("name", "why", "lists", "updated_at")}
+    kept = {
+        key: part for key, part in contact.items() if key not in ("name", "id", "why", "lists", "updated_at")
+    }
     short = {key: part[:50] if isinstance(part, str) else part for key, part in kept.items()}
     # The server refuses what has not happened yet.
     past = {key: min(short[key], _AT_NOW) for key in INSTANTS if key in short}

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind, kind_of
+from diglot.conditions.computed_fields import kind_of
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind
 from diglot.conditions.text import normalize_name
 from render.markdown import code, json_code, table
-from support.spec_data import DEFAULT_ZONE, OPERATORS, population, rows
+from support.spec_data import COMPUTED, DEFAULT_ZONE, OPERATORS, population, rows
 from support.spec_data import Row as Truth
 
 _MISSING: Final = "missing"
@@ -21,12 +22,13 @@ _ABOUT: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the page of each operator, and those of groups and of events."""
+    """Return the page of each operator, those of computed fields, and those of groups and of events."""
     results = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
-    return results | {
-        "groups": _conditions_of("groups", "Groups"),
-        "events": _conditions_of("events", "Events"),
+    computed = {
+        path.stem: _conditions(path.stem, f"`{path.stem}`") for path in sorted(COMPUTED.glob("*.json"))
     }
+    whole = {"groups": _conditions("groups", "Groups"), "events": _conditions("events", "Events")}
+    return results | computed | whole
 
 
 def _page(name: str) -> str:
@@ -98,8 +100,9 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
     return created.get(field, contact.get(field, 0 if field.startswith("total_") else None))
 
 
-def _conditions_of(file: str, title: str) -> str:
-    described = (row for row in rows() if row.file == file)
+def _conditions(name: str, title: str) -> str:
+    """Return a page of whole conditions, and the contacts that match each."""
+    described = (row for row in rows() if row.file == name)
     result = (
         (_written(row.condition) + _circumstances(row), _members(row), row.name, row.basis)
         for row in described

@@ -36,12 +36,12 @@ VALUES = (
     *MOMENTS,
     *random_conditions.NO_DATES,
 )
-OPERANDS = (*VALUES, *random_conditions.DAYS)
+OPERANDS = (*VALUES, *random_conditions.DAYS, *random_conditions.HOURS)
 FIELDS = ("first_name", "tags", "total_spent", "last_opened_at", "attributes.plan", "attributes.things")
 TESTS = [
     (field, operator)
     for field in FIELDS
-    for operator in random_conditions.OPERATORS[oracle.KINDS.get(field, "attribute")]
+    for operator in random_conditions.OPERATORS[oracle.kind_of(field)]
     if operator not in {"in", "is_set", *oracle.NEGATIVES}
 ]
 

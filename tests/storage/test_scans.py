@@ -10,15 +10,17 @@ import pytest
 import pytest_asyncio
 
 from diglot.conditions import tree
+from diglot.conditions.computed_fields import is_computed
 from diglot.model.pages import Sort
 from diglot.storage.contacts import dry_run_counts, queries, scans
-from diglot.storage.predicates.binder import SHORT_LIST, SHORT_TAG_LIST
+from diglot.storage.predicates.binder import SHORT_LIST, SHORT_TAG_LIST, KeySets
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.databases import DATABASES
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import ShapedStatement
 from support import canonical, engines, random_conditions, spec_data
 
 UTC = ZoneInfo("UTC")
@@ -30,6 +32,9 @@ ALLOWED = {
     "SEARCH contacts USING PRIMARY KEY (workspace=?)",
     "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk=?)",
     "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk>?)",
+    # A set of keys ends at its last one.
+    "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk<?)",
+    "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk>? AND pk<?)",
 }
 INSTANT = "2026-01-01T00:00:00Z"
 # No two of them meet.
@@ -70,8 +75,18 @@ def other_steps(connection: sqlite3.Connection, sql: Sql) -> set[str]:
     return {step for step in plan(connection, sql) if " contacts" in step or "B-TREE" in step} - ALLOWED
 
 
+def key_sets_of(*nodes: tree.Node) -> KeySets:
+    """Return some keys for each predicate that SQL cannot compute."""
+    predicates = [predicate for node in nodes for predicate in tree.predicates_of(node)]
+    return {tree.encode(one): b"\5" for one in predicates if is_computed(one.field)}
+
+
+def scan(purpose: str, node: tree.Node, sort: Sort | None = None) -> ShapedStatement:
+    return scans.build_scan(purpose, node, SQLITE, 0, UTC, key_sets_of(node), sort=sort)
+
+
 def dynamic(purpose: str, node: tree.Node) -> Sql:
-    return scans.build_scan(purpose, node, SQLITE, 0, UTC).sql_for(SQLITE)
+    return scan(purpose, node).sql_for(SQLITE)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -109,8 +124,8 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
     conditions = [
         canonical.read(random_conditions.condition(Random(seed), LISTS), "UTC") for seed in range(20)
     ]
-    statements = [scans.build_scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
-    narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
+    statements = [scan(scans.PAGE, node, sort) for node in conditions]
+    narrowed = compile_condition(conditions[0], SQLITE, 0, UTC, key_sets_of(conditions[0]))
     statements += [scans.build_static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
     results = [other_steps(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
     assert set().union(*results) == set()
@@ -129,7 +144,8 @@ async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> No
 
 def compile_uncached(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
     """Compile without the cache of shapes."""
-    result = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
+    node = canonical.read(condition, "UTC")
+    result = compile_condition(node, backend, 0, UTC, key_sets_of(node))
     return result, backend.compile(result.where)
 
 
@@ -201,13 +217,14 @@ def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
     results = []
     for seed in range(number):
         rng = Random(seed)
-        fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at"), 2)
+        fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at", "sample"), 2)
         again = Random(seed % 20)
         few = [
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
         condition, current = group_at_random(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        results.append(dry_run_counts.DryRunQuestion(condition, current, 0, UTC))
+        key_sets = key_sets_of(condition, current)
+        results.append(dry_run_counts.DryRunQuestion(condition, current, 0, UTC, key_sets))
     return results
 
 

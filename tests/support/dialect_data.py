@@ -35,6 +35,10 @@ CANONICAL_OPERATORS = (
     "in_last_days",
     "more_than_days_ago",
     "exactly_days_ago",
+    "in_next_days",
+    "in_last_hours",
+    "more_than_hours_ago",
+    "in_next_hours",
 )
 NO_OPERAND = ("is_set", "is_empty")
 

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from diglot.conditions import tree
 from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.evaluator import BulkEvaluator
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.index.condition_index import ConditionIndex
 from diglot.conditions.python_compiler import compile_to_python
 

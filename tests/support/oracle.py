@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -56,7 +57,19 @@ MOMENT = re.compile(
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: local clocks are counted in plain microseconds
 MICROSECOND = timedelta(microseconds=1)
 DAY = 86_400_000_000
+HOUR = DAY // 24
+# The calendar repeats after 400 years.
+CYCLE = 146_097 * DAY
 NEVER = 1 << 80
+
+
+def kind_of(field: str) -> str:
+    """Return the kind of a field; a computed one is a number, except the instants of events."""
+    if field == "sample" or field.startswith(("sample.", "anniversary.")):
+        return "number"
+    if field.startswith("events."):
+        return "instant" if field.endswith("_at") else "number"
+    return KINDS.get(field, "attribute")
 
 
 def nfc(text: str) -> str:
@@ -213,13 +226,6 @@ def as_text(field: str, value: str) -> str:
     return "subscribed" if field == "status" and value == "active" else nfc(value)
 
 
-def kind_of(field: str) -> str:
-    """Return the kind of a field; one that is not catalogued is an attribute."""
-    if field.startswith("events."):
-        return "instant" if field.endswith("_at") else "number"
-    return KINDS.get(field, "attribute")
-
-
 def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored:
     """Read a field of events at an instant."""
     found = next(match for form in EVENT_FIELDS if (match := form.fullmatch(nfc(field))))
@@ -250,6 +256,17 @@ class Subject:
         self._lists = lists
         self._fields: dict[str, Stored] = {}
 
+    def field_at(self, name: str, now: datetime) -> Stored:
+        """Return a field, missing or not; an anniversary depends on the instant."""
+        if not name.startswith("anniversary."):
+            return self.field(name)
+        source = self.field(resolved(name.removeprefix("anniversary.")))
+        instants = [] if source.many else [v.instant for v in source.values if v.instant is not None]
+        if not instants:
+            return Stored()
+        days = days_until(birthday(instants[0], self.zone), now.astimezone(ZoneInfo(self.zone)).date())
+        return Stored((Scalar(number=days),), is_set=True)
+
     def field(self, name: str) -> Stored:
         """Return a field, missing or not."""
         if name not in self._fields:
@@ -257,6 +274,9 @@ class Subject:
         return self._fields[name]
 
     def _read(self, name: str) -> Stored:
+        if name == "sample" or name.startswith("sample."):
+            salt = name_of(name.removeprefix("sample").removeprefix("."))
+            return Stored((Scalar(number=sample(salt, self.contact["id"])),), is_set=True)
         if name.startswith("attributes."):
             value = self._attributes.get(name_of(name.removeprefix("attributes.")))
             return Stored() if value is None else read_attribute(value, self.zone)
@@ -280,6 +300,43 @@ class Subject:
             return Stored((Scalar(instant=span.start if span else None),), is_set=True)
         text = as_text(name, value)
         return Stored((Scalar(text, fold(value)),), is_set=bool(value.strip(WHITE_SPACE)))
+
+
+def sample(salt: str, id_: str) -> float:
+    """Return the first 53 bits of the hash as a share of 100."""
+    digest = blake2b(salt.encode() + b"\0" + id_.encode(), digest_size=8).digest()
+    bits = "".join(f"{byte:08b}" for byte in digest)[:53]
+    return int(bits, 2) / 2**53 * 100
+
+
+def resolved(name: str) -> str:
+    """Return the field of an anniversary as it is stored."""
+    return name if name in KINDS or name.startswith("attributes.") else f"attributes.{name}"
+
+
+@lru_cache(maxsize=100_000)
+def birthday(instant: int, zone: str) -> tuple[int, int]:
+    """Return the month and day of an instant; at the ends of the calendar as 400 years from there."""
+    with suppress(OverflowError):
+        return month_and_day(local_day(instant, zone))
+    return month_and_day(local_day(instant + (CYCLE if instant < 0 else -CYCLE), zone))
+
+
+def month_and_day(day: date) -> tuple[int, int]:
+    """Return the month and the day of a date."""
+    return day.month, day.day
+
+
+@lru_cache(maxsize=100_000)
+def days_until(wanted: tuple[int, int], today: date) -> int:
+    """Count the days until a month and day come, one after the other."""
+    for days in range(400):
+        day = today + timedelta(days=days)
+        is_common = day.year % 4 != 0 or (day.year % 100 == 0 and day.year % 400 != 0)
+        found = month_and_day(day)
+        if found == wanted or (is_common and wanted == (2, 29) and found == (2, 28)):
+            return days
+    raise AssertionError(wanted)
 
 
 def holds_number(stored: float | None, asked: float | None, test: Callable[[Any, Any], bool]) -> bool:
@@ -338,20 +395,26 @@ def in_order(operator: str, stored: Stored, asked: Any, zone: str) -> bool:
 
 
 @lru_cache(maxsize=100_000)
-def window(operator: str, days: int, now: datetime, zone: str) -> Span:
-    """Return the instants that a day operator covers."""
+def window(operator: str, count: int, now: datetime, zone: str) -> Span:
+    """Return the instants that an operator of days or hours covers."""
     instant = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
     if operator == "exactly_days_ago":
-        return day_span(now.astimezone(ZoneInfo(zone)).date() - timedelta(days=days), zone)
-    edge = instant - days * DAY
-    return Span(edge, instant + 1) if operator == "in_last_days" else Span(-NEVER, edge)
+        return day_span(now.astimezone(ZoneInfo(zone)).date() - timedelta(days=count), zone)
+    length = count * (HOUR if "hours" in operator else DAY)
+    if operator.startswith("in_next_"):
+        return Span(instant, instant + length + 1)
+    return (
+        Span(instant - length, instant + 1)
+        if operator.startswith("in_last_")
+        else Span(-NEVER, instant - length)
+    )
 
 
 def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: datetime) -> bool:
     """Evaluate one predicate whose operator is not a complement."""
     field, asked, zone = node["field"], node.get("operand"), subject.zone
-    is_computed = field.startswith("events.")
-    stored = read_events(subject.contact, field, now) if is_computed else subject.field(field)
+    is_of_events = field.startswith("events.")
+    stored = read_events(subject.contact, field, now) if is_of_events else subject.field_at(field, now)
     if operator == "is_set":
         return stored.is_set
     if operator == "in":

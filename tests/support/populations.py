@@ -175,7 +175,7 @@ def contact(fields: Mapping[str, Any], pk: int) -> Contact:
     email = normalize_address(fields["email"])
     return Contact(
         pk=pk,
-        id=new_id(),
+        id=fields.get("id") or new_id(),
         email=email,
         email_as_sent=None if email == fields["email"] else fields["email"],
         status=fields.get("status", "subscribed"),

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
-from support.oracle import KINDS, moment, name_of, numeric
+from support.oracle import KINDS, kind_of, moment, name_of, numeric
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UNKNOWN_LIST = "0198ffff-ffff-7fff-bfff-ffffffffffff"
@@ -40,7 +41,7 @@ DATES: Sequence[str] = (
     "2026-01-01", "2026-03-01", "2026-02-28", "2026-02-22", "2026-01-30", "2024-02-29", "2025-04-25",
     "2018-11-04",
     "2018-02-17", "2026-03-08", "2025-11-02", "1970-01-01", "0001-01-01", "9999-12-31", "1926-03-26",
-    "2011-12-30",
+    "2011-12-30", "2000-03-02", "1988-02-29", "2004-03-08", "1990-02-28",
 )
 ANCHORS: Sequence[datetime] = (
     NOW, *(NOW - timedelta(days=days) for days in (1, 7, 30, 365, 36_500)),
@@ -51,6 +52,9 @@ ANCHORS: Sequence[datetime] = (
     datetime(2026, 3, 8, 5, tzinfo=UTC),
     datetime(2026, 3, 9, 4, tzinfo=UTC), datetime(2018, 11, 4, 3, tzinfo=UTC),
     datetime(2018, 11, 5, 2, tzinfo=UTC),
+    *(NOW + timedelta(days=days) for days in (1, 7, 30, 365)),
+    *(NOW + timedelta(hours=hours) for hours in (-48, -24, -12, -1, 1, 12, 24)),
+    datetime(2023, 2, 28, 23, tzinfo=UTC), datetime(2000, 3, 8, tzinfo=UTC), datetime(1900, 3, 1, tzinfo=UTC),
 )
 EXTREMES: Sequence[str] = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
 NO_DATES: Sequence[str] = (
@@ -66,13 +70,26 @@ KEYS: Sequence[str] = (
     "k" * 100, "plan\u200b", "true", "*",
 )
 DAYS: Sequence[int | str] = (0, 1, 2, 7, 29, 30, 31, 59, 365, 36_500, "0", "30", "00030", "36500")
+HOURS: Sequence[int | str] = (0, 1, 12, 13, 24, 48, 168, 8_760, 876_000, "0", "24", "000024", "876000")
+SAMPLES: Sequence[int | float | str] = (0, 1, 10, 25, 50, 50.5, 75, 90, 99.999, 100, -1, 1e308, "10", "50.5")
+DISTANCES: Sequence[int | float | str] = (
+    0, 1, 2, 6, 6.5, 7, 30, 183, 306, 331, 363, 364, 365, 366, 0.0, -1, 2**53 + 1, "7", "365", "0.5",
+)
+COMPUTED: Sequence[str] = (
+    "sample", "sample.holdout", "sample.a.b", "sample.ü", "sample.email",
+    "anniversary.created_at", "anniversary.last_opened_at", "anniversary.last_emailed_at",
+    "anniversary.attributes.plan", "anniversary.x", "anniversary.attributes.x", "anniversary.plan.tier",
+)
 # fmt: on
 STATUSES = ("subscribed", "unsubscribed", "bounced", "complained")
 
 _ALWAYS = ("equals", "not_equals", "in", "not_in", "is_set", "is_empty")
 _TEXTUAL = ("contains", "not_contains", "starts_with", "ends_with")
 _ORDERED = ("gt", "gte", "lt", "lte")
-_DATED = ("before", "after", "in_last_days", "more_than_days_ago", "exactly_days_ago")
+_DATED = (
+    "before", "after", "in_last_days", "more_than_days_ago", "exactly_days_ago",
+    "in_next_days", "in_last_hours", "more_than_hours_ago", "in_next_hours",
+)  # fmt: skip
 OPERATORS: Mapping[str, Sequence[str]] = {
     "text": _ALWAYS + _TEXTUAL,
     "choice": _ALWAYS,
@@ -83,7 +100,7 @@ OPERATORS: Mapping[str, Sequence[str]] = {
     "instant": _ALWAYS + _ORDERED + _DATED,
     "attribute": _ALWAYS + _TEXTUAL + _ORDERED + _DATED,
 }
-FIELDS: Sequence[str] = (*KINDS, *("attributes." + key for key in KEYS))
+FIELDS: Sequence[str] = (*KINDS, *COMPUTED, *("attributes." + key for key in KEYS))
 
 
 def instant(rng: Random) -> str:
@@ -136,6 +153,7 @@ def contact(rng: Random, n: int, lists: Sequence[str] = ("alpha", "beta", "gamma
     """Generate the n-th contact in the format of the population; n makes its email unique."""
     prefix = rng.choice(["ada", "ADA", "Zoë", "Zoe\u0308", "a_b", "100%", "ΚΑΙΣ", "İz"])
     created: dict[str, Any] = {"name": f"c{n}", "why": "generated", "email": f"{prefix}.{n}@Example.org"}
+    created["id"] = str(UUID(int=rng.getrandbits(128)))
     created |= {"created_at": instant(rng), "updated_at": instant(rng), "status": rng.choice(STATUSES)}
     for field, kind in KINDS.items():
         if field not in created and field != "subscribed" and rng.random() < 0.6:
@@ -166,47 +184,53 @@ def predicate(
 ) -> dict[str, Any]:
     """Generate one legal predicate; `ids` are the ids of existing lists."""
     field = field or rng.choice(list(KINDS) if rng.random() < 0.5 else FIELDS)
-    kind = KINDS.get(field, "attribute")
+    kind = kind_of(field)
     operator = operator or rng.choice(OPERATORS[kind])
     created: dict[str, Any] = {"field": field, "operator": operator}
     if operator in {"is_set", "is_empty"}:
         return created
     if operator in {"in", "not_in"}:
-        return created | {"operand": [_exact(rng, kind, ids) for _ in range(rng.choice([0, 1, 2, 3, 40]))]}
-    return created | {"operand": _operand(rng, kind, operator, ids)}
+        return created | {
+            "operand": [_exact(rng, kind, ids, field) for _ in range(rng.choice([0, 1, 2, 3, 40]))]
+        }
+    return created | {"operand": _operand(rng, kind, operator, ids, field)}
 
 
-def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str]) -> Any:
-    """Generate an operand that fits a kind and an operator."""
+def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str], field: str) -> Any:
+    """Generate an operand that fits a field, its kind and an operator."""
+    if "_hours" in operator:
+        return rng.choice(HOURS)
     if operator.endswith(("_days", "_ago")):
         return rng.choice(DAYS)
     if operator in {"before", "after"}:
         return dated(rng)
     if operator in _ORDERED:
-        return _comparable(rng, kind)
+        return _comparable(rng, kind, field)
     if operator in _TEXTUAL and kind != "ids":
         plain = kind != "attribute" or operator in {"starts_with", "ends_with"}
         value = rng.choice(TEXTS) if plain else scalar(rng)
         # A tag has no white space at its ends, so of a blank operand nothing would be left.
         return "a" if value == "" or (kind == "list" and not name_of(value)) else value
-    return _exact(rng, kind, ids)
+    return _exact(rng, kind, ids, field)
 
 
-def _comparable(rng: Random, kind: str) -> Any:
+def _comparable(rng: Random, kind: str, field: str) -> Any:
     """Generate an operand that has an order."""
+    if field in COMPUTED and rng.random() < 0.9:
+        return rng.choice(SAMPLES if field.startswith("sample") else DISTANCES)
     if kind == "instant" or (kind == "attribute" and rng.random() < 0.5):
         return dated(rng)
     texts = [text for text in TEXTS if numeric(text) is not None]
     return rng.choice(texts) if rng.random() < 0.3 else rng.choice(NUMBERS)
 
 
-def _exact(rng: Random, kind: str, ids: Sequence[str]) -> Any:
+def _exact(rng: Random, kind: str, ids: Sequence[str], field: str) -> Any:
     """Generate an operand of equality."""
     if kind == "ids":
         asked = rng.choice([*ids, UNKNOWN_LIST])
         return asked.upper() if rng.random() < 0.3 else asked
     if kind == "number":
-        return _comparable(rng, kind)
+        return _comparable(rng, kind, field)
     if kind == "instant":
         return dated(rng)
     choices: dict[str, list[Any]] = {"choice": [*STATUSES, "active"]}
@@ -219,7 +243,7 @@ def _exact(rng: Random, kind: str, ids: Sequence[str]) -> Any:
 def every_predicate(rng: Random, ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield one predicate for every field and every operator it takes."""
     for field in FIELDS:
-        for operator in OPERATORS[KINDS.get(field, "attribute")]:
+        for operator in OPERATORS[kind_of(field)]:
             yield predicate(rng, field, operator, ids)
 
 

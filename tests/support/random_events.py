@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from diglot.conditions.operands import RELATIVE_OPS
 from support.random_conditions import OPERATORS
 
 NAMES: Final = ("purchase", "email.opened", "cafe\u0301", "a.count")
 UNKNOWN: Final = "nothing"
 WINDOWS: Final = ("1m", "90m", "1h", "24h", "1d", "7d", "30d", "180d", "36500d")
 COUNTS: Final = (0, 1, 2, 3, 5, 63, -1, 2.5, "2", 1.0)
-DAYS: Final = (0, 1, 7, 30)
+# In days or hours.
+DISTANCES: Final = (0, 1, 7, 30)
 _LENGTHS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _HAIR: Final = timedelta(microseconds=1)
 
@@ -58,8 +60,8 @@ def _about_instant(rng: Random, now: datetime, field: str) -> dict[str, Any]:
     made: dict[str, Any] = {"field": field, "operator": operator}
     if operator in {"is_set", "is_empty"}:
         return made
-    if operator.endswith(("_days", "_ago")):
-        return made | {"operand": rng.choice(DAYS)}
+    if operator in RELATIVE_OPS:
+        return made | {"operand": rng.choice(DISTANCES)}
     written = instant(rng, now).isoformat().replace("+00:00", "Z")
     written = rng.choice((written, written[:10]))
     return made | {"operand": [written] if operator in {"in", "not_in"} else written}

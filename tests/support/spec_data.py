@@ -11,6 +11,7 @@ from typing import Any
 from support.paths import SPEC
 
 OPERATORS = SPEC / "operators"
+COMPUTED = SPEC / "computed"
 DEFAULT_ZONE = "UTC"
 
 
@@ -86,12 +87,13 @@ def population() -> Population:
 
 def member_files() -> list[Path]:
     """List the files whose rows name members."""
-    return [*sorted(OPERATORS.glob("*.json")), SPEC / "groups.json", SPEC / "events.json"]
+    computed = sorted(COMPUTED.glob("*.json"))
+    return [*sorted(OPERATORS.glob("*.json")), *computed, SPEC / "groups.json", SPEC / "events.json"]
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """Read every row that names members, from operators/, groups.json and events.json."""
+    """Read every row that names members, from operators/, computed/, groups.json and events.json."""
     return tuple(row for path in member_files() for row in _rows_of(path))
 
 

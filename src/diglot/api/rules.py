@@ -15,11 +15,12 @@ from msgspec import UNSET
 
 from diglot.conditions import dates, tree
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
-from diglot.conditions.events.fields import is_event_field
+from diglot.conditions.computed_fields import is_computed, write_name
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import wrong_type_error
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
 from diglot.errors import Fault, Path
+from diglot.model.segments import Condition
 
 FIELD: Final = "field"
 _OPERATOR: Final = "operator"
@@ -30,9 +31,15 @@ RULES: Final = "rules"
 MAX_ITEMS_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
 
 
+# The operators that no vendor has, with their word in every dialect.
+NEW_OPERATORS: Final = {
+    word: word for word in ("in_next_days", "in_last_hours", "more_than_hours_ago", "in_next_hours")
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A dialect's words: group modes, its own operators, and those borrowed from the other vendor."""
+    """A dialect's words: group modes, its own operators, and those that its vendor does not have."""
 
     group_key: str
     modes: Mapping[str, Literal["all", "any"]]
@@ -53,7 +60,10 @@ class Words:
 
 
 def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
-    """Read a vendor's condition, unchecked; `strict` rejects borrowed operators and nested groups."""
+    """Read a vendor's condition, unchecked; `strict` rejects what the vendor does not have.
+
+    These are operators of the other vendor and our own, nested groups, and computed fields.
+    """
     if not isinstance(value, dict):
         return Unreadable((Fault((), str(wrong_type_error("object", value))),))
     return _RuleReader(words, strict).read_group(value, (), 1)
@@ -109,15 +119,11 @@ class _RuleReader:
             Fault((*path, key), "Unrecognized key") for key in rule if key not in (FIELD, _OPERATOR, _VALUE)
         ]
         name = self.read_string(rule, FIELD, path, faults)
-        if self.strict and name is not None and is_event_field(name):
-            faults.append(Fault((*path, FIELD), self.describe_extension(name)))
+        if self.strict and name is not None and is_computed(name):
+            faults.append(Fault((*path, FIELD), self.describe_computed(name)))
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
         return UncheckedRule(name, word, rule.get(_VALUE, UNSET), path, tuple(rule), tuple(faults))
-
-    def describe_extension(self, name: str) -> str:
-        """Return what strict says of a computed field, and how an attribute of the name is reached."""
-        return f"Invalid field. An attribute of this name is {self.words.attribute_prefix}{name[:100]}"
 
     def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, UNSET)
@@ -126,6 +132,13 @@ class _RuleReader:
         message = "Required" if value is UNSET else str(wrong_type_error("string", value))
         faults.append(Fault((*path, key), message))
         return None
+
+    def describe_computed(self, name: str) -> str:
+        """Say why strict refuses a computed field, and how an attribute of that name is reached."""
+        return (
+            f"Unknown field. `{name[:100]}` is a field of Diglot's own, which this server refuses; an "
+            f"attribute of this name is written `{self.words.attribute_prefix}{name[:100]}`"
+        )
 
     def read_operator(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
         own = (*self.words.own_operators.values(), *self.words.synonyms)
@@ -193,8 +206,7 @@ def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     item = node.item if isinstance(node, tree.Not) else node
     assert isinstance(item, tree.Predicate), "no dialect writes a negated group"
     word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
-    key = attribute_key(item.field)
-    name = item.field if key is None else words.attribute_prefix + key
+    name = write_name(item.field, words.attribute_prefix)
     found = {FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
     return found if item.operand is None else found | {_VALUE: _write_value(item.operand)}
 
@@ -206,3 +218,40 @@ def _write_value(operand: tree.Operand) -> Any:
         return dates.format_instant(operand.value)
     assert operand is not None
     return operand.value
+
+
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def show_condition(condition: Condition, dialect: str, words: Words) -> msgspec.Raw:
+    """Return a stored condition as sent, or in the words of a dialect if it was sent in another.
+
+    A name that has become that of a computed field, such as `sample`, may stand bare in a text that was sent
+    before, where it meant an attribute. It is shown with its prefix, or it would be read as another field.
+    """
+    source = condition.original
+    if source.dialect != dialect:
+        return msgspec.Raw(write_condition(condition.tree, words).encode())
+    sent = msgspec.Raw(source.text.encode())
+    if not any(map(_is_hidden, tree.fields_of(condition.tree))):
+        return sent
+    return msgspec.Raw(_write_prefixes(sent, tree.predicates_of(condition.tree), words.attribute_prefix))
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a field is an attribute that its bare key does not name."""
+    key = attribute_key(name)
+    return key is not None and is_computed(key)
+
+
+def _write_prefixes(raw: msgspec.Raw, predicates: Iterator[tree.Predicate], prefix: str) -> bytes:
+    """Return a group or a rule of the original text; its rules stand in the order of the predicates."""
+    members = _decode_object(raw)
+    if RULES in members:
+        rules = (_write_prefixes(rule, predicates, prefix) for rule in _decode_array(members[RULES]))
+        members[RULES] = msgspec.Raw(_encode([msgspec.Raw(rule) for rule in rules]))
+    elif _is_hidden(next(predicates).field) and is_computed(name := _decode_text(members[FIELD])):
+        members[FIELD] = msgspec.Raw(_encode(prefix + name))
+    return _encode(members)

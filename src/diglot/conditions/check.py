@@ -1,4 +1,4 @@
-"""Checks conditions: the only way from a dialect's rules to a tree (semantics 6 to 8, 10, 11, 16, 17)."""
+"""Checks conditions: the only way from a dialect's rules to a tree (semantics 6 to 8, 10, 11, 16, 17, 34)."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -6,13 +6,9 @@ from typing import Final
 from msgspec import UNSET
 
 from diglot.conditions import operands, tree
-from diglot.conditions.events.fields import (
-    find_count_fault,
-    find_event_field_fault,
-    is_event_field,
-    normalize_event_field,
-)
-from diglot.conditions.fields import attribute_key, find_key_fault, kind_of, resolve_field
+from diglot.conditions.computed.event_windows import find_count_fault
+from diglot.conditions.computed_fields import FieldNameError, kind_of, resolve_name
+from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.operands import OperandError
 from diglot.conditions.tree import Node, Op
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
@@ -100,20 +96,11 @@ class _Checker:
     def check_field(self, rule: UncheckedRule) -> str | None:
         if rule.field is None:
             return None
-        if is_event_field(rule.field):
-            return self.check_event_field(rule, normalize_event_field(rule.field))
-        name = resolve_field(rule.field)
-        key = attribute_key(name)
-        if key is not None and (message := find_key_fault(key)) is not None:
-            self.add_fault(rule.path_of(rule.field_key), message)
+        try:
+            return resolve_name(rule.field)
+        except FieldNameError as malformed:
+            self.add_fault(rule.path_of(rule.field_key), str(malformed))
             return None
-        return name
-
-    def check_event_field(self, rule: UncheckedRule, name: str) -> str | None:
-        message = operands.find_text_fault(name) or find_event_field_fault(name)
-        if message is not None:
-            self.add_fault(rule.path_of(rule.field_key), message)
-        return name if message is None else None
 
     def check_operator(self, rule: UncheckedRule, name: str | None) -> tuple[Op, bool] | None:
         if rule.operator is None:
@@ -136,8 +123,8 @@ class _Checker:
         if op is Op.IN:
             return self.check_values(rule, name)
         try:
-            if op in operands.DAY_OPS:
-                return operands.read_days(rule.operand)
+            if op in operands.RELATIVE_OPS:
+                return operands.read_duration(op, rule.operand)
             return operands.read_scalar(name, kind_of(name), op, rule.operand)
         except OperandError as unfit:
             self.add_fault(rule.path_of(rule.operand_key), str(unfit))

@@ -9,7 +9,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
+from diglot.conditions.computed.anniversaries import month_day_of
 from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.fields import attribute_key
 
 BIG_INTEGER_FROM: Final = 2**53
 _SCALAR_TYPES: Final = (str, int, float)
@@ -105,9 +107,9 @@ class ContactFields(dict[str, Any]):
 class ContactView:
     """A contact, before or after a write.
 
-    `fields` are its core fields (instants in microseconds, tags as a list), the address as sent, and the
-    fields of events that conditions name. `attributes` are its decoded custom attributes, `lists` the ids of
-    the static lists that contain it.
+    `fields` are its core fields (instants in microseconds, tags as a list), its id, the address as sent, and
+    the fields of events that conditions name. `attributes` are its decoded custom attributes, `lists` the
+    ids of the static lists that contain it.
     """
 
     __slots__ = (
@@ -181,6 +183,22 @@ class ContactView:
     def attribute_keys(self) -> tuple[str, ...]:
         """Return the keys of the custom attributes that the contact has."""
         return tuple(self.attributes)
+
+    @property
+    def id(self) -> str:
+        """The contact's UUID in lower case."""
+        id_: str = self.fields["id"]
+        return id_
+
+    def month_day(self, field: str) -> int | None:
+        """Return the month-day of a core instant or an attribute, None if it holds no date."""
+        key = attribute_key(field)
+        if key is None:
+            instant = self.fields[field]
+        else:
+            attribute = self.view_attribute(key)
+            instant = None if attribute is None else attribute.instant
+        return None if instant is None else month_day_of(instant, self.zone)
 
     def view_attribute(self, key: str) -> AttributeView | None:
         """Return a custom attribute, or None if the contact does not have it."""

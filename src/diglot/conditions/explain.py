@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import relative_dates, tree
+from diglot.conditions.computed import anniversaries
+from diglot.conditions.computed.event_windows import lower_predicate
+from diglot.conditions.computed.samples import sample_of
+from diglot.conditions.computed_fields import Anniversary, Sample
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import lower_predicate, parse_event_field
+from diglot.conditions.events.fields import parse_event_field
 from diglot.conditions.events.states import EventState
-from diglot.conditions.operands import DAY_OPS
 from diglot.conditions.python_compiler import compile_to_python
 
 
@@ -95,10 +98,21 @@ def find_evidence(
 
 def bounds_of(predicate: tree.Predicate, now: int, zone: ZoneInfo) -> Bounds | None:
     """Return the bounds of a relative date at an instant in a time zone; None for another predicate."""
-    if predicate.op not in DAY_OPS:
+    if not isinstance(predicate.operand, tree.Duration):
         return None
-    assert isinstance(predicate.operand, tree.Days)
-    low, high = relative_dates.bounds(predicate.op, predicate.operand.value, now, zone)
+    low, high = relative_dates.bounds(predicate.op, predicate.operand, now, zone)
     first = None if low == -relative_dates.NEVER else low
-    # Now is shown as the last instant because nobody writes the microsecond after it.
-    return Bounds(first, last=now) if high == now + 1 else Bounds(first, end=high)
+    # An included instant is shown as the last one, because nobody writes the microsecond after it.
+    if predicate.op in relative_dates.CLOSED_OPS:
+        return Bounds(first, last=high - 1)
+    return Bounds(first, end=high)
+
+
+def compute_value(field: Sample | Anniversary, subject: ContactView, now: int) -> float | None:
+    """Return the sample or anniversary of a contact at an instant, or None if it is missing."""
+    if isinstance(field, Sample):
+        return sample_of(subject.id, field.salt)
+    month_day = subject.month_day(field.source)
+    if month_day is None:
+        return None
+    return anniversaries.days_until(month_day, anniversaries.today(now, subject.zone))

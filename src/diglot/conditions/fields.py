@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_ty
 
 import msgspec
 
-from diglot.conditions.events.fields import is_event_field, parse_event_field
 from diglot.conditions.text import normalize_name
 
 # Stored core numbers stay below 2^53, so that integers and doubles compare alike in every backend.
@@ -163,22 +162,13 @@ def resolve_field(spelling: str) -> str:
     return ATTRIBUTE_PREFIX + normalize_name(spelling)
 
 
-def kind_of(name: str) -> FieldKind:
-    """Return the kind of a field by its canonical name."""
-    if name in FIELDS:
-        return FIELDS[name].kind
-    if is_event_field(name):
-        return FieldKind.INSTANT if parse_event_field(name).is_instant else FieldKind.NUMBER
-    return FieldKind.ATTRIBUTE
-
-
 def attribute_key(name: str) -> str | None:
-    """Return the key of a custom attribute, or None for a core field or a computed one."""
-    return None if name in FIELDS or is_event_field(name) else name.removeprefix(ATTRIBUTE_PREFIX)
+    """Return the key of a custom attribute, by its canonical name, or None for another field."""
+    return name[len(ATTRIBUTE_PREFIX) :] if name.startswith(ATTRIBUTE_PREFIX) else None
 
 
 def is_integer_field(name: str) -> bool:
-    """Tell whether a number by its canonical name is always an integer."""
+    """Tell whether a stored number, or one of events, is always an integer, by its canonical name."""
     return name not in FIELDS or FIELDS[name].is_integer
 
 

@@ -13,11 +13,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import dates, python_runtime, text, tree
+from diglot.conditions.computed.anniversaries import matching_distances
+from diglot.conditions.computed.event_windows import lower_predicate
+from diglot.conditions.computed_fields import Sample, find_computed, kind_of, source_of
 from diglot.conditions.contact_view import ContactView, is_big_integer
-from diglot.conditions.events.fields import lower_predicate
-from diglot.conditions.fields import FieldKind, attribute_key, kind_of
+from diglot.conditions.fields import FieldKind, attribute_key
 from diglot.conditions.operands import ORDER_OPS
-from diglot.conditions.relative_dates import CALENDAR_OPS, offsets, unit_of
+from diglot.conditions.python_runtime import PYTHON_OPERATORS
+from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
 from diglot.conditions.tree import Op, scalars_of
 
 # Takes a contact and an instant (microseconds), and returns the numbers of the matching conditions.
@@ -25,13 +28,6 @@ MatchFunction = Callable[[ContactView, int], list[int]]
 _encode = msgspec.json.Encoder().encode
 # What generated functions call.
 _HELPERS: Final[dict[str, Any]] = {name: getattr(python_runtime, name) for name in python_runtime.__all__}
-_PYTHON_OPERATORS: Final = {
-    **dict.fromkeys((Op.GT, Op.AFTER), ">"),
-    **dict.fromkeys((Op.LT, Op.BEFORE), "<"),
-    Op.GTE: ">=",
-    Op.LTE: "<=",
-    Op.EQUALS: "==",
-}
 _TEXT_METHODS: Final = {Op.STARTS_WITH: "startswith", Op.ENDS_WITH: "endswith"}
 _TEXTS_HELPERS: Final = {Op.STARTS_WITH: "any_starts_with", Op.ENDS_WITH: "any_ends_with"}
 
@@ -83,7 +79,9 @@ class _CodeWriter:
         return name
 
     def read_field(self, name: str) -> str:
-        """Return the local variable of a core field."""
+        """Return the local variable of a core field or a sample."""
+        if isinstance(computed := find_computed(name), Sample):
+            return self.add_read(f"sample_of(s.id, {computed.salt!r})")
         return self.add_read(f"s.fields[{name!r}]")
 
     def number(self, name: str) -> str:
@@ -111,9 +109,9 @@ class _CodeWriter:
             return self.compile_node(lowered)
         encoded = _encode(predicate)
         if encoded not in self.shared_predicates:
-            return _COMPILERS[kind_of(predicate.field)](predicate, self)
+            return _compile_field(predicate, self)
         if encoded not in self.shared_tests:
-            test = _COMPILERS[kind_of(predicate.field)](predicate, self)
+            test = _compile_field(predicate, self)
             self.shared_tests[encoded] = f"p{len(self.shared_tests)}", test
         return self.shared_tests[encoded][0]
 
@@ -122,15 +120,25 @@ class _CodeWriter:
         assert isinstance(operand, tree.Date)
         return dates.operand_to_instant(operand, self.zone)
 
-    def compare_days(self, op: Op, distance: tree.Distance, value: str) -> str:
-        """Compare an instant with days before now; NaN, which stands for a missing instant, never matches."""
+    def compare_with_now(self, op: Op, duration: tree.Duration, value: str) -> str:
+        """Compare an instant with days or hours from now; NaN, a missing instant, never matches."""
         if op in CALENDAR_OPS:
             begun = self.add_read("day_begun(now, zone)")
-            span = self.add_read(f"calendar_bounds({distance.value}, {begun}, zone)")
+            span = self.add_read(f"calendar_bounds({duration.value}, {begun}, zone)")
             return f"({span}[0] <= {value} < {span}[1])"
         from_now = self.add_read(f"{value} - now")
-        *low, high = offsets(op, distance.value, unit_of(distance))
+        *low, high = offsets(op, duration)
         return f"({low[0]} <= {from_now} < {high})" if low else f"({from_now} < {high})"
+
+
+def _compile_field(predicate: tree.Predicate, writer: _CodeWriter) -> str:
+    if (source := source_of(predicate.field)) == predicate.field:
+        return _COMPILERS[kind_of(predicate.field)](predicate, writer)
+    # An anniversary.
+    distances = writer.add_constant(matching_distances(predicate.op, predicate.operand))
+    month_day, day = writer.add_read(f"s.month_day({source!r})"), writer.add_read("today(now, zone)")
+    matching = writer.add_read(f"matching_month_days({distances}, {day})")
+    return f"({month_day} is not None and {matching} >> {month_day} & 1 == 1)"
 
 
 def _texts_of(operand: tree.Operand) -> frozenset[str]:
@@ -203,7 +211,7 @@ def _compile_number(predicate: tree.Predicate, writer: _CodeWriter) -> str:
         return f"({value} is not None and is_one_of({value}, {number_set}))"
     (number,) = numbers
     limit = writer.add_constant(float(number))
-    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[predicate.op]} {limit})"
+    return f"({writer.number(predicate.field)} {PYTHON_OPERATORS[predicate.op]} {limit})"
 
 
 def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -211,19 +219,13 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return f"({value} is not None)"
-    if isinstance(operand, tree.Distance):
-        return writer.compare_days(op, operand, writer.number(predicate.field))
+    if isinstance(operand, tree.Duration):
+        return writer.compare_with_now(op, operand, writer.number(predicate.field))
     if op in (Op.EQUALS, Op.IN):
-        spans = writer.add_constant(_span_set_of(scalars_of(operand), writer.zone))
+        spans = writer.add_constant(python_runtime.span_set_of(operand, writer.zone))
         return f"({value} is not None and in_any_span({value}, {spans}))"
     limit = writer.add_constant(writer.to_instant(operand))
-    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[op]} {limit})"
-
-
-def _span_set_of(scalars: tuple[tree.Scalar, ...], zone: ZoneInfo) -> python_runtime.SpanSet:
-    return python_runtime.SpanSet(
-        [dates.operand_to_span(scalar, zone) for scalar in scalars if isinstance(scalar, tree.Date)]
-    )
+    return f"({writer.number(predicate.field)} {PYTHON_OPERATORS[op]} {limit})"
 
 
 def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -231,16 +233,15 @@ def _compile_attribute(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     # A key has no quote and no control character, so its literal needs no escapes.
     value = writer.add_read(f"s.view_attribute({key!r})")
     op, operand = predicate.op, predicate.operand
-    if isinstance(operand, tree.Distance):
-        return writer.compare_days(op, operand, writer.add_read(f"instant_of({value})"))
+    if isinstance(operand, tree.Duration):
+        return writer.compare_with_now(op, operand, writer.add_read(f"instant_of({value})"))
     if isinstance(operand, tree.Date) and op is not Op.EQUALS:
         instant = writer.add_read(f"instant_of({value})")
-        return f"({instant} {_PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"
+        return f"({instant} {PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"
     if op in ORDER_OPS and isinstance(operand, tree.Number) and not is_big_integer(operand.value):
         # Two numbers compare as doubles, unless both are big integers (semantics 12).
-        double = writer.add_read(f"to_double({value})")
-        limit = writer.add_constant(float(operand.value))
-        return f"({double} {_PYTHON_OPERATORS[op]} {limit})"
+        double, limit = writer.add_read(f"to_double({value})"), writer.add_constant(float(operand.value))
+        return f"({double} {PYTHON_OPERATORS[op]} {limit})"
     return f"({value} is not None and {_compile_attribute_test(predicate, value, writer)})"
 
 
@@ -255,7 +256,7 @@ def _compile_attribute_test(predicate: tree.Predicate, value: str, writer: _Code
     if op in (Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH):
         return _compile_attribute_substring(op, scalar, value, writer)
     assert isinstance(scalar, tree.Number)
-    operator = writer.add_constant(python_runtime.COMPARISONS[_PYTHON_OPERATORS[op]])
+    operator = writer.add_constant(python_runtime.COMPARISONS[PYTHON_OPERATORS[op]])
     return f"compare_attribute({value}, {operator}, {writer.add_constant(scalar.value)})"
 
 
@@ -268,9 +269,8 @@ def _compile_attribute_in(scalars: tuple[tree.Scalar, ...], value: str, writer: 
     numbers = [scalar.value for scalar in scalars if isinstance(scalar, tree.Number)]
     tests = [_contains_any(texts, writer.add_read(f"texts_of({value})"), writer)] if texts else []
     if numbers:
-        tests.append(
-            f"any_is_one_of({value}.numbers, {writer.add_constant(python_runtime.NumberSet(numbers))})"
-        )
+        number_set = writer.add_constant(python_runtime.NumberSet(numbers))
+        tests.append(f"any_is_one_of({value}.numbers, {number_set})")
     return f"({' or '.join(tests)})" if tests else "False"
 
 

@@ -11,7 +11,9 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates, relative_dates
+from diglot.conditions import dates, relative_dates, tree
+from diglot.conditions.computed.anniversaries import matching_month_days, today
+from diglot.conditions.computed.samples import sample_of
 from diglot.conditions.contact_view import AttributeView, is_big_integer
 from diglot.conditions.text import is_blank
 from diglot.conditions.tree import Op
@@ -29,9 +31,12 @@ __all__ = [
     "instant_of",
     "is_blank",
     "is_one_of",
+    "matching_month_days",
     "number_or_nan",
+    "sample_of",
     "texts_of",
     "to_double",
+    "today",
 ]
 
 COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -41,8 +46,14 @@ COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
     "==": operator.eq,
 }
-
-
+# The symbol of each operator of order.
+PYTHON_OPERATORS: Final = {
+    **dict.fromkeys((Op.GT, Op.AFTER), ">"),
+    **dict.fromkeys((Op.LT, Op.BEFORE), "<"),
+    Op.GTE: ">=",
+    Op.LTE: "<=",
+    Op.EQUALS: "==",
+}
 # Stands for a missing number or instant, because no comparison with it is true.
 NAN: Final = float("nan")
 
@@ -80,6 +91,12 @@ class SpanSet:
             else:
                 self.starts.append(begin)
                 self.ends.append(end)
+
+
+def span_set_of(operand: tree.Operand, zone: ZoneInfo) -> SpanSet:
+    """Return the spans of the dates of an operand in a time zone."""
+    days = [scalar for scalar in tree.scalars_of(operand) if isinstance(scalar, tree.Date)]
+    return SpanSet([dates.operand_to_span(day, zone) for day in days])
 
 
 def in_any_span(instant: int, spans: SpanSet) -> bool:
@@ -168,4 +185,4 @@ def calendar_bounds(days: int, begun: int, zone: ZoneInfo) -> tuple[int, int]:
 
     They are the same all day, so one cache entry serves every instant of the day.
     """
-    return relative_dates.bounds(Op.EXACTLY_DAYS_AGO, days, begun, zone)
+    return relative_dates.bounds(Op.EXACTLY_DAYS_AGO, tree.Days(days), begun, zone)

@@ -1,11 +1,12 @@
-"""Relative dates: predicates in days before now, and the instants at which time alone changes their result.
+"""Relative dates: predicates that compare with now, and the instants at which time alone changes them.
 
-`bounds` is the only function that knows the meanings of the three operators (semantics, "Operators"): the two
-compilers, explain and the workspace clock call it. Instants are microseconds; bounds are half open.
+`bounds` is the only function that knows the meanings of the operators (semantics, "Operators" and 34): the
+two compilers, explain and the workspace clock call it. Instants are microseconds; bounds are half open.
 
 The flip of a relative date is the instant at which its result changes for a value. Between two ticks the
 values whose result can change form the windows that its bounds have crossed, so a tick evaluates only the
-contacts with an instant in these windows.
+contacts with an instant in these windows. A predicate on an anniversary is a relative date, too: its values
+are month-days (see `anniversaries`), and it flips at midnights.
 """
 
 from bisect import bisect_left
@@ -13,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import timedelta
-from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, tree
-from diglot.conditions.events.fields import lower_condition
+from diglot.conditions.computed import anniversaries
+from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.computed_fields import ANNIVERSARY_PREFIX
 from diglot.conditions.tree import Op
 
 # Later than any instant of the calendar: the next change of what time does not change.
@@ -26,60 +28,84 @@ NEVER: Final = 2**62
 # The operators that count calendar days: their bounds move at midnights, and days may last more or less than
 # 24 h.
 CALENDAR_OPS: Final = frozenset({Op.EXACTLY_DAYS_AGO})
+_PAST_OPS: Final = frozenset({Op.IN_LAST_DAYS, Op.IN_LAST_HOURS})
+_FUTURE_OPS: Final = frozenset({Op.IN_NEXT_DAYS, Op.IN_NEXT_HOURS})
+# The operators whose last instant is included.
+CLOSED_OPS: Final = _PAST_OPS | _FUTURE_OPS
+# In microseconds.
+_UNITS: Final = {tree.Days: dates.DAY, tree.Hours: 3_600 * dates.SECOND, tree.Window: 1}
 # The bounds of the other operators are the same in every time zone.
 _ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class RelativeDate:
-    """A predicate in days before now on a field that holds an instant.
-
-    `days` may be of another `unit`, which is in microseconds.
-    """
+class RelativeInstant:
+    """A predicate in days, hours or a window before or after now on a field that holds an instant."""
 
     field: str
     op: Op
-    days: int
-    unit: int = dates.DAY
+    duration: tree.Duration
     # The bounds as distances from now in microseconds, None if they move only at midnights; and the hash,
     # because a write of the field asks for both of each of its relative dates.
     offsets: tuple[int, ...] | None = dataclass_field(init=False, compare=False, repr=False)
     _hash: int = dataclass_field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        moving = None if self.op in CALENDAR_OPS else offsets(self.op, self.days, self.unit)
+        moving = None if self.op in CALENDAR_OPS else offsets(self.op, self.duration)
         object.__setattr__(self, "offsets", moving)
-        object.__setattr__(self, "_hash", hash((self.field, self.op, self.days, self.unit)))
+        object.__setattr__(self, "_hash", hash((self.field, self.op, self.duration.value)))
 
     def __hash__(self) -> int:
         return self._hash
 
 
-def bounds(op: Op, days: int, now: int, zone: ZoneInfo, unit: int = dates.DAY) -> tuple[int, int]:
-    """Return the first instant that matches a predicate in days, or units, and the first one after these."""
+@dataclass(frozen=True, slots=True)
+class RelativeAnniversary:
+    """A predicate on an anniversary, as the mask of the distances (days from today) for which it is true.
+
+    `field` is the computed field, under which the instant index has month-days in place of instants.
+    """
+
+    field: str
+    distances: int
+    # Its bounds move at midnights.
+    offsets: None = dataclass_field(init=False, default=None, compare=False, repr=False)
+
+
+RelativeDate = RelativeInstant | RelativeAnniversary
+
+
+def bounds(op: Op, duration: tree.Duration, now: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the first instant that matches a relative predicate, and the first one after these."""
     if op is Op.EXACTLY_DAYS_AGO:
-        return dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
-    cutoff = now - days * unit
-    return (cutoff, now + 1) if op is Op.IN_LAST_DAYS else (-NEVER, cutoff)
+        return dates.day_span(dates.local_date(now, zone) - timedelta(days=duration.value), zone)
+    length = duration.value * _UNITS[type(duration)]
+    if op in _FUTURE_OPS:
+        return now, now + length + 1
+    return (now - length, now + 1) if op in _PAST_OPS else (-NEVER, now - length)
 
 
-def offsets(op: Op, days: int, unit: int = dates.DAY) -> tuple[int, ...]:
+def offsets(op: Op, duration: tree.Duration) -> tuple[int, ...]:
     """Return the bounds that move with the clock, as distances from now; an open bound is left out."""
-    return tuple(bound for bound in bounds(op, days, 0, _ANY_ZONE, unit) if bound != -NEVER)
-
-
-def unit_of(distance: tree.Distance) -> int:
-    """Return the unit of an operand, in microseconds."""
-    return dates.DAY if isinstance(distance, tree.Days) else 1
+    return tuple(bound for bound in bounds(op, duration, 0, _ANY_ZONE) if bound != -NEVER)
 
 
 def relative_dates_of(node: tree.Node) -> frozenset[RelativeDate]:
     """Return the relative dates of a condition; without any, time alone never changes its matches."""
-    return frozenset(
-        RelativeDate(predicate.field, predicate.op, predicate.operand.value, unit_of(predicate.operand))
-        for predicate in tree.predicates_of(lower_condition(node))
-        if isinstance(predicate.operand, tree.Distance)
-    )
+    found = (_relative_date_of(predicate) for predicate in tree.predicates_of(lower_condition(node)))
+    return frozenset(relative_date for relative_date in found if relative_date is not None)
+
+
+def _relative_date_of(predicate: tree.Predicate) -> RelativeDate | None:
+    field, op, operand = predicate.field, predicate.op, predicate.operand
+    if isinstance(operand, tree.Duration):
+        return RelativeInstant(field, op, operand)
+    if field.startswith(ANNIVERSARY_PREFIX):
+        distances = anniversaries.matching_distances(op, operand)
+        # Whoever has a date matches every day, or no day.
+        if 0 < distances < anniversaries.EVERY_DISTANCE:
+            return RelativeAnniversary(field, distances)
+    return None
 
 
 def next_flip(relative_date: RelativeDate, values: Sequence[int], at: int, zone: ZoneInfo) -> int:
@@ -105,9 +131,15 @@ def windows_crossed(
     relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo
 ) -> Iterator[tuple[int, int]]:
     """Yield the spans of values whose result may differ between `since` and `until`."""
-    of_date = partial(bounds, relative_date.op, relative_date.days, zone=zone, unit=relative_date.unit)
-    low, high = of_date(now=since)
-    next_low, next_high = of_date(now=until)
+    if isinstance(relative_date, RelativeAnniversary):
+        before, after = (
+            anniversaries.matching_month_days(relative_date.distances, anniversaries.today(at, zone))
+            for at in (since, until)
+        )
+        yield from anniversaries.runs_of(before ^ after)
+        return
+    low, high = bounds(relative_date.op, relative_date.duration, since, zone)
+    next_low, next_high = bounds(relative_date.op, relative_date.duration, until, zone)
     if next_low >= high:
         # The spans before and after do not overlap.
         yield low, high

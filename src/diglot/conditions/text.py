@@ -20,6 +20,7 @@ INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 
 _encode = msgspec.json.Encoder().encode
+_FORBIDDEN: Final = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBER_PATTERN = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 # Most texts begin with a letter, which costs a sixth of a failed match to see.
 _NUMBER_BEGINNINGS: Final = frozenset("+-0123456789")
@@ -43,6 +44,11 @@ def normalize_name(name: str) -> str:
 def is_blank(text: str) -> bool:
     """Tell whether text contains only Unicode white space."""
     return not text.strip(WHITE_SPACE)
+
+
+def find_text_fault(text: str) -> str | None:
+    """Return the fault of a string that contains U+0000 or a lone surrogate, or None (semantics 17)."""
+    return "Text holds no U+0000 and no lone surrogate" if _FORBIDDEN.search(text) else None
 
 
 def scalar_to_text(value: str | float | bool) -> str:

@@ -12,6 +12,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from diglot.conditions.computed_fields import source_of
+
 K = TypeVar("K")
 
 
@@ -33,6 +35,10 @@ class Op(enum.StrEnum):
     IN_LAST_DAYS = "in_last_days"
     MORE_THAN_DAYS_AGO = "more_than_days_ago"
     EXACTLY_DAYS_AGO = "exactly_days_ago"
+    IN_NEXT_DAYS = "in_next_days"
+    IN_LAST_HOURS = "in_last_hours"
+    MORE_THAN_HOURS_AGO = "more_than_hours_ago"
+    IN_NEXT_HOURS = "in_next_hours"
 
 
 NEGATIVE_WORDS: Final = {
@@ -85,7 +91,13 @@ class Instant(msgspec.Struct, frozen=True, tag="instant"):
 
 
 class Days(msgspec.Struct, frozen=True, tag="days"):
-    """A number of days before now."""
+    """A number of days before or after now."""
+
+    value: int
+
+
+class Hours(msgspec.Struct, frozen=True, tag="hours"):
+    """A number of hours before or after now."""
 
     value: int
 
@@ -106,13 +118,12 @@ class Values(msgspec.Struct, frozen=True, tag="values"):
     values: tuple[Scalar, ...]
 
 
-# What relative dates have as operands.
-Distance = Days | Window
-Operand = Scalar | Distance | Values | None
+Duration = Days | Hours | Window
+Operand = Scalar | Duration | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
-    """A leaf. `field` is a core field or `attributes.KEY`; `is_set` has no operand."""
+    """A leaf. `field` is a core field, `attributes.KEY` or a computed field; `is_set` has no operand."""
 
     field: str
     op: Op
@@ -156,8 +167,8 @@ def predicates_of(node: Node) -> Iterator[Predicate]:
 
 
 def fields_of(node: Node) -> frozenset[str]:
-    """Return the fields that a condition mentions; changes of other fields cannot affect its matches."""
-    return frozenset(predicate.field for predicate in predicates_of(node))
+    """Return the stored fields that a condition reads; changes of others cannot affect its matches."""
+    return frozenset(source_of(predicate.field) for predicate in predicates_of(node))
 
 
 def rules_of(node: Node) -> Iterator[Predicate | Not]:
@@ -174,7 +185,7 @@ def scalars_of(operand: Operand) -> tuple[Scalar, ...]:
     if isinstance(operand, Values):
         return operand.values
     assert operand is not None
-    assert not isinstance(operand, Distance)
+    assert not isinstance(operand, Duration)
     return (operand,)
 
 

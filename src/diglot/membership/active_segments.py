@@ -11,19 +11,16 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
-from diglot.conditions.contact_view import AttributeView, ContactView
+from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import lower_condition
-from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.model.contact_views import NO_SURROUNDINGS, PLAIN_FIELDS, Surroundings, view_of
+from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
@@ -38,7 +35,6 @@ BYTES_OF_A_SEGMENT: Final = 1_000
 _BYTES_OF_A_RULE: Final = 2_000
 _BYTES_OF_A_CHARACTER: Final = 3
 LISTS_FIELD: Final = "lists"
-_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(slots=True)
@@ -133,10 +129,9 @@ class ActiveSegments:
         return dates
 
     @cached_property
-    def indexed_keys(self) -> frozenset[str]:
-        """The keys of custom attributes among the indexed fields."""
-        keys = map(attribute_key, self.dates_of_field)
-        return frozenset(key for key in keys if key is not None)
+    def indexed_fields(self) -> IndexedFields:
+        """The fields that need an instant index."""
+        return IndexedFields(self.dates_of_field, self.zone)
 
     @cached_property
     def weight(self) -> int:
@@ -190,32 +185,13 @@ class ActiveSegments:
         """The computed fields of events that conditions have."""
         return EventFields(self.by_field)
 
-    @cached_property
-    def indexed_fields(self) -> Sequence[str]:
-        """The core fields among the indexed ones."""
-        return [name for name in PLAIN_FIELDS if name in self.dates_of_field]
-
     def instants_of(
         self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True
     ) -> dict[str, int]:
-        """Return the instants in the indexed fields of a contact, without fields that hold none.
-
-        Those of custom attributes can be left out.
-        """
+        """Return what the instant indexes have of a contact; that of custom attributes can be left out."""
         if contact is None or not self.dates_of_field:
             return {}
-        instants = {
-            name: instant for name in self.indexed_fields if (instant := getattr(contact, name)) is not None
-        }
-        instants |= {name: at for name, at in around.events.items() if name in self.dates_of_field}
-        if not in_attributes or not self.indexed_keys:
-            return instants
-        values = _decode(contact.attributes)
-        for key in values.keys() & self.indexed_keys:
-            value = values[key]
-            if isinstance(value, str) and (instant := AttributeView(value, self.zone).instant) is not None:
-                instants[f"{ATTRIBUTE_PREFIX}{key}"] = instant
-        return instants
+        return self.indexed_fields.instants_of(contact, around, in_attributes=in_attributes)
 
 
 _INDEXES: Final[Mapping[str, Callable[[tree.Node], Collection[Any]]]] = {
@@ -273,8 +249,7 @@ async def _load_active_segments(
             pending.add(number)
     differences = None if earlier is None else complete_differences(earlier.conditions, nodes, added)
     static = frozenset(row[0] for row in rows if row[3] == SegmentType.STATIC)
-    stored_segments = frozenset(row[0] for row in rows)
-    sets = static, stored_segments, frozenset(pending)
+    sets = static, frozenset(row[0] for row in rows), frozenset(pending)
     return ActiveSegments(
         *(version, zone, nodes, *sets, *_refs_of(rows)),
         stored_forms=forms,

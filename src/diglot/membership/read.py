@@ -20,9 +20,11 @@ from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.contacts import queries, scans
+from diglot.storage.contacts.key_sets import load_key_sets
 from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow
+from diglot.storage.predicates.binder import KeySets
 from diglot.storage.predicates.sql_compiler import compile_condition
 from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql.backend import Backend
@@ -122,14 +124,16 @@ async def _build_scan(
     """Return the scan for a purpose, and its values without those of the window."""
     backend = tenant.backend
     if not query.is_static:
+        key_sets = await load_key_sets(tenant, (query.condition,), query.now, query.zone)
         statement = await scans.prepare_scan(
-            tenant, purpose, query.condition, query.now, query.zone, sort=sort
+            tenant, purpose, query.condition, query.now, query.zone, key_sets, sort=sort
         )
         return statement, statement.values
-    restriction = query.restriction
-    rule_count = 0 if restriction is None else scans.count_rules(restriction)
+    restrictions = () if query.restriction is None else (query.restriction,)
+    key_sets = await load_key_sets(tenant, restrictions, query.now, query.zone)
+    rule_count = sum(map(scans.count_rules, restrictions))
     statement = await compute_off_loop(
-        tenant, rule_count, lambda: _build_static_scan(backend, query, purpose, sort)
+        tenant, rule_count, lambda: _build_static_scan(backend, query, key_sets, purpose, sort)
     )
     stored = query.stored
     assert stored is not None
@@ -138,11 +142,11 @@ async def _build_scan(
 
 
 def _build_static_scan(
-    backend: Backend, query: MembershipQuery, purpose: str, sort: Sort | None
+    backend: Backend, query: MembershipQuery, key_sets: KeySets, purpose: str, sort: Sort | None
 ) -> ShapedStatement:
     restriction = None
     if query.restriction is not None:
-        restriction = compile_condition(query.restriction, backend, query.now, query.zone)
+        restriction = compile_condition(query.restriction, backend, query.now, query.zone, key_sets)
     return scans.build_static_scan(purpose, backend, restriction, sort)
 
 
@@ -229,7 +233,8 @@ async def load_members(tenant: Tenant, query: MembershipQuery) -> BitMap:
 
 async def evaluate_condition(tenant: Tenant, node: tree.Node, now: int, zone: ZoneInfo) -> BitMap:
     """Return the keys of all contacts that match a condition, by one scan."""
-    statement = await scans.prepare_scan(tenant, scans.KEYS, node, now, zone)
+    key_sets = await load_key_sets(tenant, (node,), now, zone)
+    statement = await scans.prepare_scan(tenant, scans.KEYS, node, now, zone, key_sets)
     rows = await tenant.fetch_all(statement, **statement.values)
     return tenant.backend.decode_keys(rows)
 

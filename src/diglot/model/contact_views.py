@@ -1,14 +1,21 @@
-"""Builds the view of a stored contact that conditions read, and finds which of the values differ."""
+"""Builds the view of a stored contact that conditions read, and finds which of the values differ.
 
-from collections.abc import Collection, Mapping
+It also reads what the instant index has of a contact.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.conditions.contact_view import ContactFields, ContactView
-from diglot.conditions.fields import ATTRIBUTE_PREFIX
+from diglot.conditions.computed.anniversaries import month_day_of
+from diglot.conditions.computed_fields import source_of
+from diglot.conditions.contact_view import AttributeView, ContactFields, ContactView
+from diglot.conditions.events.fields import is_event_field
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.model.contacts import Contact
 
 # The fields that conditions read directly; attributes, tags and lists are handled separately.
@@ -63,7 +70,7 @@ def views_before_and_after(
 
 def _fields_of(contact: Contact, around: Surroundings) -> dict[str, Any]:
     fields = ContactFields(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
-    fields["tags"] = _decode(contact.tags)
+    fields["id"], fields["tags"] = contact.id, _decode(contact.tags)
     fields.update(around.events)
     return fields
 
@@ -98,3 +105,41 @@ def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
         return before != after
     # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
     return _encode(before) != _encode(after)
+
+
+class IndexedFields:
+    """Fields with an instant index, by canonical name: stored ones, anniversaries, those of events."""
+
+    def __init__(self, names: Collection[str], zone: ZoneInfo) -> None:
+        self._zone = zone
+        # The names that read each core field, and each custom attribute by its key.
+        self._of_core: defaultdict[str, list[str]] = defaultdict(list)
+        self._of_keys: defaultdict[str, list[str]] = defaultdict(list)
+        self._anniversaries = frozenset(name for name in names if source_of(name) != name)
+        self._of_events = frozenset(filter(is_event_field, names))
+        for name in set(names) - self._of_events:
+            source = source_of(name)
+            if (key := attribute_key(source)) is None:
+                self._of_core[source].append(name)
+            else:
+                self._of_keys[key].append(name)
+
+    def instants_of(self, contact: Contact, around: Surroundings, *, in_attributes: bool) -> dict[str, int]:
+        """Return the instant or month-day of each field that a contact has; attributes can be left out."""
+        found = {name: at for name, at in around.events.items() if name in self._of_events}
+        for field, names in self._of_core.items():
+            if (instant := getattr(contact, field)) is not None:
+                self._add(found, names, instant)
+        if not in_attributes or not self._of_keys:
+            return found
+        values = _decode(contact.attributes)
+        for key in values.keys() & self._of_keys.keys():
+            value = values[key]
+            if isinstance(value, str) and (instant := AttributeView(value, self._zone).instant) is not None:
+                self._add(found, self._of_keys[key], instant)
+        return found
+
+    def _add(self, found: dict[str, int], names: Iterable[str], instant: int) -> None:
+        for name in names:
+            is_anniversary = name in self._anniversaries
+            found[name] = month_day_of(instant, self._zone) if is_anniversary else instant

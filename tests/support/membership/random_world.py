@@ -40,9 +40,21 @@ NOW = 1_772_366_400_000_000
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
 TAGS = ("vip", "VIP", "Ä", "new")
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
-DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
+DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago", "in_next_days")
+HOUR_OPS = ("in_last_hours", "more_than_hours_ago", "in_next_hours")
 MAX_SNAPSHOTS = 30
 DAYS = (0, 1, 2, 7, 30)
+HOURS = (0, 1, 24, 48, 168)
+# Sources of anniversaries that the world changes.
+DATED = ("last_opened_at", "created_at", "attributes.seen", "seen", "attributes.born")
+BIRTHDAYS = (
+    "2000-02-29",
+    "1990-02-28",
+    "1984-03-01T23:30:00",
+    "1970-01-01",
+    "2001-03-08 00:15",
+    "1999-13-01",
+)
 
 
 @dataclass
@@ -99,12 +111,14 @@ class World:
         if rng.random() < 0.3:
             text = dates.format_instant(self.instant())
             attributes["seen"] = rng.choice((text, text[:10], text[:19], None, 5, [text]))
+        if rng.random() < 0.2:
+            attributes["born"] = rng.choice((*BIRTHDAYS, dates.format_instant(self.instant())[:10], None))
         return ContactChange(values, attributes)
 
     def instant(self) -> int:
         """Return an instant near a relative-date boundary, a number of whole days away or not."""
         rng = self.rng
-        result = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
+        result = self.now - rng.choice((*DAYS, 1, 3, 40, -1, -2, -7)) * dates.DAY
         result += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
         self.instants = [*self.instants[-20:], result]
         return result
@@ -132,7 +146,8 @@ class World:
         """Advance the time: a little, or to the next relative-date boundary of a contact."""
         rng = self.rng
         if self.instants and rng.random() < 0.6:
-            edge = rng.choice(self.instants) + rng.choice(DAYS) * dates.DAY + rng.choice((-1, 0, 1))
+            days = rng.choice((*DAYS, *(-days for days in DAYS)))
+            edge = rng.choice(self.instants) + days * dates.DAY + rng.choice((-1, 0, 1))
             self.now = max(self.now, min(edge, self.now + 3 * dates.DAY))
         else:
             self.now += rng.choice((1, dates.SECOND, 60 * dates.SECOND, 3_600 * dates.SECOND, dates.DAY))
@@ -270,6 +285,8 @@ class World:
                 {"field": "attributes.plan", "operator": "is_empty"},
                 self.relative_condition(),
                 self.relative_condition(),
+                self.computed_condition(),
+                {"not": self.computed_condition()},
                 {
                     "any": [
                         self.relative_condition(),
@@ -290,11 +307,23 @@ class World:
         """Return a condition with relative dates."""
         rng = self.rng
         fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
+        operators, operands = rng.choice(((DAY_OPS, DAYS), (HOUR_OPS, HOURS)))
         return {
             "field": rng.choice(fields),
-            "operator": rng.choice(DAY_OPS),
-            "operand": rng.choice(DAYS),
+            "operator": rng.choice(operators),
+            "operand": rng.choice(operands),
         }
+
+    def computed_condition(self) -> dict[str, Any]:
+        """Return a condition on a computed field: an anniversary, or a sample."""
+        rng = self.rng
+        operator = rng.choice(("lt", "lte", "gt", "gte", "equals", "in", "is_set"))
+        field: str = rng.choice(("sample", "sample.a", *(f"anniversary.{name}" for name in DATED)))
+        operands: Sequence[float] = (10, 50, 90.5) if field.startswith("sample") else (0, 1, 2, 7, 30, 364)
+        if operator == "is_set":
+            return {"field": field, "operator": operator}
+        operand = rng.sample(operands, 2) if operator == "in" else rng.choice(operands)
+        return {"field": field, "operator": operator, "operand": operand}
 
     def list_condition(self) -> dict[str, Any]:
         """Return a condition about a given list, or about any."""

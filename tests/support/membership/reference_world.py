@@ -128,6 +128,9 @@ class ReferenceWorld:
         name = rng.choice(("last_opened_at", "attributes.seen"))
         if rng.random() < 0.3:
             return {"field": name, "operator": "exactly_days_ago", "operand": rng.randint(0, 2)}
+        if rng.random() < 0.3:
+            days = rng.choice((0, 1, 30, 364))
+            return {"field": f"anniversary.{name}", "operator": "lte", "operand": days}
         operator = rng.choice(("gte", "lt", "before", "after"))
         return {"field": name, "operator": operator, "operand": rng.choice(INSTANTS)}
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from diglot.conditions import tree
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
-from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.index import condition_index, set_masks, spans
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.index.matcher import Matcher

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import tree
+from diglot.conditions.computed.event_windows import MAX_COUNT_IN_WINDOW, lower_condition
 from diglot.conditions.contact_view import ContactFields, ContactView
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import MAX_COUNT_IN_WINDOW, lower_condition
 from diglot.conditions.events.states import (
     MAX_RECENT,
     CountedEvent,

@@ -8,14 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import dates, tree
+from diglot.conditions.computed.anniversaries import days_until
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.index.predicates import question_of
 from diglot.conditions.index.questions import (
     AnyOf,
     FoldedTexts,
     Form,
     HasPart,
+    OnAnniversary,
     OnDay,
     Question,
     Reading,
@@ -52,8 +54,10 @@ def holds(question: Question, view: ContactView, now: int, zone: ZoneInfo) -> bo
     if value is None:
         return False
     if isinstance(test, OnDay):
-        begin, end = bounds(Op.EXACTLY_DAYS_AGO, test.days, now, zone)
+        begin, end = bounds(Op.EXACTLY_DAYS_AGO, tree.Days(test.days), now, zone)
         return bool(begin <= value < end)
+    if isinstance(test, OnAnniversary):
+        return bool(test.distances >> days_until(value, dates.local_date(now, zone)) & 1)
     value = value - now if question.reading.form is Form.DISTANCE else value
     edges = sort_edges([test])
     return any(low <= bisect_right(edges, value) < high for low, high in test.positions(edges))

@@ -72,6 +72,9 @@ def test_strict_names_the_attribute_instead_of_a_field_of_events(words: rules.Wo
     (fault,) = caught.value.faults
     attribute = f"{words.attribute_prefix}events.purchase.count"
     assert fault.path == ("rules", 0, "field")
-    assert fault.message == f"Invalid field. An attribute of this name is {attribute}"
+    assert fault.message == (
+        "Unknown field. `events.purchase.count` is a field of Diglot's own, which this server refuses; an "
+        f"attribute of this name is written `{attribute}`"
+    )
     named = {"rules": [rule | {"field": attribute}]}
     check_condition(rules.read_condition(named, words, strict=True))

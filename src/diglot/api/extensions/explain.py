@@ -17,9 +17,11 @@ from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
-from diglot.conditions.events.fields import is_event_field, parse_event_field
-from diglot.conditions.explain import Bounds, Verdict, bounds_of, find_evidence
+from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
+from diglot.conditions.events.fields import EventField
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, compute_value, find_evidence
 from diglot.conditions.fields import attribute_key
+from diglot.model.contact_views import NO_SURROUNDINGS, view_of
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
 from diglot.model.ids import parse_id
@@ -136,22 +138,22 @@ class _VerdictWriter:
         predicate = node.item if isinstance(node, tree.Not) else node
         assert isinstance(predicate, tree.Predicate)
         told = {"rule": rules.write_rule(node, words), "matches": verdict.matches}
-        if is_event_field(predicate.field):
-            return told | self.show_evidence(predicate)
+        computed = find_computed(predicate.field)
+        if isinstance(computed, EventField):
+            return told | self.show_evidence(predicate, computed)
         return told | {
-            "value": self.stored_value(predicate.field),
-            "resolved": self.resolve_days(predicate),
+            "value": self.stored_value(predicate.field) if computed is None else self.compute_value(computed),
+            "resolved": self.resolve_duration(predicate),
         }
 
-    def show_evidence(self, predicate: tree.Predicate) -> dict[str, Any]:
+    def show_evidence(self, predicate: tree.Predicate, field: EventField) -> dict[str, Any]:
         """Return what decides a rule about events."""
         one = self.explanation
-        field = parse_event_field(predicate.field)
         evidence = find_evidence(predicate, one.states.get(field.name), one.as_of, one.zone)
         window = None if evidence.bounds is None else self._format_bounds(evidence.bounds)
         return {
             "value": self.format_instant(evidence.value) if field.is_instant else evidence.value,
-            "resolved": window or self.resolve_days(predicate),
+            "resolved": window or self.resolve_duration(predicate),
             "events": [self.form.format_time(at) for at in evidence.events],
             "until": self.format_instant(evidence.until),
         }
@@ -159,6 +161,11 @@ class _VerdictWriter:
     def format_instant(self, instant: int | None) -> str | None:
         """Return an instant as responses show it."""
         return None if instant is None else self.form.format_time(instant)
+
+    def compute_value(self, field: Sample | Anniversary) -> float | None:
+        """Return the value of a sample or an anniversary, or None if it is missing."""
+        one = self.explanation
+        return compute_value(field, view_of(one.contact, NO_SURROUNDINGS, one.zone), one.as_of)
 
     def stored_value(self, field: str) -> Any:
         """Return the stored value of a field as responses show it, or None if it is missing."""
@@ -170,8 +177,8 @@ class _VerdictWriter:
             return self.explanation.contact.status == SUBSCRIBED
         return getattr(self.contact, field)
 
-    def resolve_days(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
-        """Return the time range that the days of a rule stand for, or None for a rule without days."""
+    def resolve_duration(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
+        """Return the time range that the days or hours of a rule stand for, or None without such."""
         bounds = bounds_of(predicate, self.explanation.as_of, self.explanation.zone)
         return None if bounds is None else self._format_bounds(bounds)
 

@@ -18,7 +18,8 @@ from diglot.api.opt_outs.columns import OptOutColumn
 from diglot.api.opt_outs.values import status_of
 from diglot.conditions.addresses import ADDRESS_FAULT, find_address_fault
 from diglot.conditions.fields import FIELDS, FieldKind, stricter
-from diglot.conditions.operands import OperandError, find_text_fault
+from diglot.conditions.operands import OperandError
+from diglot.conditions.text import find_text_fault
 from diglot.errors import InvalidInput
 
 # Distinct cells of a column that are remembered.

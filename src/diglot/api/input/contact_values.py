@@ -9,7 +9,8 @@ from diglot.api.patterns import EMAIL
 from diglot.conditions import addresses, dates, text
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.fields import FIELDS, MAX_TAG_LENGTH, MAX_TAGS, STATUS_ALIASES, STATUSES
-from diglot.conditions.operands import OperandError, find_text_fault, json_type_name, wrong_type_error
+from diglot.conditions.operands import OperandError, json_type_name, wrong_type_error
+from diglot.conditions.text import find_text_fault
 
 INSTANT_FAULT: Final = "Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from diglot.conditions import text
 from diglot.conditions.fields import find_key_fault
-from diglot.conditions.operands import find_text_fault, wrong_type_error
+from diglot.conditions.operands import wrong_type_error
+from diglot.conditions.text import find_text_fault
 from diglot.errors import Fault, InvalidInput, Path
 
 MAX_ATTRIBUTE_DEPTH: Final = 32

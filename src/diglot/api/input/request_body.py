@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot.api.input.request import HasBody, HasScope
-from diglot.conditions.operands import find_text_fault
+from diglot.conditions.text import find_text_fault
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, Path, UnsupportedMediaType
 
 _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -15,8 +15,8 @@ from diglot.api import annotations
 from diglot.api.input import request_body
 from diglot.api.input.json_values import find_json_faults
 from diglot.conditions.check import MAX_FAULTS
-from diglot.conditions.operands import OperandError, find_text_fault, wrong_type_error
-from diglot.conditions.text import is_blank, is_number
+from diglot.conditions.operands import OperandError, wrong_type_error
+from diglot.conditions.text import find_text_fault, is_blank, is_number
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, Path
 
 # The limit for the JSON stored with one event, because a page may show a thousand events.

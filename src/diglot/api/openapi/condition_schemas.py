@@ -4,11 +4,13 @@ from typing import Any, Final
 
 from diglot.api.annotations import EXTENSION_KEY, enumeration_schema, json_reference
 from diglot.api.rules import Words
+from diglot.conditions.computed_fields import EXAMPLES, PATTERNS
 from diglot.conditions.fields import CATALOGUE, STATUSES
 
 _VALUE_DESCRIPTION: Final = (
     "The operand: a string, a number or a boolean; a list of these for the list operators; a number of days "
-    "for the day operators. Ignored by operators that only check whether the field has a value."
+    "for the day operators, of hours for the hour operators. Ignored by operators that only check whether "
+    "the field has a value."
 )
 
 
@@ -73,10 +75,11 @@ def _field_schema(words: Words) -> dict[str, Any]:
         "type": "string",
         "minLength": 1,
         "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. An unknown "
-        f"name is taken as an attribute. The fields: {', '.join(f'`{name}`' for name in names)}. Events, "
-        "an extension: `events.NAME.count`, `events.NAME.count.WINDOW` with a window such as `30d`, `12h` or "
-        "`90m`, `events.NAME.first_at` and `events.NAME.last_at`.",
-        "examples": [*names, f"{words.attribute_prefix}plan"],
-        "x-extensible-enum": names,
-        EXTENSION_KEY: ours,
+        f"name is taken as an attribute. The fields: {', '.join(f'`{name}`' for name in names)}. Computed "
+        f"fields, an extension: {', '.join(f'`{pattern}`' for pattern in PATTERNS)}; WINDOW is a number of "
+        "days, hours or minutes such as `30d`, `12h` or `90m`. An attribute of such a name is reached with "
+        "its prefix only.",
+        "examples": [*names, f"{words.attribute_prefix}plan", *EXAMPLES],
+        "x-extensible-enum": [*names, *PATTERNS],
+        EXTENSION_KEY: [*ours, *PATTERNS],
     }

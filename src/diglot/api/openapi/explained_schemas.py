@@ -10,8 +10,8 @@ _MATCHES_SCHEMA: Final = {"type": "boolean", "description": "Whether the contact
 _INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _RESOLVED_DAYS_SCHEMA: Final = {
     "type": "object",
-    "description": "The time range that the days of a rule stand for now, in the workspace's time zone: at "
-    "or after `from`, at or before `to`, earlier than `before`.",
+    "description": "The time range that the days or hours of a rule stand for now, in the workspace's time "
+    "zone: at or after `from`, at or before `to`, earlier than `before`.",
     "properties": {"from": _INSTANT_SCHEMA, "to": _INSTANT_SCHEMA, "before": _INSTANT_SCHEMA},
     "additionalProperties": False,
 }

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from diglot.conditions import tree
+from diglot.conditions.computed import anniversaries
+from diglot.conditions.computed.samples import LARGEST_SAMPLE
+from diglot.conditions.computed_fields import Anniversary, Sample, find_computed, kind_of
 from diglot.conditions.fields import FIELDS, STATUSES, Field, FieldKind
 from diglot.conditions.tree import Op
 
@@ -17,6 +20,7 @@ _Verdicts = tuple[bool | None, ...]
 _NOBODY: Final[_Verdicts] = (False,) * len(STATUSES)
 _EVERYBODY: Final[_Verdicts] = (True,) * len(STATUSES)
 _UNKNOWN: Final[_Verdicts] = (None,) * len(STATUSES)
+_SAMPLE: Final = Field(FieldKind.NUMBER, max_value=LARGEST_SAMPLE)
 _ALL_OF: Final = {True: _EVERYBODY, False: _NOBODY, None: _UNKNOWN}
 
 
@@ -68,13 +72,27 @@ def _judge_predicate(predicate: tree.Predicate) -> _Verdicts:
     if isinstance(operand, tree.Values) and not operand.values:
         return _NOBODY
     if field is None:
-        return _UNKNOWN
+        return _ALL_OF[_decide_computed(predicate)]
     if op is Op.IS_SET:
         may_be_empty = field.is_nullable or field.kind in (FieldKind.TAGS, FieldKind.LISTS)
         return _UNKNOWN if may_be_empty else _EVERYBODY
     if field.kind in (FieldKind.CHOICE, FieldKind.BOOLEAN):
         return _judge_status(predicate)
     return _ALL_OF[_decide_number(field, predicate)] if field.kind is FieldKind.NUMBER else _UNKNOWN
+
+
+def _decide_computed(predicate: tree.Predicate) -> bool | None:
+    """Decide a predicate on a computed field; one on an attribute depends on the contact."""
+    computed = find_computed(predicate.field)
+    if isinstance(computed, Sample):
+        return True if predicate.op is Op.IS_SET else _decide_number(_SAMPLE, predicate)
+    if not isinstance(computed, Anniversary):
+        return None
+    distances = anniversaries.matching_distances(predicate.op, predicate.operand)
+    if not distances:
+        return False
+    is_never_missing = computed.source in FIELDS and not FIELDS[computed.source].is_nullable
+    return True if is_never_missing and distances == anniversaries.EVERY_DISTANCE else None
 
 
 def _judge_status(predicate: tree.Predicate) -> _Verdicts:
@@ -124,4 +142,4 @@ def _is_contradiction(items: Sequence[tree.Node]) -> bool:
 
 
 def _has_one_value(name: str) -> bool:
-    return name in FIELDS and FIELDS[name].kind in (FieldKind.TEXT, FieldKind.NUMBER)
+    return kind_of(name) in (FieldKind.TEXT, FieldKind.NUMBER)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import python_runtime
 from diglot.conditions.bulk.columns import FoldedColumn, KeyColumn, OrderedColumn
-from diglot.conditions.index.questions import Form, HasPart, Key, OnDay, Within
+from diglot.conditions.computed import anniversaries
+from diglot.conditions.index.questions import Form, HasPart, Key, OnAnniversary, OnDay, Within
 from diglot.conditions.tree import Op
 
 # The mask of contacts by the number of a test.
@@ -129,6 +130,26 @@ class DayTests(AskedTests):
             answers[number] = column.between(*python_runtime.calendar_bounds(days, begun, zone))
 
 
+class AnniversaryTests(AskedTests):
+    """Tests whether a month-day comes round again in one of some numbers of days."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._distances: list[tuple[int, int]] = []
+
+    def _add(self, number: int, test: OnAnniversary) -> None:
+        self._distances.append((number, test.distances))
+
+    def answer(self, column: OrderedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        day = anniversaries.today(now, zone)
+        for number, distances in self._distances:
+            mask = 0
+            for begin, end in anniversaries.runs_of(anniversaries.matching_month_days(distances, day)):
+                mask |= column.between(begin, end)
+            answers[number] = mask
+
+
 class PartTests(AskedTests):
     """Tests whether a folded text has a part, and for attributes whether an array has an element."""
 
@@ -166,6 +187,7 @@ _TYPES: Final[dict[Form, Callable[[], AskedTests]]] = {
     Form.INSTANT: OrderTests,
     Form.DISTANCE: DistanceTests,
     Form.DAY: DayTests,
+    Form.MONTH_DAY: AnniversaryTests,
     Form.FOLDED: PartTests,
 }
 

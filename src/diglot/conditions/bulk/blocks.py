@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from diglot.conditions import text
 from diglot.conditions.bulk.columns import Column, FoldedColumn, KeyColumn, OrderedColumn
+from diglot.conditions.computed_fields import is_sample, kind_of
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, attribute_key, kind_of
+from diglot.conditions.fields import FieldKind, attribute_key
 from diglot.conditions.index.questions import IS_SET, FoldedTexts, Form, Reading
 from diglot.conditions.index.readings import reader_of, value_reader_of
 
@@ -63,7 +64,7 @@ class ContactBlock:
         holders, masks = self._holders_of(field)
         if not holders:
             return None
-        if form in _STORED_FORMS and holders is self._views:
+        if form in _STORED_FORMS and holders is self._views and not is_sample(field):
             # Read without a call for each contact.
             return OrderedColumn([view.fields[field] for view in self._views], masks)
         values = map(self._reader_of(reading), holders)

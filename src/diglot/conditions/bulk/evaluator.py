@@ -14,7 +14,7 @@ from diglot.conditions.bulk.blocks import ContactBlock
 from diglot.conditions.bulk.trees import Group, PredicateTable
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, find_differences
-from diglot.conditions.index.questions import Form, Reading
+from diglot.conditions.index.questions import MOVING_FORMS, Reading
 
 # Fewer contacts are matched one by one, because a block answers all that any condition asks. Measured with
 # 2,200 and 13,000 distinct predicates: a block of new contacts takes as long as the index of conditions from
@@ -22,8 +22,6 @@ from diglot.conditions.index.questions import Form, Reading
 MIN_CREATED: Final = 50
 MIN_CHANGED: Final = 120
 _PREDICATES_OF_A_CONTACT: Final = 75
-# The readings whose answers time alone changes.
-_MOVING: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 
 # The views of contacts before a change and after it, in the same order.
@@ -96,7 +94,9 @@ class BulkEvaluator:
     ) -> MaskChanges:
         """Return who enters and leaves some conditions between two instants by time alone."""
         block = ContactBlock(views)
-        return self._compare((block, since), (block, until), lambda reading: reading.form in _MOVING, numbers)
+        return self._compare(
+            (block, since), (block, until), lambda reading: reading.form in MOVING_FORMS, numbers
+        )
 
     def _compare(
         self,

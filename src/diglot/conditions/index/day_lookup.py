@@ -1,13 +1,14 @@
-"""The look-up of calendar days before today."""
+"""The look-ups that depend on today: of calendar days, and of anniversaries."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from diglot.caches import Memo
 from diglot.conditions import dates
+from diglot.conditions.computed.anniversaries import days_until, month_day_of, today
 from diglot.conditions.index.asked import Asked, Setting, group_by_key, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
-from diglot.conditions.index.questions import OnDay, Reading
+from diglot.conditions.index.questions import OnAnniversary, OnDay, Reading
 from diglot.conditions.python_runtime import calendar_bounds, day_begun
 
 # The asked days that may hold an instant, by its distance from the begin of today in days of 24 h: offsets of
@@ -68,3 +69,32 @@ def _weigh_days(_days: int, mask: int) -> int:
 
 def _weigh_spans(_key: tuple[int, int], spans: Sequence[_Span]) -> int:
     return 300 + 200 * len(spans)
+
+
+class AnniversaryLookup:
+    """Finds the tests that ask for the distance from today to the month-day of an instant.
+
+    No mask depends on today, so that a tick at midnight can ask for both days by turns.
+    """
+
+    __slots__ = ("_find_mask", "_masks", "_tests", "_zone", "missing")
+
+    def __init__(self, _reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
+        masks = set_masks_of(asked, setting)
+        self.missing, self._find_mask = masks.missing, masks.ruled_out
+        self._zone = setting.zone
+        self._tests = [one.test.distances for one in asked if isinstance(one.test, OnAnniversary)]
+        self._masks: Memo[int, int] = setting.budget.memo(_weigh_distance)
+
+    def mask_of(self, value: int, now: int) -> int:
+        """Return the gates that are ruled out by an instant of a contact."""
+        distance = days_until(month_day_of(value, self._zone), today(now, self._zone))
+        mask = self._masks.get(distance)
+        if mask is None:
+            true = [number for number, distances in enumerate(self._tests) if distances >> distance & 1]
+            mask = self._masks.put(distance, self._find_mask(true))
+        return mask
+
+
+def _weigh_distance(_distance: int, mask: int) -> int:
+    return 200 + weigh_mask(mask)

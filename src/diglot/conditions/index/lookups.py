@@ -12,25 +12,33 @@ from sys import getsizeof
 from typing import Final, Protocol
 
 from diglot.caches import Memo
+from diglot.conditions.computed_fields import is_sample, kind_of
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.fields import FieldKind, kind_of
+from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.asked import Ask, Asked, Setting
-from diglot.conditions.index.day_lookup import DayLookup
+from diglot.conditions.index.day_lookup import AnniversaryLookup, DayLookup
 from diglot.conditions.index.key_lookup import KeyLookup
 from diglot.conditions.index.masks import keep_mask, weigh_mask
 from diglot.conditions.index.parts import PartLookup
-from diglot.conditions.index.questions import AnyOf, Form, HasPart, OnDay, Reading, Within
+from diglot.conditions.index.questions import (
+    MOVING_FORMS,
+    AnyOf,
+    HasPart,
+    OnAnniversary,
+    OnDay,
+    Reading,
+    Within,
+)
 from diglot.conditions.index.spans import MasksByPosition, SpanLookup
 
-KindOfLookup = KeyLookup | SpanLookup | DayLookup | PartLookup
+KindOfLookup = KeyLookup | SpanLookup | DayLookup | AnniversaryLookup | PartLookup
 _LOOKUPS: Final[Mapping[type, Callable[[Reading, Sequence[Asked], Setting], KindOfLookup]]] = {
     AnyOf: KeyLookup,
     Within: SpanLookup,
     OnDay: DayLookup,
+    OnAnniversary: AnniversaryLookup,
     HasPart: PartLookup,
 }
-# The forms whose answer changes by time alone.
-_MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +58,14 @@ def make_lookup(reading: Reading, asked: Sequence[Asked], setting: Setting) -> L
     """Return the look-up of a reading."""
     made = _LOOKUPS[type(asked[0].test)](reading, asked, setting)
     bits = [bit for one in asked for bit in (*one.required, *one.forbidden)]
-    return Lookup(reading, reading.form in _MOVING_FORMS, made, bits)
+    return Lookup(reading, reading.form in MOVING_FORMS, made, bits)
 
 
 def asks_of(lookups: Iterable[Lookup]) -> list[Ask]:
     """Return the functions of look-ups that do not depend on now."""
     asks: list[Ask] = []
     for lookup in lookups:
-        assert not isinstance(lookup.made, DayLookup)
+        assert not isinstance(lookup.made, DayLookup | AnniversaryLookup)
         asks.append(lookup.made.ask)
     return asks
 
@@ -205,7 +213,7 @@ class MovingReadings:
             if isinstance(lookup.made, SpanLookup):
                 self.edges, self.masks = lookup.made.edges, lookup.made.masks
             else:
-                assert isinstance(lookup.made, DayLookup)
+                assert isinstance(lookup.made, DayLookup | AnniversaryLookup)
                 self.others.append(lookup.made.mask_of)
 
     def mask_of(self, value: int, now: int) -> int:
@@ -236,6 +244,8 @@ def make_core_lookup(source: str, lookups: Sequence[Lookup], setting: Setting) -
     """Return the look-ups of a core field as one; either all of them are moving, or none is."""
     if lookups[0].is_moving:
         return MovingLookup(source, lookups, setting)
+    if is_sample(source):
+        return PlainLookup(source, lookups, setting)
     kind, first = kind_of(source), lookups[0].made
     if len(lookups) == 1 and isinstance(first, SpanLookup):
         return OrderedLookup(source, lookups[0], first, setting)

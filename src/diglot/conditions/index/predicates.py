@@ -9,8 +9,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text, tree
+from diglot.conditions.computed.anniversaries import matching_distances
+from diglot.conditions.computed_fields import kind_of, source_of
 from diglot.conditions.contact_view import is_big_integer
-from diglot.conditions.fields import FieldKind, kind_of
+from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.questions import (
     IS_SET,
     AnyOf,
@@ -18,6 +20,7 @@ from diglot.conditions.index.questions import (
     Form,
     HasPart,
     Key,
+    OnAnniversary,
     OnDay,
     Question,
     Reading,
@@ -27,13 +30,16 @@ from diglot.conditions.index.questions import (
     double_key,
 )
 from diglot.conditions.operands import ORDER_OPS
-from diglot.conditions.python_runtime import SpanSet
-from diglot.conditions.relative_dates import CALENDAR_OPS, offsets, unit_of
+from diglot.conditions.python_runtime import span_set_of
+from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
 from diglot.conditions.tree import Op, scalars_of
 
 
 def question_of(predicate: tree.Predicate, zone: ZoneInfo) -> Question:
     """Return what a predicate asks, in a time zone."""
+    if (source := source_of(predicate.field)) != predicate.field:
+        distances = matching_distances(predicate.op, predicate.operand)
+        return Question(Reading(source, Form.MONTH_DAY), OnAnniversary(distances))
     form, test = _QUESTIONS[kind_of(predicate.field)](predicate, zone)
     return Question(Reading(predicate.field, form), test)
 
@@ -76,10 +82,10 @@ def _compare(form: Form, op: Op, constant: float) -> _FormAndTest:
     return form, Within((_span_of(op, constant),))
 
 
-def _compare_days(op: Op, distance: tree.Distance) -> _FormAndTest:
+def _compare_with_now(op: Op, duration: tree.Duration) -> _FormAndTest:
     if op in CALENDAR_OPS:
-        return Form.DAY, OnDay(distance.value)
-    *low, high = offsets(op, distance.value, unit_of(distance))
+        return Form.DAY, OnDay(duration.value)
+    *low, high = offsets(op, duration)
     return Form.DISTANCE, Within(_spans_of([(low[0] if low else None, high)]))
 
 
@@ -151,11 +157,10 @@ def _ask_instant(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return _PRESENCE
-    if isinstance(operand, tree.Distance):
-        return _compare_days(op, operand)
+    if isinstance(operand, tree.Duration):
+        return _compare_with_now(op, operand)
     if op in (Op.EQUALS, Op.IN):
-        operands = [scalar for scalar in scalars_of(operand) if isinstance(scalar, tree.Date)]
-        spans = SpanSet([dates.operand_to_span(date, zone) for date in operands])
+        spans = span_set_of(operand, zone)
         return Form.INSTANT, Within(_spans_of(zip(spans.starts, spans.ends, strict=True)))
     return _compare_instant(op, operand, zone)
 
@@ -169,8 +174,8 @@ def _ask_attribute(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return _PRESENCE
-    if isinstance(operand, tree.Distance):
-        return _compare_days(op, operand)
+    if isinstance(operand, tree.Duration):
+        return _compare_with_now(op, operand)
     if op in (Op.EQUALS, Op.IN):
         return _ask_attribute_values(scalars_of(operand))
     if isinstance(operand, tree.Date):

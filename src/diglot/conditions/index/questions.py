@@ -1,13 +1,14 @@
 """What each predicate asks of one form of a field: predicates on the same form are looked up together.
 
 A *reading* is a field in one form: the folded text of `email`, the double of `attributes.ltv`. A *test* is
-what a predicate asks of that value. `predicates.question_of` divides every predicate into the two. Four kinds
+what a predicate asks of that value. `predicates.question_of` divides every predicate into the two. Five kinds
 of test are enough for all predicates:
 
 - `AnyOf`: a key of the value is one of some keys. Keys of numbers are bytes made of them, never the numbers,
   because a client can send thousands of numbers with one hash.
 - `Within`: the value lies in one of some spans of an order.
 - `OnDay`: the value, an instant, lies in the calendar day a number of days ago.
+- `OnAnniversary`: the value, a month-day, comes round again in one of some numbers of days.
 - `HasPart`: a folded text contains a part, or begins or ends with it.
 """
 
@@ -45,6 +46,8 @@ class Form(enum.Enum):
     DISTANCE = "an instant, compared with now"
     # An instant or None, for OnDay.
     DAY = "an instant, compared with calendar days"
+    # A month-day or None, for OnAnniversary.
+    MONTH_DAY = "the month and day of an instant, compared with today"
     # FoldedTexts, for HasPart.
     FOLDED = "folded texts"
 
@@ -115,6 +118,12 @@ class OnDay(NamedTuple):
     days: int
 
 
+class OnAnniversary(NamedTuple):
+    """True if the days from today until the month-day comes round again are among these distances, a mask."""
+
+    distances: int
+
+
 class HasPart(NamedTuple):
     """True if a folded text has the part where the operator says; in an array, if an element is `element`.
 
@@ -126,7 +135,9 @@ class HasPart(NamedTuple):
     element: str | None = None
 
 
-Test = AnyOf | Within | OnDay | HasPart
+# The forms whose answer changes by time alone.
+MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY, Form.MONTH_DAY})
+Test = AnyOf | Within | OnDay | OnAnniversary | HasPart
 
 
 class Question(NamedTuple):

@@ -10,8 +10,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
+from diglot.conditions.computed.anniversaries import month_day_of
+from diglot.conditions.computed.samples import sample_of
+from diglot.conditions.computed_fields import Sample, find_computed, kind_of
 from diglot.conditions.contact_view import AttributeView, ContactView
-from diglot.conditions.fields import FieldKind, attribute_key, kind_of
+from diglot.conditions.fields import FieldKind, attribute_key
 from diglot.conditions.index.questions import (
     IS_SET,
     FoldedTexts,
@@ -32,6 +35,8 @@ _INSTANT_FORMS: Final = (Form.INSTANT, Form.DISTANCE, Form.DAY)
 
 def reader_of(reading: Reading) -> Reader:
     """Return the function that reads a field in a form from a contact."""
+    if isinstance(computed := find_computed(reading.field), Sample):
+        return _SAMPLE_READERS[reading.form](computed.salt)
     kind = kind_of(reading.field)
     if kind is not FieldKind.ATTRIBUTE:
         return _CORE_READERS[kind, reading.form](reading.field)
@@ -80,6 +85,7 @@ MISSING: Final[dict[Form, Any]] = {
     Form.INSTANT: None,
     Form.DISTANCE: None,
     Form.DAY: None,
+    Form.MONTH_DAY: None,
     Form.FOLDED: NO_TEXTS,
 }
 
@@ -130,6 +136,15 @@ def _number_keys(name: str) -> Reader:
     return read
 
 
+def _month_day(name: str) -> Reader:
+    return lambda view: view.month_day(name)
+
+
+_SAMPLE_READERS: Final[dict[Form, Callable[[str], Reader]]] = {
+    Form.PRESENCE: _always_set,
+    Form.NUMBERS: lambda salt: lambda view: number_keys(sample_of(view.id, salt)),
+    Form.NUMBER: lambda salt: lambda view: sample_of(view.id, salt),
+}
 _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.TEXT, Form.PRESENCE): _text_presence,
     (FieldKind.TEXT, Form.EXACT): _exact_text,
@@ -150,6 +165,7 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.NUMBER, Form.NUMBER): _read_field,
     (FieldKind.INSTANT, Form.PRESENCE): _value_presence,
     **{(FieldKind.INSTANT, form): _read_field for form in _INSTANT_FORMS},
+    (FieldKind.INSTANT, Form.MONTH_DAY): _month_day,
 }
 
 
@@ -175,6 +191,10 @@ def _attribute_folded(attribute: AttributeView) -> FoldedTexts:
     return FoldedTexts(attribute.folded_texts, attribute.texts if attribute.is_array else None)
 
 
+def _attribute_month_day(attribute: AttributeView) -> int | None:
+    return None if attribute.instant is None else month_day_of(attribute.instant, attribute.zone)
+
+
 _ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
     Form.PRESENCE: lambda attribute: _SET if attribute.is_set else NO_KEYS,
     Form.EXACT: attrgetter("texts"),
@@ -184,6 +204,7 @@ _ATTRIBUTE_READERS: Final[dict[Form, AttributeReader]] = {
     Form.NUMBER: attrgetter("double"),
     Form.BIG: _attribute_place,
     **dict.fromkeys(_INSTANT_FORMS, attrgetter("instant")),
+    Form.MONTH_DAY: _attribute_month_day,
     Form.FOLDED: _attribute_folded,
 }
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from diglot.api.rules import Words
+from diglot.api.rules import NEW_OPERATORS, Words
 
 DIALECT_NAME = "misar"
 
@@ -33,6 +33,7 @@ WORDS: Final = Words(
         "in_last_days": "in_last_days",
         "more_than_days_ago": "more_than_days_ago",
         "exactly_days_ago": "exactly_days_ago",
+        **NEW_OPERATORS,
     },
     attribute_prefix="custom_fields.",
     vendor_fields=(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.api.rules import Words
+from diglot.api.rules import NEW_OPERATORS, Words
 
 DIALECT_NAME = "topmail"
 
@@ -32,6 +32,7 @@ WORDS: Final = Words(
         "ends_with": "ends_with",
         "before": "before",
         "after": "after",
+        **NEW_OPERATORS,
     },
     attribute_prefix="attributes.",
     vendor_fields=("email", "first_name", "last_name", "subscribed", "engagement_score", "created_at"),

@@ -17,6 +17,7 @@ from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import dry_run_counts
 from diglot.storage.contacts.dry_run_counts import DryRunCounts, DryRunQuestion
+from diglot.storage.contacts.key_sets import load_key_sets
 from diglot.storage.sql.engine import DEFAULT_LIMITS, Engine
 from diglot.storage.sql.pool.turns import Turns
 from diglot.storage.tenant import Tenant
@@ -65,7 +66,8 @@ class DryRuns:
             segment, state = await _require_dynamic_segment(tenant, replaces)
         current = tree.DRAFT if segment is None else segment.evaluated_tree
         at = read.effective_now(state, self.clock())
-        question = DryRunQuestion(condition, current, at, state.zone)
+        key_sets = await load_key_sets(tenant, (condition, current), at, state.zone)
+        question = DryRunQuestion(condition, current, at, state.zone, key_sets)
         counts = await dry_run_counts.count_matches(tenant, question)
         return DryRun(
             members=await _sample_contacts(tenant, question, condition, counts.total),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import lower_condition
 from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import Verdict, explain_condition
 from diglot.errors import NotFound

@@ -13,7 +13,7 @@ from diglot.conditions import tree
 from diglot.model.contacts import Contact
 from diglot.storage.contacts import scans
 from diglot.storage.contacts.rows import contact_of
-from diglot.storage.predicates.binder import MATCHES_NONE
+from diglot.storage.predicates.binder import MATCHES_NONE, KeySets
 from diglot.storage.predicates.sql_compiler import CompiledConditions, combine_predicates, compile_conditions
 from diglot.storage.schema import contacts
 from diglot.storage.slices import compute_off_loop
@@ -27,12 +27,16 @@ _CURRENT_FLAG: Final = "is_current"
 
 @dataclass(frozen=True, slots=True)
 class DryRunQuestion:
-    """An unsaved condition and the current one that it would replace, at an instant (microseconds)."""
+    """An unsaved condition and the current one that it would replace, at an instant (microseconds).
+
+    `key_sets` are those of both.
+    """
 
     condition: tree.Node
     current: tree.Node
     now: int
     zone: ZoneInfo
+    key_sets: KeySets
 
     @property
     def entering(self) -> tree.Node:
@@ -113,7 +117,7 @@ def build_count_statement(question: DryRunQuestion, backend: Backend) -> CountSt
     """Return the statement that counts for a question in which at least one condition is no draft."""
     predicates = _predicates_by_stored_form(question.condition)
     nodes = [*predicates.values(), question.current]
-    compiled = compile_conditions(nodes, backend, question.now, question.zone)
+    compiled = compile_conditions(nodes, backend, question.now, question.zone, question.key_sets)
     names = {key: f"is_{number}" for number, key in enumerate(predicates)}
     # A predicate that occurs twice is one flag, so the place of each flag is part of the shape.
     places: list[str] = []
@@ -171,6 +175,8 @@ async def load_newest(
     """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
     if max_count == 0:
         return []
-    statement = await scans.prepare_scan(tenant, scans.PAGE, node, question.now, question.zone)
+    statement = await scans.prepare_scan(
+        tenant, scans.PAGE, node, question.now, question.zone, question.key_sets
+    )
     rows = await tenant.fetch_all(statement, **statement.values, limit=max_count, offset=0)
     return [contact_of(row) for row in rows]

@@ -12,6 +12,7 @@ from diglot.caches import SharedCache
 from diglot.conditions.tree import Node, predicates_of
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
+from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.schema import contacts
 from diglot.storage.slices import compute_off_loop
@@ -104,20 +105,34 @@ def _weigh(_key: tuple[Backend, str, str], sql: Sql) -> int:
 _compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_BYTES, _weigh)
 
 
-def build_scan(  # noqa: PLR0913 - a condition's context and the purpose of the scan
-    purpose: str, node: Node, backend: Backend, now: int, zone: ZoneInfo, *, sort: Sort | None = None
+def build_scan(  # noqa: PLR0913, PLR0917 - a condition's context and the purpose of the scan
+    purpose: str,
+    node: Node,
+    backend: Backend,
+    now: int,
+    zone: ZoneInfo,
+    key_sets: KeySets = NO_KEY_SETS,
+    *,
+    sort: Sort | None = None,
 ) -> ShapedStatement:
     """Return the statement that counts, pages or lists the contacts that match a condition."""
-    condition = compile_condition(node, backend, now, zone)
+    condition = compile_condition(node, backend, now, zone, key_sets)
     sql = _compile_scan(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
 
 
-async def prepare_scan(  # noqa: PLR0913 - as above
-    tenant: Tenant, purpose: str, node: Node, now: int, zone: ZoneInfo, *, sort: Sort | None = None
+async def prepare_scan(  # noqa: PLR0913, PLR0917 - as above
+    tenant: Tenant,
+    purpose: str,
+    node: Node,
+    now: int,
+    zone: ZoneInfo,
+    key_sets: KeySets,
+    *,
+    sort: Sort | None = None,
 ) -> ShapedStatement:
     """Return `build_scan` for a transaction, built off the event loop if the condition has many rules."""
-    build = partial(build_scan, purpose, node, tenant.backend, now, zone, sort=sort)
+    build = partial(build_scan, purpose, node, tenant.backend, now, zone, key_sets, sort=sort)
     return await compute_off_loop(tenant, count_rules(node), build)
 
 

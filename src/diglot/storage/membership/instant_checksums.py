@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
+from diglot.storage.contacts.instants import CORE_FIELDS
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
 from diglot.storage.predicates.events import select_instants
@@ -42,7 +43,7 @@ _CONTACT_CHECKSUMS: Final = {
             _c.workspace == bindparam("workspace"), _c[name].is_not(None)
         )
     )
-    for name in instant_index.CORE_FIELDS
+    for name in CORE_FIELDS
 }
 
 
@@ -71,7 +72,7 @@ async def _checksum_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> tupl
         assert row is not None
         return row[0], row[1]
     count = total = 0
-    async for page in instant_index.iterate_attribute_instants(tenant, field, zone):
+    async for page in instant_index.iterate_values(tenant, field, zone):
         count += len(page)
         total += sum(_sql_remainder(instant) * (pk % _KEY_MODULUS + 1) for pk, instant in page)
     return count, total

@@ -4,26 +4,27 @@ Only fields that segments compare with relative dates are indexed. A row is (fie
 contacts that cross a relative-date boundary between two ticks of the workspace clock are one range of the
 index: a tick evaluates these contacts and no others. The same order gives the next instant at which a segment
 can change. Instants of a custom attribute depend on the time zone.
+
+For an anniversary, the index has a month-day (see `anniversaries`) in the place of each instant.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
+from diglot.conditions.computed.anniversaries import month_day_of
+from diglot.conditions.computed_fields import source_of
 from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
-from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage import bulk
+from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
-from diglot.storage.predicates.attributes import compile_attribute_instant
-from diglot.storage.predicates.binder import Binder
 from diglot.storage.predicates.events import select_instants
-from diglot.storage.predicates.token_documents import decode_integer
 from diglot.storage.schema import contacts, field_instants, indexed_fields, workspaces
-from diglot.storage.sql.statement import ShapedStatement, Statement
+from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
 # The page size of index builds and of deletions.
@@ -85,7 +86,6 @@ def _event_fill_statement(part: str) -> Statement:
 
 
 _EVENT_FILLS: Final = {part: _event_fill_statement(part) for part in ("newest", "first_at", "last_at")}
-CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 
@@ -104,37 +104,16 @@ async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
         parsed = parse_event_field(field)
         await tenant.execute(_EVENT_FILLS[parsed.part], field=field, name=parsed.name, place=parsed.place)
     else:
-        await _fill_attribute(tenant, field, zone)
+        async for page in iterate_values(tenant, field, zone):
+            await add(tenant, [(field, pk, value) for pk, value in page])
     await tenant.execute(_INSERT_FIELD, field=field)
 
 
-async def _fill_attribute(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
-    async for page in iterate_attribute_instants(tenant, field, zone):
-        await add(tenant, [(field, pk, instant) for pk, instant in page])
-
-
-async def iterate_attribute_instants(
-    tenant: Tenant, field: str, zone: ZoneInfo
-) -> AsyncIterator[list[tuple[int, int]]]:
-    """Yield pages of the instants that contacts hold in a custom attribute, each a key and an instant."""
-    key = attribute_key(field)
-    assert key is not None
-    binder = Binder(tenant.backend, 0, zone)
-    present, digits = compile_attribute_instant(key, binder)
-    page = (
-        pin_to_index(select(_c.pk, digits))
-        .where(_c.workspace == bindparam("workspace"), _c.pk > bindparam("after"), present)
-        .order_by(_c.pk)
-        .limit(bindparam("limit"))
-    )
-    statement = ShapedStatement(tenant.backend.compile(page), binder.values)
-    after = 0
-    while True:
-        rows = await tenant.fetch_all(statement, **binder.values, after=after, limit=_ROWS_PER_SLICE)
-        yield [(pk, decode_integer(text)) for pk, text in rows]
-        if len(rows) < _ROWS_PER_SLICE:
-            return
-        after = rows[-1][0]
+async def iterate_values(tenant: Tenant, field: str, zone: ZoneInfo) -> InstantPages:
+    """Yield pages of what the index has of a field, each a key and an instant or a month-day."""
+    source = source_of(field)
+    async for page in iterate_instants(tenant, source, zone):
+        yield page if source == field else [(pk, month_day_of(instant, zone)) for pk, instant in page]
 
 
 async def drop_index(tenant: Tenant, field: str) -> None:

@@ -9,7 +9,14 @@ from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates import token_documents
-from diglot.storage.predicates.binder import MATCHES_NONE, SHORT_LIST, STRING, Binder, compare, compare_days
+from diglot.storage.predicates.binder import (
+    MATCHES_NONE,
+    SHORT_LIST,
+    STRING,
+    Binder,
+    compare,
+    compare_with_now,
+)
 from diglot.storage.predicates.token_documents import (
     BIG_NUMBER,
     ELEMENT,
@@ -38,11 +45,11 @@ def compile_attribute(predicate: tree.Predicate, binder: Binder) -> Expression:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return binder.contains_part(EXACT_DOCUMENT, f"{SET}{OPEN}{key}{CLOSE}")
-    if isinstance(operand, tree.Days):
+    if isinstance(operand, tree.Duration):
         value = _scalar_digits(INSTANT_DOCUMENT, key, 1, binder)
         return and_(
             _has_scalar(INSTANT_DOCUMENT, key, binder),
-            compare_days(op, operand.value, value, binder, _bind_instant),
+            compare_with_now(op, operand, value, binder, _bind_instant),
         )
     if op is Op.IN:
         return _compile_in(key, scalars_of(operand), binder)

@@ -1,11 +1,11 @@
 """What the predicate compilers share: bound values, the shape, comparisons, relative days."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bindparam
+from sqlalchemy import BigInteger, BindParameter, Float, Integer, LargeBinary, Text, and_, bindparam
 from sqlalchemy.types import TypeEngine
 
 from diglot.conditions import dates, relative_dates, tree
@@ -14,6 +14,7 @@ from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 
 DOUBLE: Final = Float(53)
 INTEGER: Final = BigInteger()
+BYTES: Final = LargeBinary()
 # PostgreSQL's substr and right accept only 32-bit lengths.
 LENGTH: Final = Integer()
 # `false()` would not do: SQLAlchemy folds it, and the workspace filter with it, out of the statement, which
@@ -30,6 +31,12 @@ SHORT_TAG_LIST: Final = 32
 SHORT_SPAN_LIST: Final = 64
 
 
+# The contacts that match each predicate that SQL cannot compute, by its stored form: bit n of the bytes, from
+# the lowest bit of the first byte, stands for the contact with key n.
+KeySets = Mapping[str, bytes]
+NO_KEY_SETS: Final[KeySets] = {}
+
+
 @dataclass(slots=True)
 class Binder:
     """Collects the bound values and the shape of a condition while it is compiled."""
@@ -37,6 +44,7 @@ class Binder:
     backend: Backend
     now: int
     zone: ZoneInfo
+    key_sets: KeySets = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     shape: list[str] = field(default_factory=list)
 
@@ -96,11 +104,15 @@ def bind_integer(value: int, binder: Binder) -> Expression:
     return binder.bind(value, INTEGER)
 
 
-def compare_days(
-    op: Op, days: int, value: Expression, binder: Binder, bind: Callable[[int, Binder], Expression]
+def compare_with_now(
+    op: Op,
+    duration: tree.Duration,
+    value: Expression,
+    binder: Binder,
+    bind: Callable[[int, Binder], Expression],
 ) -> Expression:
-    """Compare an instant with a number of days before now; `bind` binds an instant in the form of `value`."""
-    low, high = relative_dates.bounds(op, days, binder.now, binder.zone)
+    """Compare an instant with days or hours from now; `bind` binds an instant in the form of `value`."""
+    low, high = relative_dates.bounds(op, duration, binder.now, binder.zone)
     if low == -relative_dates.NEVER:
         return value < bind(high, binder)
     return and_(value >= bind(low, binder), value < bind(high, binder))

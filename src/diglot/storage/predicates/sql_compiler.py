@@ -6,7 +6,7 @@ exact complement (semantics 1 to 3). `conditions/python_compiler.py` compiles th
 rows of tests/spec hold both to the same results.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -14,26 +14,31 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BooleanClauseList, and_, bindparam, cast, func, or_, select, true
 from sqlalchemy.sql.elements import Grouping
 
-from diglot.conditions import dates, text, tree
-from diglot.conditions.events.fields import is_event_field, lower_predicate, parse_event_field
-from diglot.conditions.fields import FieldKind, is_integer_field, kind_of
+from diglot.conditions import text, tree
+from diglot.conditions.computed.event_windows import lower_predicate
+from diglot.conditions.computed_fields import is_computed, kind_of
+from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.fields import FieldKind, is_integer_field
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
+    BYTES,
     DOUBLE,
     INTEGER,
     MATCHES_NONE,
-    SHORT_SPAN_LIST,
+    NO_KEY_SETS,
     SHORT_TAG_LIST,
     STRING,
     Binder,
+    KeySets,
     bind_integer,
     compare,
-    compare_days,
+    compare_with_now,
     one_of,
     texts_of,
 )
 from diglot.storage.predicates.events import compile_event_value, compile_newest
+from diglot.storage.predicates.instant_lists import compile_instant_in
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
 from diglot.storage.schema import contacts, list_members, lists
 from diglot.storage.sql.backend import CLOSE, ONE, TRUE, Backend, Expression
@@ -67,20 +72,25 @@ class CompiledConditions:
     shape: str
 
 
-def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> CompiledCondition:
-    """Return the predicate of a condition at an instant (microseconds); a draft matches no contact."""
+def compile_condition(
+    node: tree.Node, backend: Backend, now: int, zone: ZoneInfo, key_sets: KeySets = NO_KEY_SETS
+) -> CompiledCondition:
+    """Return the predicate of a condition at an instant (microseconds); a draft matches no contact.
+
+    `key_sets` has what SQL cannot compute; see `storage/contacts/key_sets.py`.
+    """
     if tree.is_draft(node):
         return CompiledCondition(MATCHES_NONE, {}, "draft")
-    binder = Binder(backend, now, zone)
+    binder = Binder(backend, now, zone, key_sets)
     where = _compile_node(node, binder)
     return CompiledCondition(where, binder.values, " ".join(binder.shape))
 
 
 def compile_conditions(
-    nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo
+    nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo, key_sets: KeySets = NO_KEY_SETS
 ) -> CompiledConditions:
     """Return the predicates of several conditions at an instant, as `compile_condition` does for one."""
-    binder = Binder(backend, now, zone)
+    binder = Binder(backend, now, zone, key_sets)
     parts: list[Expression] = []
     for node in nodes:
         draft = tree.is_draft(node)
@@ -112,13 +122,23 @@ def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
     lowered = lower_predicate(predicate)
     if lowered is not predicate:
         return _compile_node(lowered, binder)
-    kind = kind_of(predicate.field)
-    name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
-    if is_event_field(name):
+    if is_event_field(name := predicate.field):
         name = f"events {parse_event_field(name).part}"
+    elif is_computed(name):
+        return _compile_computed(predicate, binder)
+    kind = kind_of(predicate.field)
+    name = "attribute" if kind is FieldKind.ATTRIBUTE else name
     binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
     compiled = _COMPILERS[kind](predicate, binder)
     return _Bracketed(compiled) if isinstance(compiled, BooleanClauseList) else compiled
+
+
+def _compile_computed(predicate: tree.Predicate, binder: Binder) -> Expression:
+    """Look each contact up among those that match, because SQL cannot compute the field."""
+    binder.shape.append("among keys")
+    keys = binder.key_sets[tree.encode(predicate)]
+    count = bind_integer(8 * len(keys), binder)
+    return binder.backend.has_bit(binder.bind(keys, BYTES), count, contacts.c.pk)
 
 
 def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -238,47 +258,11 @@ def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     operand = predicate.operand
-    if isinstance(operand, tree.Days):
-        return compare_days(predicate.op, operand.value, column, binder, bind_integer)
+    if isinstance(operand, tree.Duration):
+        return compare_with_now(predicate.op, operand, column, binder, bind_integer)
     if predicate.op in (Op.IN, Op.EQUALS):
-        return _compile_instant_in(column, scalars_of(operand), binder)
+        return compile_instant_in(column, scalars_of(operand), binder)
     return compare(predicate.op, column, binder.bind(binder.to_instant(operand), INTEGER))
-
-
-def _compile_instant_in(column: Expression, scalars: Sequence[tree.Scalar], binder: Binder) -> Expression:
-    spans = [dates.operand_to_span(day, binder.zone) for day in scalars if isinstance(day, tree.Day)]
-    instants = [
-        binder.to_instant(scalar)
-        for scalar in scalars
-        if isinstance(scalar, tree.Instant | tree.LocalInstant)
-    ]
-    is_one_instant = one_of(column, instants, INTEGER, binder)
-    if not spans:
-        return is_one_instant
-    return or_(is_one_instant, _in_any_span(column, spans, binder))
-
-
-def _in_any_span(column: Expression, spans: Sequence[tuple[int, int]], binder: Binder) -> Expression:
-    bounds = list(_merge_spans(spans))
-    if len(bounds) > 2 * SHORT_SPAN_LIST:
-        binder.shape.append("spans")
-        return binder.backend.in_any_span(column, bounds, binder.bind)
-    binder.shape.append(f"{len(bounds)} bounds")
-    bound = [bind_integer(instant, binder) for instant in bounds]
-    pairs = zip(bound[::2], bound[1::2], strict=True)
-    return or_(*(and_(column >= begin, column < end) for begin, end in pairs))
-
-
-def _merge_spans(spans: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """Yield begin and end in turn, ascending, of the spans that are left when those that meet are merged."""
-    ordered = sorted(spans)
-    _, last = ordered[0]
-    yield ordered[0][0]
-    for begin, end in ordered[1:]:
-        if begin > last:
-            yield from (last, begin)
-        last = max(last, end)
-    yield last
 
 
 _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, Binder], Expression]]] = {

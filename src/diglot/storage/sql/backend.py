@@ -118,6 +118,11 @@ class Backend:
 
     A span includes its begin, not its end.
     """
+    has_bit: Callable[[Expression, Expression, Expression], Expression]
+    """Whether a bit of some bytes is set (bytes, how many bits they have, number of the bit).
+
+    Bit 0 is the lowest of the first byte; what lies beyond the bytes is not set.
+    """
     encode_list: Callable[[Sequence[Any]], Any]
     """Encodes a list as the value of one parameter."""
     select_keys: Callable[[Select[Any], Expression], Select[Any]]

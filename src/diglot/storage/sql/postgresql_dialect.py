@@ -13,12 +13,15 @@ from sqlalchemy import (
     Column,
     FromClause,
     Integer,
+    LargeBinary,
     MetaData,
     Select,
     Text,
     any_,
     bindparam,
+    case,
     exists,
+    false,
     func,
     literal_column,
     select,
@@ -85,6 +88,11 @@ def _array_in_any_span(number: Expression, bounds: Sequence[int], bind: Bind) ->
     # width_bucket counts the bounds up to the number, by a binary search.
     passed = func.width_bucket(number, bind(bounds, ARRAY(BigInteger())))
     return passed.op("%")(literal_column("2")) == ONE
+
+
+def _bytea_has_bit(bits: Expression, count: Expression, number: Expression) -> Expression:
+    # A bit beyond the bytes is an error, and only CASE has an order of evaluation.
+    return case((number < count, func.get_bit(cast_to(bits, LargeBinary()), number) == ONE), else_=false())
 
 
 def _select_keys_as_bytes(keys: Select[Any], key: Expression) -> Select[Any]:
@@ -202,6 +210,7 @@ POSTGRESQL: Final = Database(
     contains_any=_array_contains_any,
     any_part_one_of=_array_any_part_one_of,
     in_any_span=_array_in_any_span,
+    has_bit=_bytea_has_bit,
     encode_list=list,
     select_keys=_select_keys_as_bytes,
     decode_keys=_decode_byte_keys,

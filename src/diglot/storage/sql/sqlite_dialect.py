@@ -9,10 +9,13 @@ from pyroaring import BitMap
 from sqlalchemy import (
     BigInteger,
     Float,
+    LargeBinary,
     MetaData,
     Select,
     Table,
     Text,
+    and_,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -134,6 +137,22 @@ def _json_in_any_span(number: Expression, bounds: Sequence[int], bind: Bind) -> 
     return passed.op("%")(literal_column("2")) == ONE
 
 
+# For each place of a bit in a byte, the bytes that have it.
+_BYTES_WITH_BIT: Final = b"".join(
+    bytes(byte for byte in range(256) if byte >> place & 1) for place in range(8)
+)
+_BYTE_TABLE: Final = bindparam("bytes_with_bit", _BYTES_WITH_BIT, type_=LargeBinary())
+
+
+def _blob_has_bit(bits: Expression, count: Expression, number: Expression) -> Expression:
+    """Search the byte that holds the bit among the bytes in which it is set: SQL has no access to bits."""
+    byte = func.substr(bits, number.op(">>")(literal_column("3")) + ONE, ONE)
+    begin = number.op("&")(literal_column("7")) * literal_column("128") + ONE
+    is_set = func.instr(func.substr(_BYTE_TABLE, begin, literal_column("128")), byte) > ZERO
+    # An empty part is found in everything.
+    return and_(number < count, is_set)
+
+
 def _encode_json_list(values: Sequence[Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
 
@@ -200,6 +219,7 @@ SQLITE: Final = Database(
     contains_any=_json_contains_any,
     any_part_one_of=_json_any_part_one_of,
     in_any_span=_json_in_any_span,
+    has_bit=_blob_has_bit,
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
     decode_keys=_decode_json_keys,

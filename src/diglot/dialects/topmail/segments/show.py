@@ -4,7 +4,7 @@ import msgspec
 
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_milliseconds
-from diglot.api.rules import write_condition
+from diglot.api.rules import show_condition
 from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import wire as segments_wire
@@ -14,9 +14,7 @@ from diglot.model.segments import Condition, MemberCount, Segment
 
 def show_conditions(condition: Condition) -> msgspec.Raw:
     """Return a condition as sent, or in Topmail's words if it was sent in another dialect."""
-    source = condition.original
-    text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
-    return msgspec.Raw(text.encode())
+    return show_condition(condition, DIALECT_NAME, WORDS)
 
 
 def show_segment(segment: Segment, warnings: Warnings) -> segments_wire.Segment:

@@ -1,0 +1,87 @@
+"""Rules about windows of events, in terms of instants.
+
+A window asks how many events lie between now minus its length and now. At least N do exactly if the N-th
+newest one lies there, and that does not depend on the length. So a rule about a window is *lowered* to
+questions about this instant, the derived field `events.NAME.newest.N`, which no rule can name. A derived
+field is an instant like any other: the clock, the index of conditions and the compilers need nothing more.
+"""
+
+from math import ceil, floor
+from typing import Any, Final
+
+from diglot.conditions import tree
+from diglot.conditions.events.fields import EVENT_PREFIX, EventField, is_event_field, parse_event_field
+from diglot.conditions.events.states import MAX_RECENT
+from diglot.conditions.tree import Op
+
+# Compared with more, the newest instants of a state would not tell.
+MAX_COUNT_IN_WINDOW: Final = MAX_RECENT - 1
+_ALWAYS: Final = tree.Predicate("status", Op.IS_SET)
+_NEVER: Final = tree.Not(_ALWAYS)
+
+
+def find_count_fault(field: str, operand: tree.Operand) -> str | None:
+    """Return why the operand of a rule cannot be compared with a field of events, or None."""
+    if operand is None or not parse_event_field(field).window:
+        return None
+    numbers = [one.value for one in tree.scalars_of(operand) if isinstance(one, tree.Number)]
+    if any(number > MAX_COUNT_IN_WINDOW for number in numbers):
+        return f"A count in a window is compared with at most {MAX_COUNT_IN_WINDOW}"
+    return None
+
+
+def lower_condition(node: tree.Node) -> tree.Node:
+    """Return a condition without windows that is true of the same contacts at every instant."""
+    if isinstance(node, tree.Predicate):
+        return lower_predicate(node)
+    if isinstance(node, tree.Not):
+        item = lower_condition(node.item)
+        return node if item is node.item else tree.Not(item)
+    items = tuple(map(lower_condition, node.items))
+    if all(map(_is, items, node.items)):
+        return node
+    return tree.All(items) if isinstance(node, tree.All) else tree.Any(items)
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def lower_predicate(predicate: tree.Predicate) -> tree.Node:
+    """Return a predicate, or what it means if it is about a window."""
+    if not is_event_field(predicate.field):
+        return predicate
+    field = parse_event_field(predicate.field)
+    return _lower_window(field, predicate) if field.window else predicate
+
+
+def _lower_window(field: EventField, predicate: tree.Predicate) -> tree.Node:
+    op = predicate.op
+    if op is Op.IS_SET:
+        return _ALWAYS
+    assert predicate.operand is not None
+    numbers = [one.value for one in tree.scalars_of(predicate.operand) if isinstance(one, tree.Number)]
+    if op in (Op.EQUALS, Op.IN):
+        equal = [_is_exactly(field, number) for number in numbers]
+        return tree.Any((_NEVER, *equal))
+    (number,) = numbers
+    if op in (Op.GT, Op.LTE):
+        more = _is_at_least(field, floor(number) + 1)
+        return more if op is Op.GT else tree.Not(more)
+    at_least = _is_at_least(field, ceil(number))
+    return at_least if op is Op.GTE else tree.Not(at_least)
+
+
+def _is_exactly(field: EventField, number: float) -> tree.Node:
+    if number < 0 or number != floor(number):
+        return _NEVER
+    count = floor(number)
+    return tree.All((_is_at_least(field, count), tree.Not(_is_at_least(field, count + 1))))
+
+
+def _is_at_least(field: EventField, count: int) -> tree.Node:
+    """Return the condition that at least so many events lie in the window."""
+    if count <= 0:
+        return _ALWAYS
+    newest = f"{EVENT_PREFIX}{field.name}.newest.{count}"
+    return tree.Predicate(newest, Op.IN_LAST_DAYS, tree.Window(field.window))
