@@ -67,3 +67,9 @@ def test_folders_are_small() -> None:
     """A reader sees the content of a folder at a glance."""
     folders = Counter(name_of(path.parent) for path in MODULES)
     assert not {folder: n for folder, n in folders.items() if n > MAX_MODULES_OF_A_FOLDER}
+
+
+def test_modules_of_tests_have_different_names() -> None:
+    """pytest collects only one of two modules that have the same name."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []
