@@ -70,6 +70,6 @@ def test_folders_are_small() -> None:
 
 
 def test_modules_of_tests_have_different_names() -> None:
-    """pytest collects only one of two modules that have the same name."""
+    """Of two modules that have one name, pytest collects only one."""
     names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name, number in names.items() if number > 1] == []
