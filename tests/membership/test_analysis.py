@@ -182,7 +182,8 @@ async def test_sizes_after_old_rows_expired(world: World, pytestconfig: pytest.C
         await list_sizes(world, segment, Interval.HOUR, segment.created_at)
     use_cases = SegmentSizes(world.engine, naive.clock)
     first = await use_cases.list_sizes(world.caller, segment.id, Period(Interval.HOUR, None, None))
-    assert await naive.compare_sizes(segment.id, first.buckets[0].begin, begins)
+    # The day of the first hour may have begun before the history.
+    assert await naive.compare_sizes(segment.id, first.buckets[0].begin, begins, [Interval.HOUR])
 
 
 async def test_segments_without_rules_to_evaluate(world: World) -> None:

@@ -3,7 +3,7 @@
 They are computed from member lists and from the feed, as a client would do it, and compared with the answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -109,13 +109,19 @@ class NaiveAnalysis:
     def _historian(self) -> Historian:
         return Historian(self.engine, self.caller, self.now, self.rng)
 
-    async def compare_sizes(self, segment: str, begin: int, after: int | None = None) -> int:
+    async def compare_sizes(
+        self,
+        segment: str,
+        begin: int,
+        after: int | None = None,
+        intervals: Iterable[Interval] = Interval,
+    ) -> int:
         """Compare the buckets of a segment from an instant on with its feed; return their number."""
         moves = await self._historian().feed(after, segment)
         history = MembershipHistory(self.engine, self.clock)
         page = (await history.list_member_ids(self.caller, segment, ALL_ROWS, AtEntry(await self._last())))[1]
         total = 0
-        for interval in Interval:
+        for interval in intervals:
             end = self.rng.choice((None, self.now + self.rng.randint(-2, 2) * dates.DAY))
             if end is not None and end <= begin:
                 end = None
