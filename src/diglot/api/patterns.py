@@ -18,7 +18,9 @@ def _instant_pattern(digits: str) -> str:
 
 # A date or an instant; digits beyond the microsecond are dropped.
 INSTANT: Final = f"^{_instant_pattern('+')}$"
-# A date or an instant of at most microseconds, or the sequence number of a change.
+# A date or an instant of at most microseconds.
+PRECISE_INSTANT: Final = f"^{_instant_pattern('{1,6}')}$"
+# The same, or the sequence number of a change.
 INSTANT_OR_SEQUENCE: Final = f"^([0-9]+|{_instant_pattern('{1,6}')})$"
 _EMAIL_CHARACTER: Final = r"[^\s@\x00-\x1f\x7f]"
 _DOMAIN_CHARACTER: Final = r"[^\s@.\x00-\x1f\x7f]"

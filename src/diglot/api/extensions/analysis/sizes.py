@@ -12,7 +12,7 @@ from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import add_entry_header
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
 from diglot.api.operation import Operation
-from diglot.api.patterns import INSTANT
+from diglot.api.patterns import PRECISE_INSTANT
 from diglot.conditions import dates
 from diglot.model.ids import parse_id
 from diglot.service.audience.analysis.buckets import Interval
@@ -36,7 +36,7 @@ _From = Annotated[
     Meta(
         description="Begin with the hour or day that holds this instant; the default is the last 24 hours or "
         "30 days, as far as the history goes back. Without an offset, it is in the workspace's time zone.",
-        pattern=INSTANT,
+        pattern=PRECISE_INSTANT,
     ),
     checked_by(_find_instant_fault),
 ]
@@ -45,7 +45,7 @@ _To = Annotated[
     Meta(
         description="End with the hour or day before this instant, or with the one that holds it if that has "
         f"begun; the default is now. At most {MAX_BUCKETS:,} buckets.",
-        pattern=INSTANT,
+        pattern=PRECISE_INSTANT,
     ),
     checked_by(_find_instant_fault),
 ]
