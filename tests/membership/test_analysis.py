@@ -178,7 +178,7 @@ async def test_sizes_after_old_rows_expired(world: World, pytestconfig: pytest.C
     begins = await expire(world.engine, world.caller.workspace, 0, world.rng)
     assert begins is not None
     naive = analysis(world)
-    with pytest.raises(InvalidInput, match="from: The history of this segment begins with the hour of"):
+    with pytest.raises(InvalidInput, match="since: The history of this segment begins with the hour of"):
         await list_sizes(world, segment, Interval.HOUR, segment.created_at)
     use_cases = SegmentSizes(world.engine, naive.clock)
     first = await use_cases.list_sizes(world.caller, segment.id, Period(Interval.HOUR, None, None))
@@ -310,7 +310,7 @@ async def test_as_many_buckets_as_the_limit(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(sizes, "MAX_BUCKETS", 366)
     assert len(await list_sizes(world, segment, Interval.DAY, born)) == 366
     world.now += dates.DAY
-    with pytest.raises(InvalidInput, match="from: Asks for more than 366 days"):
+    with pytest.raises(InvalidInput, match="since: Asks for more than 366 days"):
         await list_sizes(world, segment, Interval.DAY, born)
 
 

@@ -31,7 +31,7 @@ def _find_instant_fault(written: str) -> str | None:
 _IntervalWord = Annotated[
     str, choice_ref("SizeInterval", _INTERVALS), Meta(description="The length of a bucket; `day` by default.")
 ]
-_From = Annotated[
+_Since = Annotated[
     str,
     Meta(
         description="Begin with the hour or day that holds this instant; the default is the last 24 hours or "
@@ -40,7 +40,7 @@ _From = Annotated[
     ),
     checked_by(_find_instant_fault),
 ]
-_To = Annotated[
+_Until = Annotated[
     str,
     Meta(
         description="End with the hour or day before this instant, or with the one that holds it if that has "
@@ -55,8 +55,8 @@ class SizesQuery(msgspec.Struct, frozen=True):
     """The buckets to return."""
 
     by: _IntervalWord | UnsetType = UNSET
-    from_: _From | UnsetType = msgspec.field(default=UNSET, name="from")
-    to: _To | UnsetType = UNSET
+    since: _Since | UnsetType = UNSET
+    until: _Until | UnsetType = UNSET
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
@@ -112,7 +112,7 @@ class _Answer:
             query = call.read_query(SizesQuery)
         interval = Interval.DAY if query.by is UNSET else Interval(query.by)
         zone = call.caller.zone
-        period = Period(interval, _to_instant(query.from_, zone), _to_instant(query.to, zone))
+        period = Period(interval, _to_instant(query.since, zone), _to_instant(query.until, zone))
         found = await call.services.segment_sizes.list_sizes(call.caller, id_, period)
         add_entry_header(call, found.entry)
         return self.struct(**self._form.envelope, data=self._to_wire(found))

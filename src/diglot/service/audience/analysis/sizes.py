@@ -25,7 +25,7 @@ from diglot.storage.workspaces import WorkspaceState
 MAX_BUCKETS: Final = 1_000
 # The buckets of an answer if the request does not say from when.
 _DEFAULT_BUCKETS: Final = {Interval.HOUR: 24, Interval.DAY: 30}
-_FROM, _TO = ("from",), ("to",)
+_SINCE, _UNTIL = ("since",), ("until",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _find_known_since(tenant: Tenant, segment: Segment, state: WorkspaceSt
     """Return the instant at which the history of a segment begins, with its first members."""
     since = segment.since_entry
     if since is None:
-        raise InvalidInput.at(_FROM, HISTORY_NOT_BEGUN)
+        raise InvalidInput.at(_SINCE, HISTORY_NOT_BEGUN)
     if since <= state.history_entry:
         return segment.created_at
     return max(segment.created_at, await log.load_happened_at(tenant, since))
@@ -91,7 +91,7 @@ def _list_boundaries(period: Period, known_since: int, now: int, state: Workspac
         if boundary >= end:
             break
         if len(boundaries) > MAX_BUCKETS:
-            raise InvalidInput.at(_FROM, f"Asks for more than {MAX_BUCKETS:,} {period.interval}s")
+            raise InvalidInput.at(_SINCE, f"Asks for more than {MAX_BUCKETS:,} {period.interval}s")
     return boundaries
 
 
@@ -101,16 +101,16 @@ def _find_begin(period: Period, end: int, oldest: int, now: int, zone: ZoneInfo)
     interval = period.interval
     if period.begin is None:
         if end <= oldest:
-            raise InvalidInput.at(_TO, told)
+            raise InvalidInput.at(_UNTIL, told)
         earliest = end - 1 - (_DEFAULT_BUCKETS[interval] - 1) * span_of(interval)
         return max(find_beginning(interval, earliest, zone), oldest)
     if period.begin > now:
-        raise InvalidInput.at(_FROM, "Lies in the future")
+        raise InvalidInput.at(_SINCE, "Lies in the future")
     if period.begin >= end:
-        raise InvalidInput.at(_TO, "Is not after the beginning")
+        raise InvalidInput.at(_UNTIL, "Is not after the beginning")
     begin = find_beginning(interval, period.begin, zone)
     if begin < oldest:
-        raise InvalidInput.at(_FROM, told)
+        raise InvalidInput.at(_SINCE, told)
     return begin
 
 
