@@ -56,7 +56,7 @@ class SizesQuery(msgspec.Struct, frozen=True):
 
     by: _IntervalWord | UnsetType = UNSET
     since: _Since | UnsetType = UNSET
-    until: _Until | UnsetType = UNSET
+    before: _Until | UnsetType = UNSET
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
@@ -112,7 +112,7 @@ class _Answer:
             query = call.read_query(SizesQuery)
         interval = Interval.DAY if query.by is UNSET else Interval(query.by)
         zone = call.caller.zone
-        period = Period(interval, _to_instant(query.since, zone), _to_instant(query.until, zone))
+        period = Period(interval, _to_instant(query.since, zone), _to_instant(query.before, zone))
         found = await call.services.segment_sizes.list_sizes(call.caller, id_, period)
         add_entry_header(call, found.entry)
         return self.struct(**self._form.envelope, data=self._to_wire(found))

@@ -25,7 +25,7 @@ from diglot.storage.workspaces import WorkspaceState
 MAX_BUCKETS: Final = 1_000
 # The buckets of an answer if the request does not say from when.
 _DEFAULT_BUCKETS: Final = {Interval.HOUR: 24, Interval.DAY: 30}
-_SINCE, _UNTIL = ("since",), ("until",)
+_SINCE, _UNTIL = ("since",), ("before",)
 
 
 @dataclass(frozen=True, slots=True)
