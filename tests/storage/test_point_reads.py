@@ -50,15 +50,6 @@ async def url() -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture
-async def engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an engine."""
-    opened = create_engine(url)
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest_asyncio.fixture
 async def other(url: str) -> AsyncIterator[Engine]:
     """Lend another engine of the file, as another process has."""
     opened = create_engine(url)

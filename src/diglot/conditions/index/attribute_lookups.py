@@ -45,7 +45,8 @@ def key_of_value(value: Any) -> Hashable:
     """
     kind = type(value)
     if kind is str or value is None:
-        return value  # type: ignore[no-any-return]
+        text: Hashable = value
+        return text
     if kind is float:
         return value or repr(value).encode()
     if kind is bool:

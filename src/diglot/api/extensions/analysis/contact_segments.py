@@ -50,11 +50,11 @@ class _Answer:
                 ("cause", Cause | None),
             ],
         )
-        many: Any = list[self._segment]  # type: ignore[name-defined]
+        segment: Any = self._segment
         self.struct = form.define_answer(
             "ContactSegmentsAnswer",
             "The segments of a contact. Dynamic lists are left out.",
-            many,
+            list[segment],
             ("pagination", form.paging.pagination),
         )
 

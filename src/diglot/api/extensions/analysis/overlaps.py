@@ -77,15 +77,16 @@ class _Answer:
         self.query: Any = msgspec.defstruct(
             "OverlapQuery", fields, bases=(pages,), frozen=True, kw_only=True, module=__name__
         )
+        segment_id: Any = form.segment_id
         self._segment = define_struct(
             "ComparedSegment",
             "A segment with its number of members.",
-            [("id", form.segment_id), ("name", str), (form.type_key, SegmentTypeWord), ("count", Count)],
+            [("id", segment_id), ("name", str), (form.type_key, SegmentTypeWord), ("count", Count)],
         )
         self._fault = define_struct(
             "PartitionFault",
             "A contact that breaks the partition: it is in several segments, in none, or not in the base.",
-            [("contact_id", Uuid), ("segment_ids", list[form.segment_id]), ("in_base", bool)],  # type: ignore[name-defined]
+            [("contact_id", Uuid), ("segment_ids", list[segment_id]), ("in_base", bool)],
         )
         self._data = self._define_data()
         self.struct = form.define_answer(

@@ -40,7 +40,7 @@ _Since = Annotated[
     ),
     checked_by(_find_instant_fault),
 ]
-_Until = Annotated[
+_Before = Annotated[
     str,
     Meta(
         description="End with the hour or day before this instant, or with the one that holds it if that has "
@@ -56,7 +56,7 @@ class SizesQuery(msgspec.Struct, frozen=True):
 
     by: _IntervalWord | UnsetType = UNSET
     since: _Since | UnsetType = UNSET
-    before: _Until | UnsetType = UNSET
+    before: _Before | UnsetType = UNSET
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
@@ -94,6 +94,7 @@ class _Answer:
                 ("left", Count),
             ],
         )
+        bucket: Any = self._bucket
         self._data = define_struct(
             "SizesData",
             "The size of a segment over time, as the feed of changes has it.",
@@ -101,7 +102,7 @@ class _Answer:
                 ("segment_id", form.segment_id),
                 ("by", Annotated[str, schema_ref("SizeInterval")]),
                 ("time_zone", str),
-                ("buckets", list[self._bucket]),  # type: ignore[name-defined]
+                ("buckets", list[bucket]),
             ],
         )
         self.struct = form.define_answer("SizesAnswer", "The size of one segment over time.", self._data)

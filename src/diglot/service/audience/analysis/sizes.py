@@ -25,7 +25,7 @@ from diglot.storage.workspaces import WorkspaceState
 MAX_BUCKETS: Final = 1_000
 # The buckets of an answer if the request does not say from when.
 _DEFAULT_BUCKETS: Final = {Interval.HOUR: 24, Interval.DAY: 30}
-_SINCE, _UNTIL = ("since",), ("before",)
+_SINCE, _BEFORE = ("since",), ("before",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ def _find_begin(period: Period, end: int, oldest: int, now: int, zone: ZoneInfo)
     interval = period.interval
     if period.begin is None:
         if end <= oldest:
-            raise InvalidInput.at(_UNTIL, told)
+            raise InvalidInput.at(_BEFORE, told)
         earliest = end - 1 - (_DEFAULT_BUCKETS[interval] - 1) * span_of(interval)
         return max(find_beginning(interval, earliest, zone), oldest)
     if period.begin > now:
         raise InvalidInput.at(_SINCE, "Lies in the future")
     if period.begin >= end:
-        raise InvalidInput.at(_UNTIL, "Is not after the beginning")
+        raise InvalidInput.at(_BEFORE, "Is not after the beginning")
     begin = find_beginning(interval, period.begin, zone)
     if begin < oldest:
         raise InvalidInput.at(_SINCE, told)
