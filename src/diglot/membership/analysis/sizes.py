@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from diglot.membership import store
+from diglot.membership.log_delta import LogDelta
 from diglot.model.segments import Segment
 from diglot.storage.membership import chunks, log, log_counts
 from diglot.storage.membership.log_counts import QUARTER, CountedQuarter
@@ -38,13 +39,14 @@ async def load_sizes(
     quarters = [boundary // QUARTER for boundary in boundaries]
     # The last place is for what happened after the last boundary.
     entered, left = [0] * len(boundaries), [0] * len(boundaries)
-    async for counted in _iterate_quarters(tenant, segment, quarters[0], state):
+    changes = await store.get_delta(tenant, state)
+    async for counted in _iterate_quarters(tenant, segment.number, quarters[0], changes, state):
         for quarter, more_entered, more_left in counted:
             place = bisect_right(quarters, quarter) - 1
             if place >= 0:
                 entered[place] += more_entered
                 left[place] += more_left
-    size = await _count_stored(tenant, segment, state)
+    size = changes.count_members(segment.number, await _count_stored(tenant, segment))
     buckets: list[Bucket] = []
     for place in reversed(range(len(boundaries))):
         if place < len(boundaries) - 1:
@@ -54,30 +56,27 @@ async def load_sizes(
     return buckets[::-1]
 
 
-async def _count_stored(tenant: Tenant, segment: Segment, state: WorkspaceState) -> int:
-    """Return the number of stored members; those of a pending segment are the last that were evaluated."""
-    changes = await store.get_delta(tenant, state)
-    stored = segment.members
-    if stored is None:
-        stored = len(await chunks.load_all(tenant, segment.number))
-    return changes.count_members(segment.number, stored)
+async def _count_stored(tenant: Tenant, segment: Segment) -> int:
+    """Return the number of members in the chunks; a pending segment has those that it had last."""
+    if segment.members is not None:
+        return segment.members
+    return len(await chunks.load_all(tenant, segment.number))
 
 
 async def _iterate_quarters(
-    tenant: Tenant, segment: Segment, first: int, state: WorkspaceState
+    tenant: Tenant, segment: int, first: int, changes: LogDelta, state: WorkspaceState
 ) -> AsyncIterator[Iterable[CountedQuarter]]:
     """Yield the counts of a segment's changes from a quarter of an hour on, and maybe some earlier ones."""
-    changes = await store.get_delta(tenant, state)
-    if (net := changes.net_changes.get(segment.number)) is not None:
+    if (net := changes.net_changes.get(segment)) is not None:
         yield net.counts
     after, before = state.history_entry, state.last_entry + 1
-    async for first_entry, counted in log_counts.iterate_backwards(tenant, segment.number, after):
+    async for first_entry, counted in log_counts.iterate_backwards(tenant, segment, after):
         yield counted
         before = first_entry
         if counted[0][0] < first:
             return
-    for begin, last in await log_counts.load_uncounted_spans(tenant, segment.number, after, before):
-        yield await _count_rows(tenant, segment.number, max(begin - 1, after), last)
+    for begin, last in await log_counts.load_uncounted_spans(tenant, segment, after, before):
+        yield await _count_rows(tenant, segment, max(begin - 1, after), last)
 
 
 async def _count_rows(tenant: Tenant, segment: int, after: int, until: int) -> Iterable[CountedQuarter]:
