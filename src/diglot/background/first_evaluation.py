@@ -100,7 +100,7 @@ async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
     origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.revision))
     await replace_membership(writer, segment, members, origin)
     await pending_members.clear(writer.unit, segment)
-    membership_store.renew_segments_version(writer.unit)
+    membership_store.renew_segments_version(writer.unit, [segment])
     if segment in writer.active_segments.conditions:
         await segments.set_last_calculated(writer.unit, segment, writer.effective_now)
 

@@ -8,32 +8,27 @@ unchanged conditions.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.bulk.evaluator import BulkEvaluator
-from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
+from diglot.membership.segment_rows import SegmentRows
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
-from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
+from diglot.storage import segment_steps, workspaces
 from diglot.storage.membership import segment_state
-from diglot.storage.sql.engine import Row, Transaction
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
-# The bytes of a segment, of a rule (its objects, its places in the indexes, what they remember), and of a
-# character of a condition.
-BYTES_OF_A_SEGMENT: Final = 1_000
-_BYTES_OF_A_RULE: Final = 2_000
-_BYTES_OF_A_CHARACTER: Final = 3
 LISTS_FIELD: Final = "lists"
 
 
@@ -44,20 +39,6 @@ class NextChanges:
     version: int
     by_segment: Mapping[int, int]
     latest_by_date: Mapping[RelativeDate, int]
-
-
-class StoredForm(NamedTuple):
-    """The stored form of a condition: its hash, and an estimate of the bytes that the condition takes."""
-
-    digest: int
-    weight: int
-
-    @classmethod
-    def of_text(cls, stored: str) -> "StoredForm":
-        """Return the form of a stored condition."""
-        # Quotes within values are escaped, so that only rules count.
-        rules = stored.count('"type":"predicate"')
-        return cls(hash(stored), _BYTES_OF_A_CHARACTER * len(stored) + _BYTES_OF_A_RULE * rules)
 
 
 @dataclass
@@ -79,8 +60,8 @@ class ActiveSegments:
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
-    # What the stored form of each condition hashes to, and what it weighs in bytes.
-    stored_forms: Mapping[int, "StoredForm"] = field(default_factory=dict)
+    # The rows that all of this was read from.
+    rows: SegmentRows = field(default_factory=SegmentRows)
     # The previous object, whose index of unchanged conditions is reused, and what differs from it.
     earlier: InitVar["ActiveSegments | None"] = None
     differences: InitVar[Differences | None] = None
@@ -102,13 +83,6 @@ class ActiveSegments:
                 self.__dict__[index] = tree.update_index(
                     segments, earlier.conditions, self.conditions, changed, names_of
                 )
-
-    def find_node(self, number: int, form: StoredForm) -> tree.Node | None:
-        """Return the condition of a segment if its stored form did not change, because only it is reused.
-
-        Conditions are compared in their stored form, because 5 and 5.0 are equal in Python but two operands.
-        """
-        return self.conditions[number] if self.stored_forms.get(number) == form else None
 
     @cached_property
     def by_field(self) -> Mapping[str, Sequence[int]]:
@@ -133,11 +107,10 @@ class ActiveSegments:
         """The fields that need an instant index."""
         return IndexedFields(self.dates_of_field, self.zone)
 
-    @cached_property
+    @property
     def weight(self) -> int:
         """An estimate of the bytes that this object holds."""
-        forms = sum(form.weight for form in self.stored_forms.values())
-        return BYTES_OF_A_SEGMENT * (len(self.stored_segments) + 1) + forms
+        return self.rows.weight
 
     @cached_property
     def all_dynamic(self) -> frozenset[int]:
@@ -229,46 +202,30 @@ def find_no_segments(tenant: Tenant, zone: ZoneInfo) -> ActiveSegments:
 async def _load_active_segments(
     tenant: Tenant, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
 ) -> ActiveSegments:
-    nodes: dict[int, tree.Node] = {}
-    forms: dict[int, StoredForm] = {}
-    pending: set[int] = set()
-    added: set[int] = set()
-    rows = await segment_state.load_all(tenant)
-    for number, _, _, kind, stored, members, _, _, invalid in rows:
-        if kind == SegmentType.STATIC or invalid is not None:
-            continue
-        form = StoredForm.of_text(stored)
-        node = None if earlier is None else earlier.find_node(number, form)
-        if node is None:
-            node = lower_condition(tree.decode(stored))
-            if tree.is_draft(node):
-                continue
-            added.add(number)
-        nodes[number], forms[number] = node, form
-        if members is None:
-            pending.add(number)
-    differences = None if earlier is None else complete_differences(earlier.conditions, nodes, added)
-    static = frozenset(row[0] for row in rows if row[3] == SegmentType.STATIC)
-    sets = static, frozenset(row[0] for row in rows), frozenset(pending)
+    known = SegmentRows() if earlier is None else earlier.rows
+    changed = await _find_changed(tenant, earlier, version)
+    if changed is None:
+        now, added = known.replace(known.stored, await segment_state.load_all(tenant))
+    else:
+        now, added = known.replace(changed, await segment_state.load_some(tenant, changed))
+    differences = None if earlier is None else complete_differences(known.conditions, now.conditions, added)
     return ActiveSegments(
-        *(version, zone, nodes, *sets, *_refs_of(rows)),
-        stored_forms=forms,
+        *(version, zone, now.conditions, frozenset(now.static), frozenset(now.stored)),
+        *(frozenset(now.pending), now.segment_refs, now.list_refs),
+        rows=now,
         earlier=earlier,
         differences=differences,
     )
 
 
-def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, AudienceRef]]:
-    """Return what clients call segments, and the dynamic lists in front of others."""
-    segment_refs: dict[int, AudienceRef] = {}
-    list_refs: dict[int, AudienceRef] = {}
-    for number, id_, name, _, _, _, list_, list_id, _ in rows:
-        if list_ is None:
-            segment_refs[number] = AudienceRef(id_, name)
-        elif list_id is not None:
-            # A dynamic list has the same name as the segment behind it.
-            list_refs[number] = AudienceRef(list_id, name)
-    return segment_refs, list_refs
+async def _find_changed(
+    tenant: Tenant, earlier: ActiveSegments | None, version: int
+) -> frozenset[int] | None:
+    """Return the segments that changed since the cached version, or None if all have to be loaded."""
+    if earlier is None:
+        return None
+    steps = await workspaces.load_segments_steps(tenant)
+    return segment_steps.find_changed(steps, earlier.version, version)
 
 
 async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> NextChanges:

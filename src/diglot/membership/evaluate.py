@@ -64,7 +64,7 @@ async def evaluate_segment(
     if segment.members is None and not is_new:
         await pending_members.clear(writer.unit, segment.number)
     if condition_changed or segment.members is None:
-        store.renew_segments_version(unit)
+        store.renew_segments_version(unit, [segment.number])
     return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members))
 
 
@@ -72,7 +72,7 @@ async def fill_new_segment(writer: MembershipWriter, segment: Segment, members: 
     """Store the members of a new static segment, whose condition is not asked."""
     origin = ChangeOrigin(writer.effective_now, Cause.SEGMENT_CREATED)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=True)
-    store.renew_segments_version(writer.unit)
+    store.renew_segments_version(writer.unit, [segment.number])
     return EvaluatedSegment(_with_members(writer.unit, segment, replacement, NEVER), len(members))
 
 
@@ -114,7 +114,7 @@ async def _postpone_evaluation(
     # The next tick starts tracking its relative dates.
     next_change = writer.effective_now + 1 if relative_dates_of(segment.evaluated_tree) else NEVER
     await _store_next_change(writer, segment, next_change)
-    store.renew_segments_version(writer.unit)
+    store.renew_segments_version(writer.unit, [segment.number])
     return EvaluatedSegment(replace(segment, members=None, next_change_at=next_change))
 
 
@@ -124,9 +124,9 @@ async def _store_next_change(writer: MembershipWriter, segment: Segment, next_ch
         writer.unit.lower_next_change(next_change)
 
 
-async def handle_segment_deleted(unit: WriteUnit) -> None:
+async def handle_segment_deleted(unit: WriteUnit, segment: int) -> None:
     """Renew the version of the active segments, and drop instant indexes that no segment uses now."""
-    store.renew_segments_version(unit)
+    store.renew_segments_version(unit, [segment])
     await drop_unused_indexes(unit)
 
 

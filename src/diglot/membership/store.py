@@ -10,7 +10,7 @@ the log, compacted at 2,000 rows. `workspaces.compacted_entry` is the last entry
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.log_delta import LogDelta
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.pages import Window
+from diglot.storage import segment_steps
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import chunk_of, chunks_of
@@ -123,9 +124,15 @@ async def lower_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -
     unit.lower_next_change(min(next_changes.values()))
 
 
-def renew_segments_version(unit: WriteUnit) -> None:
-    """Give the active segments a new random version, so that every process reloads them."""
-    unit.row.segments_version = _new_version()
+def renew_segments_version(unit: WriteUnit, changed: Collection[int]) -> None:
+    """Give the active segments a new random version, so that every process reloads those that changed.
+
+    A segment changed if its condition, its name or its type did, if it is new, deleted, valid or invalid now,
+    or no longer pending.
+    """
+    row, version = unit.row, _new_version()
+    row.segments_steps = segment_steps.add_step(row.segments_steps, row.segments_version, version, changed)
+    row.segments_version = version
 
 
 def _new_version() -> int:

@@ -136,7 +136,7 @@ async def evaluate_and_store(writer: MembershipWriter, numbers: frozenset[int], 
         await replace_membership(writer, number, members, origin)
     for number in sorted(numbers & writer.active_segments.pending_segments):
         await pending_members.clear(writer.unit, number)
-        store.renew_segments_version(writer.unit)
+        store.renew_segments_version(writer.unit, [number])
 
 
 async def build_indexes(writer: MembershipWriter, node: tree.Node) -> None:

@@ -16,6 +16,7 @@ from diglot.conditions.relative_dates import NEVER
 from diglot.errors import NotFound
 from diglot.model.workspaces import Workspace
 from diglot.storage.schema import workspace_profiles, workspaces
+from diglot.storage.segment_steps import NO_STEPS
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -57,6 +58,7 @@ _BEGIN_DELETION = Statement(
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
+_SEGMENTS_STEPS = Statement(select(_c.segments_steps).where(_c.workspace == bindparam("workspace")))
 _LAST_CONTACT_KEY = Statement(select(_c.next_pk - 1).where(_c.workspace == bindparam("workspace")))
 # The kinds of dense keys, each numbered without gaps within a workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "event_name", "webhook", "delivery", "entry")
@@ -151,6 +153,7 @@ def _first_values(time_zone: str, now: int) -> dict[str, Any]:
         "compacted_entry": 0,
         "uncompacted_changes": 0,
         "segments_version": 0,
+        "segments_steps": NO_STEPS,
         "evaluated_at": now,
         "next_change_at": NEVER,
         "clock_version": 0,
@@ -200,6 +203,15 @@ async def load_state(tenant: Tenant) -> WorkspaceState:
     if row is None:
         raise NotFound("workspace")
     return WorkspaceState.from_row(row)
+
+
+async def load_segments_steps(tenant: Tenant) -> str:
+    """Return the last steps to the version of the active segments, as this transaction sees them."""
+    unit = tenant.transaction.open_units.get(tenant.workspace)
+    if unit is not None:
+        return str(unit.row.segments_steps)
+    row = await tenant.fetch_one(_SEGMENTS_STEPS)
+    return NO_STEPS if row is None else str(row[0])
 
 
 async def load_last_contact_key(tenant: Tenant) -> int:

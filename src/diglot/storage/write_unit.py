@@ -49,6 +49,7 @@ class WorkspaceRow(msgspec.Struct):
     compacted_entry: int
     uncompacted_changes: int
     segments_version: int
+    segments_steps: str
     evaluated_at: int
     next_change_at: int
     clock_version: int

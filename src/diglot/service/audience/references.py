@@ -85,7 +85,7 @@ class Renaming:
 
 def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
     if dependents:
-        store.renew_segments_version(unit)
+        store.renew_segments_version(unit, [one.segment.number for one in dependents])
         unit.renew_contacts_version()
 
 

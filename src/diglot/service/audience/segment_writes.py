@@ -106,7 +106,7 @@ async def update_segment(
         return evaluated
     if changed.name != stored.name:
         # Webhook events about the members contain the name.
-        store.renew_segments_version(unit)
+        store.renew_segments_version(unit, [stored.number])
     return EvaluatedSegment(changed)
 
 
@@ -120,7 +120,7 @@ async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     await segments.delete_segment(unit, segment.number)
     unit.row.segment_count -= 1
     unit.row.rule_count -= count_rules(segment.condition)
-    await evaluate.handle_segment_deleted(unit)
+    await evaluate.handle_segment_deleted(unit, segment.number)
 
 
 def count_rules(condition: Condition) -> int:

@@ -1,20 +1,22 @@
 """What the row of a segment says about its membership: the member count and its next change by time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, and_, bindparam, case, func, select
+from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions.relative_dates import NEVER
 from diglot.storage import bulk
 from diglot.storage.schema import lists, segments, workspaces
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Row
-from diglot.storage.sql.statement import Statement
+from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 _c, _w = segments.c, workspaces.c
-_SELECT_ALL = Statement(
+_ALL = (
     select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id, _c.invalid)
     .join(
         lists,
@@ -24,6 +26,16 @@ _SELECT_ALL = Statement(
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
+_SELECT_ALL = Statement(_ALL)
+
+
+def _select_some(backend: Backend) -> ClauseElement:
+    return _ALL.where(
+        backend.one_of(_c.segment, [], BigInteger(), lambda _, kind: bindparam("segments", type_=kind))
+    )
+
+
+_SELECT_SOME = BackendStatement(_select_some)
 _SELECT_NEXT_CHANGES = Statement(
     select(_c.segment, _c.next_change_at).where(
         _c.workspace == bindparam("workspace"), _c.next_change_at < NEVER
@@ -74,6 +86,11 @@ async def _update_segments(
 async def load_all(tenant: Tenant) -> Sequence[Row]:
     """Return number, id, name, type, tree, members, list, its id and `invalid` of each segment, by number."""
     return await tenant.fetch_all(_SELECT_ALL)
+
+
+async def load_some(tenant: Tenant, numbers: Collection[int]) -> Sequence[Row]:
+    """Return the same of the segments of some numbers; one that does not exist is left out."""
+    return await tenant.fetch_all(_SELECT_SOME, segments=tenant.backend.encode_list(sorted(numbers)))
 
 
 async def load_next_changes(tenant: Tenant) -> Sequence[Row]:

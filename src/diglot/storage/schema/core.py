@@ -64,8 +64,10 @@ workspaces = Table(
     Column("next_entry", BigInteger, nullable=False),
     Column("compacted_entry", BigInteger, nullable=False),
     Column("uncompacted_changes", BigInteger, nullable=False),
-    # A new, never used number whenever the active segments change.
+    # A new, never used number whenever the active segments change, and which ones the last changes were of
+    # (see storage/segment_steps.py).
     Column("segments_version", BigInteger, nullable=False),
+    Column("segments_steps", Text, nullable=False),
     # The workspace clock: the instant at which every stored membership is right, an instant before which time
     # changes none of them, and a new number whenever the next change of any segment moves.
     Column("evaluated_at", BigInteger, nullable=False),
