@@ -47,14 +47,15 @@ def _differences(connection: Connection) -> list[Any]:
 async def _fill(url: str) -> dict[str, list[Any]]:
     """Insert rows into every table of two workspaces, then go back to r002; return the rows.
 
-    There are no events, because the upgrade to r008 reads their bodies, which the inserted rows do not have.
+    There are no events, because the upgrade to r008 reads their bodies, which the inserted rows do not have,
+    and r002 has no steps of segments.
     """
     await insert_marked(url, 1, "acme", ROWS, MARKER)
     await insert_marked(url, 2, "other", ROWS, MARKER)
     await _run(
         url,
         *(f"DELETE FROM {table}" for table in ("event_states", "events", "event_names")),
-        "UPDATE workspaces SET next_event_name = 1",
+        "UPDATE workspaces SET next_event_name = 1, segments_steps = ''",
     )
     rows = await load_rows(url)
     assert all(found for name, found in rows.items() if not name.startswith("event"))

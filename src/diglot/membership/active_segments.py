@@ -19,12 +19,12 @@ from diglot.conditions.differences import Differences, complete_differences, fin
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.membership.segment_rows import SegmentRows
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.webhooks import AudienceRef
 from diglot.storage import segment_steps, workspaces
 from diglot.storage.membership import segment_state
+from diglot.storage.membership.segment_rows import SegmentRows
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit

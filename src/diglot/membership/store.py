@@ -125,11 +125,7 @@ async def lower_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -
 
 
 def renew_segments_version(unit: WriteUnit, changed: Collection[int]) -> None:
-    """Give the active segments a new random version, so that every process reloads those that changed.
-
-    A segment changed if its condition, its name or its type did, if it is new, deleted, valid or invalid now,
-    or no longer pending.
-    """
+    """Give the active segments a new random version, so that every process reloads those that changed."""
     row, version = unit.row, _new_version()
     row.segments_steps = segment_steps.add_step(row.segments_steps, row.segments_version, version, changed)
     row.segments_version = version

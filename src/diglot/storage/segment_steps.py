@@ -2,7 +2,9 @@
 
 Each new version is a step from the one before it. The row of a workspace keeps its last steps as text, such
 as `17:4,5 23:4 31`: between versions 17 and 23 the segments 4 and 5 changed, and between 23 and 31 segment 4.
-Steps that do not end at the current version say nothing, because whoever made that version did not know them.
+A segment changed if its condition, its name or its type did, if it is new, deleted, valid or invalid now, or
+no longer pending. Steps that do not end at the current version say nothing, because whoever made that version
+did not know them.
 """
 
 from collections.abc import Collection
