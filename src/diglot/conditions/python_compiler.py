@@ -201,6 +201,10 @@ def _compile_lists(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     return f"(not {writer.add_constant(_texts_of(predicate.operand))}.isdisjoint({lists}))"
 
 
+def _compile_segments(predicate: tree.Predicate, writer: _CodeWriter) -> str:
+    return _contains_any(_texts_of(predicate.operand), writer.read_field(predicate.field), writer)
+
+
 def _compile_number(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     value = writer.read_field(predicate.field)
     if predicate.op is Op.IS_SET:
@@ -297,4 +301,5 @@ _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, _CodeWriter], str]]]
     FieldKind.NUMBER: _compile_number,
     FieldKind.INSTANT: _compile_instant,
     FieldKind.ATTRIBUTE: _compile_attribute,
+    FieldKind.SEGMENTS: _compile_segments,
 }

@@ -13,13 +13,16 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.analysis.segment_references import MENTION, referenced_ids, static_numbers
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
+from diglot.membership.references.graph import ReferenceGraph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
@@ -67,7 +70,7 @@ class ActiveSegments:
     `stored_segments` may have stored members; that includes drafts and invalid segments, which may have had
     a condition before.
     `pending_segments` wait for their first evaluation. `segment_refs` name the segments that clients see,
-    `list_refs` the dynamic lists in front of the others.
+    `list_refs` the dynamic lists in front of the others. `graph` has the references between all segments.
     """
 
     version: int
@@ -78,6 +81,7 @@ class ActiveSegments:
     pending_segments: frozenset[int] = frozenset()
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
+    graph: ReferenceGraph = field(default_factory=ReferenceGraph)
     next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
     # What the stored form of each condition hashes to, and what it weighs in bytes.
     stored_forms: Mapping[int, "StoredForm"] = field(default_factory=dict)
@@ -151,6 +155,11 @@ class ActiveSegments:
     def mention_lists(self, numbers: frozenset[int]) -> bool:
         """Tell whether the condition of any of the segments mentions lists."""
         return not numbers.isdisjoint(self.by_field.get(LISTS_FIELD, ()))
+
+    def find_static_references(self, numbers: frozenset[int]) -> frozenset[int]:
+        """Return the static segments that the conditions of some segments name."""
+        naming = numbers.intersection(self.by_field.get(SEGMENTS, ()))
+        return static_numbers(self.conditions[number] for number in naming)
 
     async def select(self, transaction: Transaction) -> Selection:
         """Return the dynamic segments as an index to ask; it is built off the event loop."""
@@ -234,9 +243,10 @@ async def _load_active_segments(
     pending: set[int] = set()
     added: set[int] = set()
     rows = await segment_state.load_all(tenant)
-    for number, _, _, kind, stored, members, _, _, invalid in rows:
+    for number, _, _, kind, rules, members, _, _, invalid, expanded in rows:
         if kind == SegmentType.STATIC or invalid is not None:
             continue
+        stored = rules if expanded is None else expanded
         form = StoredForm.of_text(stored)
         node = None if earlier is None else earlier.find_node(number, form)
         if node is None:
@@ -251,10 +261,21 @@ async def _load_active_segments(
     static = frozenset(row[0] for row in rows if row[3] == SegmentType.STATIC)
     sets = static, frozenset(row[0] for row in rows), frozenset(pending)
     return ActiveSegments(
-        *(version, zone, nodes, *sets, *_refs_of(rows)),
+        *(version, zone, nodes, *sets, *_refs_of(rows), _graph_of(rows)),
         stored_forms=forms,
         earlier=earlier,
         differences=differences,
+    )
+
+
+def _graph_of(rows: Sequence[Row]) -> ReferenceGraph:
+    """Return the references between segments, which the rules of static ones have, too."""
+    naming = {row[0]: referenced_ids(tree.decode(row[4])) for row in rows if MENTION in row[4]}
+    if not naming:
+        return ReferenceGraph()
+    numbers = {row[1]: row[0] for row in rows}
+    return ReferenceGraph(
+        {one: [numbers[id_] for id_ in ids if id_ in numbers] for one, ids in naming.items()}
     )
 
 
@@ -262,7 +283,7 @@ def _refs_of(rows: Sequence[Row]) -> tuple[dict[int, AudienceRef], dict[int, Aud
     """Return what clients call segments, and the dynamic lists in front of others."""
     segment_refs: dict[int, AudienceRef] = {}
     list_refs: dict[int, AudienceRef] = {}
-    for number, id_, name, _, _, _, list_, list_id, _ in rows:
+    for number, id_, name, _, _, _, list_, list_id, *_ in rows:
         if list_ is None:
             segment_refs[number] = AudienceRef(id_, name)
         elif list_id is not None:

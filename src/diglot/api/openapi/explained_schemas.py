@@ -29,6 +29,26 @@ _OF_EVENTS: Final = {
         "does not change it. Only for rules about events.",
     },
 }
+# What only rules about segments have.
+_OF_SEGMENTS: Final = {
+    "segments": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "segment_id": {"type": "string"},
+                "name": {"type": "string"},
+                "is_member": {"type": "boolean"},
+                "entered_at": {"anyOf": [_INSTANT_SCHEMA, {"type": "null"}]},
+                "cause": {"anyOf": [json_reference("Cause"), {"type": "null"}]},
+            },
+            "required": ["segment_id", "name", "is_member", "entered_at", "cause"],
+            "additionalProperties": False,
+        },
+        "description": "The segments that the rule names, at most 20, those that contain the contact first, "
+        "and when and why the contact entered, if that is known; only for rules about segments.",
+    },
+}
 
 
 def build_explained_schemas(words: Words) -> dict[str, Any]:
@@ -54,7 +74,7 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
                 "value": json_reference("StoredValue"),
                 "resolved": {"anyOf": [json_reference("ResolvedDays"), {"type": "null"}]},
             },
-            _OF_EVENTS,
+            {**_OF_EVENTS, **_OF_SEGMENTS},
         ),
         "ResolvedDays": _RESOLVED_DAYS_SCHEMA,
         "StoredValue": {"description": "The contact's value of the field; null if it has none."},

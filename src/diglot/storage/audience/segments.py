@@ -1,7 +1,7 @@
 """Rows of segments."""
 
 from collections.abc import Collection, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -46,7 +47,7 @@ _c = segments.c
 SEGMENT_COLUMNS = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.original_text, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
-    *(_c.history_since_entry, _c.invalid),
+    *(_c.history_since_entry, _c.invalid, _c.expanded),
 )
 # The segment of a dynamic list is not listed as a segment.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -72,7 +73,7 @@ _PAGE = Statement(
 _INSERT = Statement(insert(segments))
 _UPDATED_COLUMNS = (
     *("name", "name_fold", "description", "dialect", "original_text", "tree", "revision"),
-    *("last_calculated_at", "updated_at", "invalid"),
+    *("last_calculated_at", "updated_at", "invalid", "expanded"),
 )
 _UPDATE = Statement(
     update(segments)
@@ -114,9 +115,15 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
     return BackendStatement(build)
 
 
+# The condition of the rules, and the one that is evaluated if that is another.
+_TREES: Final = (_c.tree, _c.expanded)
+
+
 def _select_mentioning(backend: Backend) -> ClauseElement:
     has_list = and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list)
-    mentions = backend.position(_c.tree, bindparam("mention", type_=_c.tree.type)) > ZERO
+    mentions = or_(
+        *(backend.position(column, bindparam("mention", type_=column.type)) > ZERO for column in _TREES)
+    )
     return (
         select(*SEGMENT_COLUMNS, lists.c.id, lists.c.name)
         .join(lists, has_list, isouter=True)
@@ -166,9 +173,9 @@ def _decode_tree(stored: str) -> tree.Node:
 
 def segment_of(row: Sequence[Any]) -> Segment:
     """Return the segment of a row selected with `SEGMENT_COLUMNS`."""
-    number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid = row
+    number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid, expanded = row
     condition = Condition(_decode_tree(tree_text), OriginalText(dialect, source))
-    columns.append(_deleted_references_of(invalid))
+    columns += (_deleted_references_of(invalid), None if expanded is None else _decode_tree(expanded))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *columns)
 
 
@@ -193,6 +200,7 @@ def _values_of(segment: Segment) -> dict[str, Any]:
         "last_calculated_at": segment.last_calculated_at,
         "updated_at": segment.updated_at,
         "invalid": _encode(segment.deleted_references).decode() if segment.deleted_references else None,
+        "expanded": None if segment.expanded is None else tree.encode(segment.expanded),
     }
 
 
@@ -236,7 +244,10 @@ async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segmen
 
 
 async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, AudienceRef | None]]:
-    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to."""
+    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to.
+
+    They may mention it in the rules of a segment that they reference.
+    """
     rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
     return [
         (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows

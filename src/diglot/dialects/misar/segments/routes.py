@@ -99,9 +99,10 @@ delete_segment: Final = handles(
         "DELETE",
         _SEGMENT_PATH,
         _TAG,
-        "Delete a segment; its contacts stay",
+        "Delete a segment; its contacts stay. A segment that rules of others name stays, too (409)",
         scope="write",
         response=wire.Success,
+        may_conflict=True,
     )
 )(calls.delete_segment)
 

@@ -129,9 +129,10 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         "DELETE",
         _SEGMENT_PATH,
         _TAG,
-        "Delete a segment; its contacts stay",
+        "Delete a segment; its contacts stay. A segment that rules of others name stays, too (409)",
         scope="contacts:delete",
         response=wire.DeletedAnswer,
+        may_conflict=True,
     )
 )
 async def delete_segment(call: Call) -> wire.DeletedAnswer:
