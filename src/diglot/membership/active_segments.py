@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
-from diglot.conditions.analysis.segment_references import MENTION, referenced_ids, static_numbers
+from diglot.conditions.analysis.segment_references import static_numbers
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.computed_fields import SEGMENTS
@@ -22,7 +22,7 @@ from diglot.conditions.differences import Differences, complete_differences, fin
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.membership.references.graph import ReferenceGraph
+from diglot.membership.references.graph import ReferenceGraph, read_graph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
@@ -243,10 +243,9 @@ async def _load_active_segments(
     pending: set[int] = set()
     added: set[int] = set()
     rows = await segment_state.load_all(tenant)
-    for number, _, _, kind, rules, members, _, _, invalid, expanded in rows:
+    for number, _, _, kind, stored, members, _, _, invalid, _ in rows:
         if kind == SegmentType.STATIC or invalid is not None:
             continue
-        stored = rules if expanded is None else expanded
         form = StoredForm.of_text(stored)
         node = None if earlier is None else earlier.find_node(number, form)
         if node is None:
@@ -261,21 +260,10 @@ async def _load_active_segments(
     static = frozenset(row[0] for row in rows if row[3] == SegmentType.STATIC)
     sets = static, frozenset(row[0] for row in rows), frozenset(pending)
     return ActiveSegments(
-        *(version, zone, nodes, *sets, *_refs_of(rows), _graph_of(rows)),
+        *(version, zone, nodes, *sets, *_refs_of(rows), read_graph((row[0], row[1], row[9]) for row in rows)),
         stored_forms=forms,
         earlier=earlier,
         differences=differences,
-    )
-
-
-def _graph_of(rows: Sequence[Row]) -> ReferenceGraph:
-    """Return the references between segments, which the rules of static ones have, too."""
-    naming = {row[0]: referenced_ids(tree.decode(row[4])) for row in rows if MENTION in row[4]}
-    if not naming:
-        return ReferenceGraph()
-    numbers = {row[1]: row[0] for row in rows}
-    return ReferenceGraph(
-        {one: [numbers[id_] for id_ in ids if id_ in numbers] for one, ids in naming.items()}
     )
 
 

@@ -58,9 +58,7 @@ async def evaluate_segment(
             return await _postpone_evaluation(writer, segment, is_new=is_new)
     members = BitMap()
     if not tree.is_draft(node):
-        zone = writer.active_segments.zone
-        at = writer.effective_now
-        members = await read.evaluate_condition(writer.unit, node, at, zone)
+        members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
     origin = ChangeOrigin(writer.effective_now, cause)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
     if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):

@@ -33,20 +33,9 @@ _OF_EVENTS: Final = {
 _OF_SEGMENTS: Final = {
     "segments": {
         "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "segment_id": {"type": "string"},
-                "name": {"type": "string"},
-                "is_member": {"type": "boolean"},
-                "entered_at": {"anyOf": [_INSTANT_SCHEMA, {"type": "null"}]},
-                "cause": {"anyOf": [json_reference("Cause"), {"type": "null"}]},
-            },
-            "required": ["segment_id", "name", "is_member", "entered_at", "cause"],
-            "additionalProperties": False,
-        },
-        "description": "The segments that the rule names, at most 20, those that contain the contact first, "
-        "and when and why the contact entered, if that is known; only for rules about segments.",
+        "items": json_reference("ExplainedSegment"),
+        "description": "The segments that the rule names, at most 20, those that contain the contact first; "
+        "only for rules about segments.",
     },
 }
 
@@ -76,9 +65,23 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
             },
             {**_OF_EVENTS, **_OF_SEGMENTS},
         ),
+        "ExplainedSegment": _build_segment_schema(),
         "ResolvedDays": _RESOLVED_DAYS_SCHEMA,
         "StoredValue": {"description": "The contact's value of the field; null if it has none."},
     }
+
+
+def _build_segment_schema() -> dict[str, Any]:
+    return _object_schema(
+        "A segment that a rule names, and when and why the contact entered, if that is known.",
+        {
+            "segment_id": {"type": "string", "description": "The id of the segment."},
+            "name": {"type": "string", "description": "The name of the segment."},
+            "is_member": {"type": "boolean", "description": "Whether the segment contains the contact."},
+            "entered_at": {"anyOf": [_INSTANT_SCHEMA, {"type": "null"}]},
+            "cause": {"anyOf": [json_reference("Cause"), {"type": "null"}]},
+        },
+    )
 
 
 def _object_schema(

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
+from diglot.conditions import tree
+from diglot.conditions.analysis.segment_references import MENTION, referenced_ids
+
 # A chain of references has at most so many segments, the first and the last included.
 MAX_LEVELS: Final = 5
 
@@ -62,3 +65,16 @@ class ReferenceGraph:
         while chain and chain[-1] != number:
             chain.append(next(one for one in self.references[chain[-1]] if one in dependents))
         return chain or None
+
+
+def read_graph(stored: Iterable[tuple[int, str, str]]) -> ReferenceGraph:
+    """Return the graph of segments, given the number, the id and the stored rules of each."""
+    numbers: dict[str, int] = {}
+    naming: dict[int, Sequence[str]] = {}
+    for number, id_, rules in stored:
+        numbers[id_] = number
+        if MENTION in rules:
+            naming[number] = referenced_ids(tree.decode(rules))
+    return ReferenceGraph(
+        {one: [numbers[id_] for id_ in ids if id_ in numbers] for one, ids in naming.items()}
+    )

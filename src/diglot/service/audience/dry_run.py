@@ -1,4 +1,4 @@
-"""Dry runs: evaluates a condition without storing it, and compares it with a segment it would replace."""
+"""Evaluates rules without storing them: previews, and dry runs that compare with a segment."""
 
 import os
 from dataclasses import dataclass, field, replace
@@ -8,10 +8,14 @@ from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import InvalidInput, NotFound
 from diglot.membership import read
+from diglot.membership.count import CountCache
+from diglot.membership.read import MembershipQuery
 from diglot.membership.static_members.lookup import load_key_sets
+from diglot.model.contacts import Contact
 from diglot.model.dry_runs import DryRun, ReplacedSegment, Sample
 from diglot.model.ids import parse_id
-from diglot.model.segments import Segment, SegmentType, SentReferences
+from diglot.model.pages import CountedPage, Window
+from diglot.model.segments import Rules, Segment, SegmentType, SentReferences
 from diglot.model.workspaces import Caller
 from diglot.service.audience.rules.segment_references import expand_unsaved
 from diglot.service.unit_of_work import reads
@@ -44,6 +48,7 @@ class DryRuns:
 
     engine: Engine
     clock: Clock = system_clock
+    counts: CountCache = field(default_factory=CountCache)
     turns: Turns = field(default_factory=_make_turns)
 
     async def run(
@@ -60,6 +65,19 @@ class DryRuns:
             return await self._run(caller, rules, replaces, sent)
         finally:
             self.turns.give_back(caller.workspace, succeeded=True)
+
+    @reads
+    async def preview(
+        self, tenant: Tenant, window: Window, rules: tree.Node, sent: SentReferences
+    ) -> CountedPage[Contact]:
+        """Return a window of the contacts that meet rules that are not stored; `sent` as in `run`."""
+        state = await workspaces.load_state(tenant)
+        expansion = await expand_unsaved(tenant, rules, sent, state)
+        at = read.effective_now(state, self.clock())
+        query = MembershipQuery(expansion.evaluated(rules), at, state.zone)
+        total = await self.counts.count(tenant, query, state)
+        page, told = await read.load_page(tenant, query, window), Rules(rules, expansion.broken)
+        return CountedPage(page, total, at, rules=told)
 
     @reads
     async def _run(

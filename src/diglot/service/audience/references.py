@@ -19,7 +19,7 @@ from diglot.model.workspaces import NO_LIMITS
 from diglot.service.audience.rules.counts import count_rules
 from diglot.service.audience.rules.dependents import Dependent, describe_dependents
 from diglot.service.audience.rules.segment_references import expand_dependents, follow_segment
-from diglot.storage.audience import lists, segments
+from diglot.storage.audience import lists, mentioning_segments, segments
 from diglot.storage.write_unit import WriteUnit
 
 
@@ -88,7 +88,7 @@ async def _find_dependents(
     """
     return [
         Dependent(segment, list_ref)
-        for segment, list_ref in await segments.load_mentioning(unit, reference.field)
+        for segment, list_ref in await mentioning_segments.load_mentioning(unit, reference.field)
         if is_dependent(segment)
         and all(deleted.reference != reference for deleted in segment.deleted_references)
     ]

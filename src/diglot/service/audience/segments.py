@@ -12,15 +12,13 @@ from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.read import MemberKeys, MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
-from diglot.model.pages import AllIds, CountedPage, MemberPage, Page, Sort, Window
+from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
     ManualMemberChange,
     MemberCount,
-    Rules,
     Segment,
     SegmentType,
-    SentReferences,
 )
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
@@ -31,7 +29,6 @@ from diglot.service.audience.known_segments import (
     has_answer,
 )
 from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
-from diglot.service.audience.rules.segment_references import expand_unsaved
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
@@ -143,19 +140,6 @@ class Segments:
         query, total = await self._query_members(tenant, with_state, condition)
         page = await read.load_page(tenant, query, window, sort)
         return MemberPage(page, total, query.now, segment.revision, segment.rules, entry=state.last_entry)
-
-    @reads
-    async def preview(
-        self, tenant: Tenant, window: Window, rules: tree.Node, sent: SentReferences
-    ) -> CountedPage[Contact]:
-        """Return a window of the contacts that meet rules that are not stored; `sent` as in `DryRuns.run`."""
-        state = await workspaces.load_state(tenant)
-        expansion = await expand_unsaved(tenant, rules, sent, state)
-        at = read.effective_now(state, self.clock())
-        query = MembershipQuery(expansion.evaluated(rules), at, state.zone)
-        total = await self.counts.count(tenant, query, state)
-        page, told = await read.load_page(tenant, query, window), Rules(rules, expansion.broken)
-        return CountedPage(page, total, at, rules=told)
 
     async def recall(self, caller: Caller, id_: str | None, key: Any) -> tuple[KnownSegment, int] | None:
         """Return a segment as `find_known` does, but read only if an answer is remembered under a key."""

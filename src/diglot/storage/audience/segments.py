@@ -1,7 +1,7 @@
 """Rows of segments."""
 
 from collections.abc import Collection, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -25,10 +24,8 @@ from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, DeletedReference, OriginalText, Rules, Segment, SegmentType
-from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,
-    lists,
     membership_log_counts,
     membership_log_sums,
     pending_members,
@@ -115,24 +112,6 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
     return BackendStatement(build)
 
 
-# The condition of the rules, and the one that is evaluated if that is another.
-_TREES: Final = (_c.tree, _c.expanded)
-
-
-def _select_mentioning(backend: Backend) -> ClauseElement:
-    has_list = and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list)
-    mentions = or_(
-        *(backend.position(column, bindparam("mention", type_=column.type)) > ZERO for column in _TREES)
-    )
-    return (
-        select(*SEGMENT_COLUMNS, lists.c.id, lists.c.name)
-        .join(lists, has_list, isouter=True)
-        .where(_c.workspace == bindparam("workspace"), mentions)
-        .order_by(_c.segment)
-    )
-
-
-_MENTIONING = BackendStatement(_select_mentioning)
 _IDS = _ids_statement(segments, _c.list.is_(None))
 _DELETED_IDS = _ids_statement(deleted_segments)
 
@@ -241,17 +220,6 @@ async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segmen
     """Return a segment by its number, also of a dynamic list, with the state of its workspace, or None."""
     row = await tenant.fetch_one(_BY_NUMBER_WITH_STATE, segment=number)
     return None if row is None else _split_row(tenant, row)
-
-
-async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, AudienceRef | None]]:
-    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to.
-
-    They may mention it in the rules of a segment that they reference.
-    """
-    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
-    return [
-        (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows
-    ]
 
 
 async def load_ids(tenant: Tenant, numbers: Collection[int]) -> dict[int, str]:

@@ -16,8 +16,8 @@ from diglot.storage.write_unit import WriteUnit
 _c, _w = segments.c, workspaces.c
 _SELECT_ALL = Statement(
     select(
-        *(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id, _c.invalid),
-        _c.expanded,
+        *(_c.segment, _c.id, _c.name, _c.type, func.coalesce(_c.expanded, _c.tree), _c.members),
+        *(_c.list, lists.c.id, _c.invalid, _c.tree),
     )
     .join(
         lists,
@@ -77,7 +77,7 @@ async def _update_segments(
 async def load_all(tenant: Tenant) -> Sequence[Row]:
     """Return the rows of all segments, by number.
 
-    Each has number, id, name, type, tree, members, list, its id, `invalid` and `expanded`.
+    Each has number, id, name, type, evaluated tree, members, list, its id, `invalid` and the rules' own tree.
     """
     return await tenant.fetch_all(_SELECT_ALL)
 

@@ -99,7 +99,7 @@ delete_segment: Final = handles(
         "DELETE",
         _SEGMENT_PATH,
         _TAG,
-        "Delete a segment; its contacts stay. A segment that rules of others name stays, too (409)",
+        "Delete a segment; its contacts stay",
         scope="write",
         response=wire.Success,
         may_conflict=True,

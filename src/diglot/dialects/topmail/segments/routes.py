@@ -129,7 +129,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         "DELETE",
         _SEGMENT_PATH,
         _TAG,
-        "Delete a segment; its contacts stay. A segment that rules of others name stays, too (409)",
+        "Delete a segment; its contacts stay",
         scope="contacts:delete",
         response=wire.DeletedAnswer,
         may_conflict=True,

@@ -22,7 +22,7 @@ from diglot.model.segments import DeletedReference, Segment, SegmentType, SentRe
 from diglot.model.workspaces import WorkspaceLimits
 from diglot.service.audience.rules.counts import add_rules, count_rules
 from diglot.service.audience.rules.dependents import Dependent, describe_dependents
-from diglot.storage.audience import named_segments, segments
+from diglot.storage.audience import mentioning_segments, named_segments, segments
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import WriteUnit
@@ -204,6 +204,6 @@ async def require_unreferenced(unit: WriteUnit, segment: Segment) -> None:
     graph = (await load_active_segments(unit)).graph
     numbers = graph.dependents.get(segment.number, ())
     if numbers:
-        mentioning = await segments.load_mentioning(unit, SEGMENTS)
+        mentioning = await mentioning_segments.load_mentioning(unit, SEGMENTS)
         named = [Dependent(*one) for one in mentioning if one[0].number in numbers]
         raise InUse("segment", f"Rules reference it: {describe_dependents(named)}")
