@@ -173,7 +173,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),
-        dry_runs=DryRuns(engine, clock),
+        dry_runs=DryRuns(engine, clock, counts),
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
         overlaps=Overlaps(engine, clock),

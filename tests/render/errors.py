@@ -144,6 +144,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "Change these rules, or delete it without `force=false`: they match no contact then",
     ),
     (
+        InUse("segment", "Rules reference it: segment 019ca3f1-... (Others)"),
+        _BOTH,
+        "Rules of the named segments and dynamic lists name the segment that is to be deleted",
+        "Change these rules first",
+    ),
+    (
         IdempotencyKeyReused(),
         _BOTH,
         "The `Idempotency-Key` was already used for a different request",

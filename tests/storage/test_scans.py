@@ -224,7 +224,8 @@ def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
         ]
         condition, current = group_at_random(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
         key_sets = key_sets_of(condition, current)
-        results.append(dry_run_counts.DryRunQuestion(condition, current, 0, UTC, key_sets))
+        rules = tuple(tree.rules_of(condition))
+        results.append(dry_run_counts.DryRunQuestion(condition, current, 0, UTC, key_sets, rules))
     return results
 
 

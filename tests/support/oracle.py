@@ -67,6 +67,8 @@ def kind_of(field: str) -> str:
     """Return the kind of a field; a computed one is a number, except the instants of events."""
     if field == "sample" or field.startswith(("sample.", "anniversary.")):
         return "number"
+    if field == "segments":
+        return "ids"
     if field.startswith("events."):
         return "instant" if field.endswith("_at") else "number"
     return KINDS.get(field, "attribute")
@@ -221,7 +223,7 @@ def as_text(field: str, value: str) -> str:
         return address(value)
     if field == "tags":
         return name_of(value)
-    if field == "lists":
+    if field in {"lists", "segments"}:
         return value.lower()
     return "subscribed" if field == "status" and value == "active" else nfc(value)
 
@@ -284,7 +286,7 @@ class Subject:
         if name in {"status", "subscribed"}:
             return Stored((Scalar(text=status, boolean=status == "subscribed"),), is_set=True)
         value = self.contact.get(name)
-        if name in {"tags", "lists"}:
+        if name in {"tags", "lists", "segments"}:
             texts = [self._lists[each] for each in value or ()] if name == "lists" else value or ()
             keys = [as_text(name, each) for each in texts]
             return Stored(tuple(Scalar(key, fold(key)) for key in keys), many=True, is_set=bool(keys))
@@ -457,3 +459,60 @@ def matches(
     """Return whether a contact is a member; a draft has no members."""
     subject = contact if isinstance(contact, Subject) else Subject(contact, zone, lists)
     return condition not in ({"all": []}, {"any": []}) and holds(condition, subject, now)
+
+
+@dataclass
+class Definition:
+    """A segment: its rules if it is dynamic, else the names of its members.
+
+    Broken rules match nobody, and so do those that name a segment with broken rules, or without rules.
+    """
+
+    written: Mapping[str, Any] | None = None
+    given: frozenset[str] = frozenset()
+    is_broken: bool = False
+
+
+def named_segments(node: Mapping[str, Any]) -> set[str]:
+    """Return the segments that rules name."""
+    if "operator" in node:
+        asked = node.get("operand")
+        named = asked if isinstance(asked, list) else [asked]
+        return {str(each) for each in named} if node["field"] == "segments" else set()
+    (inner,) = node.values()
+    return set().union(*map(named_segments, inner if isinstance(inner, list) else [inner]))
+
+
+def has_meaning(one: Definition, segments: Mapping[str, Definition]) -> bool:
+    """Return whether a segment has members that a rule may ask for."""
+    if one.written is None:
+        return True
+    if one.is_broken or one.written in ({"all": []}, {"any": []}):
+        return False
+    return all(has_meaning(segments[name], segments) for name in named_segments(one.written))
+
+
+def segment_members(  # noqa: PLR0913 - the segment, all that it may name, and the world at an instant
+    one: Definition,
+    segments: Mapping[str, Definition],
+    contacts: Mapping[str, Mapping[str, Any]],
+    *,
+    now: datetime,
+    zone: str,
+    lists: Mapping[str, str],
+) -> frozenset[str]:
+    """Return the names of the members of a segment, of those of the segments that its rules name."""
+    if one.written is None:
+        return one.given
+    if not has_meaning(one, segments):
+        return frozenset()
+    named = {
+        name: segment_members(segments[name], segments, contacts, now=now, zone=zone, lists=lists)
+        for name in named_segments(one.written)
+    }
+    found = set()
+    for who, contact in contacts.items():
+        known = {**contact, "segments": [name for name, members in named.items() if who in members]}
+        if matches(one.written, known, now=now, zone=zone, lists=lists):
+            found.add(who)
+    return frozenset(found)

@@ -5,7 +5,7 @@ property and words for a group's mode and in the words for operators. Unknown pa
 becomes a fault with its path.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Literal
@@ -15,11 +15,12 @@ from msgspec import UNSET
 
 from diglot.conditions import dates, tree
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
-from diglot.conditions.computed_fields import is_computed, write_name
+from diglot.conditions.computed_fields import SEGMENTS, is_computed, write_name
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import wrong_type_error
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
 from diglot.errors import Fault, Path
+from diglot.model.ids import parse_id
 from diglot.model.segments import Condition
 
 FIELD: Final = "field"
@@ -48,6 +49,8 @@ class Words:
     attribute_prefix: str
     vendor_fields: tuple[str, ...]
     """The fields of contacts that the vendor documents."""
+    format_segment_id: Callable[[str], str] = str
+    """Writes the id of a segment as the dialect shows it."""
     synonyms: Mapping[str, str] = field(default_factory=dict)
     """Further words of the vendor that are read but never written, with their canonical operators."""
     operators: Mapping[str, str] = field(init=False)
@@ -123,7 +126,10 @@ class _RuleReader:
             faults.append(Fault((*path, FIELD), self.describe_computed(name)))
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
-        return UncheckedRule(name, word, rule.get(_VALUE, UNSET), path, tuple(rule), tuple(faults))
+        operand = rule.get(_VALUE, UNSET)
+        if name == SEGMENTS:
+            operand = _read_segment_ids(operand)
+        return UncheckedRule(name, word, operand, path, tuple(rule), tuple(faults))
 
     def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, UNSET)
@@ -147,6 +153,13 @@ class _RuleReader:
             return self.words.operators[operator]
         faults.append(Fault((*path, _OPERATOR), _enum_message(dict.fromkeys(allowed), operator)))
         return None
+
+
+def _read_segment_ids(operand: object) -> object:
+    """Return the ids of segments in their canonical form; what is none stays, and the check refuses it."""
+    if isinstance(operand, list):
+        return [_read_segment_ids(one) for one in operand]
+    return (parse_id(operand) or operand) if isinstance(operand, str) else operand
 
 
 def _unreadable_at(path: Path, message: str) -> Unreadable:
@@ -208,7 +221,16 @@ def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
     name = write_name(item.field, words.attribute_prefix)
     found = {FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
-    return found if item.operand is None else found | {_VALUE: _write_value(item.operand)}
+    if item.operand is None:
+        return found
+    value = _write_value(item.operand)
+    return found | {_VALUE: _write_segment_ids(value, words) if item.field == SEGMENTS else value}
+
+
+def _write_segment_ids(value: Any, words: Words) -> Any:
+    if isinstance(value, list):
+        return [words.format_segment_id(one) for one in value]
+    return words.format_segment_id(value)
 
 
 def _write_value(operand: tree.Operand) -> Any:

@@ -19,6 +19,8 @@ from diglot.api.rules import FIELD, RULES
 from diglot.conditions import tree
 from diglot.conditions.analysis import references
 from diglot.conditions.analysis.logic import Judgement, judge
+from diglot.conditions.analysis.segment_references import referenced_ids
+from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.fields import CANONICAL_NAMES, attribute_key
 from diglot.errors import Path
@@ -34,7 +36,8 @@ WARNING_CODES: Final = {
     "matches_nobody": "the part of the rules at the path matches no contact, whatever a contact holds",
     "matches_everybody": "the part of the rules at the path matches every contact, whatever a contact holds",
     "invalid": "the rule excludes a tag or a list that was deleted, so the segment matches no contact until "
-    "its rules are sent again",
+    "its rules are sent again; or it names a segment that is invalid itself or has no rules, so the segment "
+    "matches no contact until that one has valid rules",
 }
 _KINDS: Final = {"tags": "tag", "lists": "list"}
 # Comparing a name with 100 others takes up to 5 ms, so only the first unknown fields of a page have a nearest
@@ -148,8 +151,17 @@ class _RuleWarnings:
                 message = f"No contact has had an event of the name `{name}`"
                 yield _warning((*path, FIELD), UNKNOWN_EVENT, message)
         for deleted in self.rules.deleted_references:
-            if references.is_excluded(rule, deleted.reference):
-                yield _warning(path, "invalid", _describe_deleted(deleted))
+            if self.is_reason(rule, deleted):
+                yield _warning(path, "invalid", _describe_deleted(deleted, rule))
+
+    def is_reason(self, rule: tree.Predicate | tree.Not, deleted: DeletedReference) -> bool:
+        """Tell whether a rule is invalid because of what was deleted."""
+        if deleted.field == SEGMENTS:
+            return references.is_named(rule, deleted.reference)
+        if references.is_excluded(self.rules.tree, deleted.reference):
+            return references.is_excluded(rule, deleted.reference)
+        # The rule of a segment that this one references excludes it.
+        return bool(referenced_ids(rule))
 
 
 def _warning(path: Path, code: str, message: str) -> RuleWarning:
@@ -164,8 +176,14 @@ def _describe_verdict(node: tree.Node, *, matches_all: bool) -> tuple[str, str]:
     return "matches_nobody", "This matches no contact, whatever it holds"
 
 
-def _describe_deleted(deleted: DeletedReference) -> str:
+def _describe_deleted(deleted: DeletedReference, rule: tree.Predicate | tree.Not) -> str:
+    if deleted.field == SEGMENTS:
+        return (
+            f'The segment "{deleted.name}" is invalid or has no rules, and the rule names it: no contact '
+            "matches until that segment has valid rules"
+        )
+    what = "a segment that the rule names" if referenced_ids(rule) else "a rule"
     return (
-        f'The {_KINDS[deleted.field]} "{deleted.name}" was deleted, and a rule excludes it: '
+        f'The {_KINDS[deleted.field]} "{deleted.name}" was deleted, and {what} excludes it: '
         "no contact matches until the rules are sent again"
     )

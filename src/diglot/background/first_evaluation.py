@@ -28,10 +28,10 @@ from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The contacts that matched the condition of a segment's revision in the scan."""
+    """The contacts that matched the condition of a segment in the scan."""
 
     segment_key: SegmentKey
-    revision: int
+    scanned: Segment
     members: BitMap
 
 
@@ -61,7 +61,7 @@ class FirstEvaluation:
         )
 
     async def is_still_pending(self, scan: ScanResult) -> bool:
-        """Tell whether the segment is still pending with the scanned revision."""
+        """Tell whether the segment is still pending with the scanned condition."""
         return await self.engine.read(
             bind_workspace(scan.segment_key.workspace, partial(_revision_is_pending, scan=scan))
         )
@@ -83,7 +83,7 @@ async def _scan(tenant: Tenant, segment_key: SegmentKey) -> ScanResult | None:
         if segment.next_change_at == TIME_NOT_TRACKED:
             return None
         members = await read.evaluate_condition(tenant, node, state.evaluated_at, state.zone)
-    return ScanResult(segment_key, segment.revision, members)
+    return ScanResult(segment_key, segment, members)
 
 
 async def _store_if_pending(unit: WriteUnit, scan: ScanResult) -> bool:
@@ -97,7 +97,7 @@ async def _store_if_pending(unit: WriteUnit, scan: ScanResult) -> bool:
 async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
     segment = scan.segment_key.segment
     members = await pending_members.merge_into(writer.unit, segment, scan.members)
-    origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.revision))
+    origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.scanned))
     await replace_membership(writer, segment, members, origin)
     await pending_members.clear(writer.unit, segment)
     membership_store.renew_segments_version(writer.unit, [segment])
@@ -115,4 +115,7 @@ async def _load_pending(tenant: Tenant, number: int) -> tuple[Segment, Workspace
 
 async def _revision_is_pending(tenant: Tenant, scan: ScanResult) -> bool:
     pending = await _load_pending(tenant, scan.segment_key.segment)
-    return pending is not None and pending[0].revision == scan.revision
+    if pending is None or pending[0].revision != scan.scanned.revision:
+        return False
+    # The rules of a referenced segment may have changed.
+    return tree.encode(pending[0].evaluated_tree) == tree.encode(scan.scanned.evaluated_tree)

@@ -27,10 +27,12 @@ from diglot.conditions.fields import (
 from diglot.conditions.text import normalize_name
 
 SAMPLE: Final = "sample"
+SEGMENTS: Final = "segments"
 ANNIVERSARY_PREFIX: Final = "anniversary."
 _SAMPLE_PREFIX: Final = "sample."
 # As documents name the computed fields.
 PATTERNS: Final = (
+    "segments",
     "sample",
     "sample.SALT",
     "anniversary.FIELD",
@@ -75,7 +77,19 @@ class Anniversary:
         return f"{ANNIVERSARY_PREFIX}{self.source}"
 
 
-ComputedField = Sample | Anniversary | EventField
+@dataclass(frozen=True, slots=True)
+class SegmentField:
+    """`segments`: the segments that a contact is a member of.
+
+    Rules name them by their ids. Conditions that are evaluated have only static segments, by their numbers:
+    see `analysis/segment_references`.
+    """
+
+    kind: ClassVar = FieldKind.SEGMENTS
+    name: ClassVar = SEGMENTS
+
+
+ComputedField = Sample | Anniversary | EventField | SegmentField
 
 
 def _parse_salt(rest: str) -> Sample:
@@ -95,6 +109,7 @@ def _parse_anniversary(rest: str) -> Anniversary:
 
 # By the whole name, or by its beginning if that ends in a dot; each takes what follows.
 _PARSERS: Final[dict[str, Callable[[str], ComputedField]]] = {
+    SEGMENTS: lambda _: SegmentField(),
     SAMPLE: lambda _: Sample(),
     _SAMPLE_PREFIX: _parse_salt,
     ANNIVERSARY_PREFIX: _parse_anniversary,

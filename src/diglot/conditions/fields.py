@@ -36,6 +36,7 @@ class FieldKind(enum.Enum):
     NUMBER = "number"
     INSTANT = "instant"
     ATTRIBUTE = "attribute"
+    SEGMENTS = "list of segments"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ OPS_BY_KIND: Final = {
     FieldKind.NUMBER: _COMMON_OPS | ORDER_OPS,
     FieldKind.INSTANT: _COMMON_OPS | ORDER_OPS | DATE_OPS | RELATIVE_OPS,
     FieldKind.ATTRIBUTE: frozenset(Op),
+    FieldKind.SEGMENTS: frozenset({Op.EQUALS, Op.CONTAINS, Op.IN}),
 }
 
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -143,6 +144,13 @@ def _read_list_id(value: object) -> Text:
     return Text(uuid)
 
 
+def _read_segment_id(value: object) -> Text:
+    uuid = _read_text(value).lower()
+    if not _UUID_PATTERN.fullmatch(uuid):
+        raise OperandError("Expected the id of a segment")
+    return Text(uuid)
+
+
 def _read_attribute_operand(value: object, op: Op) -> Scalar:
     if op in DATE_OPS:
         return _read_date(value)
@@ -176,6 +184,7 @@ _READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op], Scalar]]] = {
     FieldKind.NUMBER: lambda value, op: _read_number(value),
     FieldKind.INSTANT: lambda value, op: _read_date(value),
     FieldKind.ATTRIBUTE: _read_attribute_operand,
+    FieldKind.SEGMENTS: lambda value, op: _read_segment_id(value),
 }
 
 

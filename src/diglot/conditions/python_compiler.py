@@ -26,7 +26,6 @@ from diglot.conditions.tree import Op, scalars_of
 # Takes a contact and an instant (microseconds), and returns the numbers of the matching conditions.
 MatchFunction = Callable[[ContactView, int], list[int]]
 _encode = msgspec.json.Encoder().encode
-# What generated functions call.
 _HELPERS: Final[dict[str, Any]] = {name: getattr(python_runtime, name) for name in python_runtime.__all__}
 _TEXT_METHODS: Final = {Op.STARTS_WITH: "startswith", Op.ENDS_WITH: "endswith"}
 _TEXTS_HELPERS: Final = {Op.STARTS_WITH: "any_starts_with", Op.ENDS_WITH: "any_ends_with"}
@@ -193,12 +192,12 @@ def _compile_tags(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     return f"{_TEXTS_HELPERS[op]}({writer.add_read('s.folded_tags()')}, {part})"
 
 
-def _compile_lists(predicate: tree.Predicate, writer: _CodeWriter) -> str:
-    lists = writer.add_read("s.lists")
+def _compile_ids(predicate: tree.Predicate, writer: _CodeWriter) -> str:
+    ids = writer.add_read("s.lists") if predicate.field == "lists" else writer.read_field(predicate.field)
     if predicate.op is Op.IS_SET:
-        return f"(len({lists}) > 0)"
+        return f"(len({ids}) > 0)"
     # Ids have one length, so starts-with and ends-with match only an equal id.
-    return f"(not {writer.add_constant(_texts_of(predicate.operand))}.isdisjoint({lists}))"
+    return f"(not {writer.add_constant(_texts_of(predicate.operand))}.isdisjoint({ids}))"
 
 
 def _compile_number(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -293,8 +292,9 @@ _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, _CodeWriter], str]]]
     FieldKind.CHOICE: _compile_choice,
     FieldKind.BOOLEAN: _compile_boolean,
     FieldKind.TAGS: _compile_tags,
-    FieldKind.LISTS: _compile_lists,
+    FieldKind.LISTS: _compile_ids,
     FieldKind.NUMBER: _compile_number,
     FieldKind.INSTANT: _compile_instant,
     FieldKind.ATTRIBUTE: _compile_attribute,
+    FieldKind.SEGMENTS: _compile_ids,
 }

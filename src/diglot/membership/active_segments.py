@@ -13,12 +13,15 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.analysis.segment_references import static_numbers
 from diglot.conditions.bulk.evaluator import BulkEvaluator
+from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
+from diglot.membership.references.graph import ReferenceGraph, build_graph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
 from diglot.model.webhooks import AudienceRef
@@ -48,7 +51,7 @@ class ActiveSegments:
     `stored_segments` may have stored members; that includes drafts and invalid segments, which may have had
     a condition before.
     `pending_segments` wait for their first evaluation. `segment_refs` name the segments that clients see,
-    `list_refs` the dynamic lists in front of the others.
+    `list_refs` the dynamic lists in front of the others. `graph` has the references between all segments.
     """
 
     version: int
@@ -59,6 +62,7 @@ class ActiveSegments:
     pending_segments: frozenset[int] = frozenset()
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
+    graph: ReferenceGraph = field(default_factory=ReferenceGraph)
     next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
     # The rows that all of this was read from.
     rows: SegmentRows = field(default_factory=SegmentRows)
@@ -124,6 +128,11 @@ class ActiveSegments:
     def mention_lists(self, numbers: frozenset[int]) -> bool:
         """Tell whether the condition of any of the segments mentions lists."""
         return not numbers.isdisjoint(self.by_field.get(LISTS_FIELD, ()))
+
+    def find_static_references(self, numbers: frozenset[int]) -> frozenset[int]:
+        """Return the static segments that the conditions of some segments name."""
+        naming = numbers.intersection(self.by_field.get(SEGMENTS, ()))
+        return static_numbers(self.conditions[number] for number in naming)
 
     async def select(self, transaction: Transaction) -> Selection:
         """Return the dynamic segments as an index to ask; it is built off the event loop."""
@@ -211,7 +220,7 @@ async def _load_active_segments(
     differences = None if earlier is None else complete_differences(known.conditions, now.conditions, added)
     return ActiveSegments(
         *(version, zone, now.conditions, frozenset(now.static), frozenset(now.stored)),
-        *(frozenset(now.pending), now.segment_refs, now.list_refs),
+        *(frozenset(now.pending), now.segment_refs, now.list_refs, build_graph(now.ids, now.named)),
         rows=now,
         earlier=earlier,
         differences=differences,

@@ -1,5 +1,6 @@
 """Evaluates segments in full: at creation, after updates and refreshes, and when many change at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,6 +13,7 @@ from diglot.membership.active_segments import LISTS_FIELD
 from diglot.membership.store import MembershipReplacement
 from diglot.membership.writer import (
     MembershipWriter,
+    append_changes,
     build_indexes,
     compute_next_changes,
     evaluate_and_store,
@@ -22,6 +24,7 @@ from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.background import verifications
 from diglot.storage.membership import instant_index, pending_members, segment_state
+from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.write_unit import WriteUnit
 
 # In a workspace with more contacts the first evaluation runs in the background.
@@ -30,10 +33,14 @@ MAX_CONTACTS_INLINE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedSegment:
-    """A segment as it is stored now. `count` is None if the segment is pending, so a read has to count."""
+    """A segment as it is stored now. `count` is None if the segment is pending, so a read has to count.
+
+    `change` says who entered and left, if it was evaluated.
+    """
 
     segment: Segment
     count: int | None = None
+    change: SegmentChange | None = None
 
 
 async def evaluate_segment(
@@ -51,9 +58,7 @@ async def evaluate_segment(
             return await _postpone_evaluation(writer, segment, is_new=is_new)
     members = BitMap()
     if not tree.is_draft(node):
-        zone = writer.active_segments.zone
-        at = writer.effective_now
-        members = await read.evaluate_condition(writer.unit, node, at, zone)
+        members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
     origin = ChangeOrigin(writer.effective_now, cause)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
     if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):
@@ -65,7 +70,31 @@ async def evaluate_segment(
         await pending_members.clear(writer.unit, segment.number)
     if condition_changed or segment.members is None:
         store.renew_segments_version(unit, [segment.number])
-    return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members))
+    stored = _with_members(unit, segment, replacement, next_change)
+    change = SegmentChange(segment.number, replacement.entered, replacement.left)
+    return EvaluatedSegment(stored, len(members), change)
+
+
+async def evaluate_dependent(
+    writer: MembershipWriter, segment: Segment, origin: ChangeOrigin, moved: Sequence[SegmentChange]
+) -> SegmentChange | None:
+    """Evaluate a segment in full after those moved that it references; return who entered and left.
+
+    Return None if it is left to the background.
+    """
+    unit, node = writer.unit, segment.evaluated_tree
+    if segment.members is None or unit.row.contact_count > MAX_CONTACTS_INLINE:
+        return (await evaluate_segment(writer, segment, origin.cause)).change
+    await build_indexes(writer, node)
+    before, members = await store.load_members(unit, segment.number, unit.state), BitMap()
+    if not tree.is_draft(node):
+        members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
+    change = SegmentChange(segment.number, members - before, before - members)
+    if change.entry_count:
+        await append_changes(writer, [change], origin, moved=moved)
+    await _store_next_change(writer, segment, await _find_next_change(writer, node))
+    store.renew_segments_version(unit, [segment.number])
+    return change
 
 
 async def fill_new_segment(writer: MembershipWriter, segment: Segment, members: BitMap) -> EvaluatedSegment:
@@ -96,13 +125,17 @@ async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
 
 async def refresh_segment(writer: MembershipWriter, segment: Segment) -> EvaluatedSegment:
     """Evaluate a segment again, never in the background; count corrected members as repaired."""
-    cause = Cause.REPAIRED if segment.members is not None else first_evaluation_cause(segment.revision)
+    cause = Cause.REPAIRED if segment.members is not None else first_evaluation_cause(segment)
     return await evaluate_segment(writer, segment, cause, condition_changed=False)
 
 
-def first_evaluation_cause(revision: int) -> Cause:
-    """Return the cause that the first evaluation of a revision records in the log."""
-    return Cause.SEGMENT_CREATED if revision == 1 else Cause.SEGMENT_CHANGED
+def first_evaluation_cause(segment: Segment) -> Cause:
+    """Return the cause that the first evaluation of a condition records in the log.
+
+    A segment with a history had another condition before, maybe in the rules of one that it references.
+    """
+    is_new = segment.revision == 1 and segment.since_entry is None
+    return Cause.SEGMENT_CREATED if is_new else Cause.SEGMENT_CHANGED
 
 
 async def _postpone_evaluation(

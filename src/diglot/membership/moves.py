@@ -15,7 +15,8 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.events.states import EventState
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
-from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments
+from diglot.membership.active_segments import ActiveSegments
+from diglot.membership.static_members.lookup import load_segments_of
 from diglot.model.contact_views import (
     NO_SURROUNDINGS,
     Surroundings,
@@ -65,9 +66,11 @@ async def load_surroundings(
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
     if names := _find_event_names(active_segments, numbers) - {known}:
         states = await event_states.load_of_contacts(tenant, pks, sorted(filter(None, names)))
+    on_segments = await load_segments_of(tenant, active_segments.find_static_references(numbers), pks)
+    read_values = active_segments.event_fields.read_values
     return {
-        pk: Surroundings(on_lists.get(pk, ()), active_segments.event_fields.read_values(states.get(pk, {})))
-        for pk in on_lists.keys() | states.keys()
+        pk: Surroundings(on_lists.get(pk, ()), read_values(states.get(pk, {})), on_segments.get(pk, ()))
+        for pk in on_lists.keys() | states.keys() | on_segments.keys()
     }
 
 
@@ -203,14 +206,18 @@ class _Matching:
         self.moves.record_masks(pks, moved)
 
 
-async def match_list_moves(
+async def match_moves_around(  # noqa: PLR0913, PLR0917 - what moved, around whom, and when
     tenant: Tenant,
     active_segments: ActiveSegments,
     moved: Sequence[Contact],
     sides: Sides,
+    field_name: str,
     at: int,
 ) -> MembershipMoves:
-    """Return who enters and leaves because contacts moved between static lists, given before and after."""
+    """Return who enters and leaves because a field that is around contacts moved, given before and after.
+
+    That is `lists`, or the static ones of `segments`.
+    """
     moves = MembershipMoves()
     selection = await active_segments.select(tenant.transaction)
 
@@ -220,7 +227,7 @@ async def match_list_moves(
     def match(contacts: Sequence[Contact]) -> None:
         for contact in contacts:
             old, new = view(contact, sides[0]), view(contact, sides[1])
-            moves.record_contact(contact.pk, *selection.change(old, new, (LISTS_FIELD,), at))
+            moves.record_contact(contact.pk, *selection.change(old, new, (field_name,), at))
 
     async for _ in compute_in_slices(tenant, moved, match):
         pass

@@ -87,6 +87,19 @@ class _AudienceChange:
         return any(keys and event in events for event, keys, _ in self.events_with_keys)
 
 
+@dataclass(frozen=True, slots=True)
+class _Because:
+    """Why the changes of a row happened: its origin, and the id of the segment that this names."""
+
+    origin: ChangeOrigin
+    segment_id: str | None
+
+
+def _find_cause_segment(row: LoggedChanges) -> str | None:
+    number = row.origin.segment
+    return None if number is None else row.active_segments.segment_refs[number].id
+
+
 async def notify_webhooks(unit: WriteUnit, row: LoggedChanges) -> None:
     """Enqueue the events of a row of the log for the webhooks that subscribe to them."""
     if not unit.row.active_webhook_count:
@@ -95,7 +108,8 @@ async def notify_webhooks(unit: WriteUnit, row: LoggedChanges) -> None:
     parts = [part for part in _visible_changes(row, unit.share) if part.has_subscribers(events)]
     if parts:
         contacts = await _load_contacts(unit, row, parts, events)
-        built = (event for part in parts for event in _build_events(part, row.origin, contacts, events))
+        because = _Because(row.origin, _find_cause_segment(row))
+        built = (event for part in parts for event in _build_events(part, because, contacts, events))
         await outbox.enqueue_events(unit, built)
 
 
@@ -136,24 +150,25 @@ async def _load_contacts(
 
 def _build_events(
     part: _AudienceChange,
-    origin: ChangeOrigin,
+    because: _Because,
     contacts: Mapping[int, Contact],
     events: frozenset[WebhookEventType],
 ) -> Iterator[DomainEvent]:
     """Yield an event for each contact, or one bulk event for a large change or if a contact is missing."""
     sides = [side for side in part.events_with_keys if side[0] in events]
     if not part.notifies_each or not all(pk in contacts for _, keys, _ in sides for pk in keys):
-        yield _build_bulk_event(part, origin)
+        yield _build_bulk_event(part, because)
         return
     for event, keys, first in sides:
         for sequence, pk in enumerate(keys, first):
-            move = Move(sequence, origin.at, origin.cause)
+            move = Move(sequence, because.origin.at, because.origin.cause, because.segment_id)
             yield DomainEvent(event, EventPayload(contacts[pk], part.audience, move=move))
 
 
-def _build_bulk_event(part: _AudienceChange, origin: ChangeOrigin) -> DomainEvent:
+def _build_bulk_event(part: _AudienceChange, because: _Because) -> DomainEvent:
     entered, left = len(part.change.entered), len(part.change.left)
     last = part.first_entry + part.change.entry_count - 1
-    batch = BulkMove(entered, left, part.first_entry, last, origin.at, origin.cause)
+    at, cause = because.origin.at, because.origin.cause
+    batch = BulkMove(entered, left, part.first_entry, last, at, cause, because.segment_id)
     instead = frozenset(event for event, keys, _ in part.events_with_keys if keys)
     return DomainEvent(part.event_types.bulk, EventPayload(group=part.audience, batch=batch), instead)

@@ -16,11 +16,11 @@ from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates
 from diglot.membership import passage_of_time, store
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
+from diglot.membership.static_members.lookup import load_key_sets
 from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.contacts import queries, scans
-from diglot.storage.contacts.key_sets import load_key_sets
 from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow

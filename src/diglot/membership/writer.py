@@ -23,6 +23,7 @@ from diglot.membership.active_segments import (
 )
 from diglot.membership.notify import LoggedChanges
 from diglot.membership.read import clock_went_back
+from diglot.membership.references.causes import split_by_cause
 from diglot.membership.store import MembershipReplacement
 from diglot.membership.sweep import sweep_segments
 from diglot.model.contacts import Contact
@@ -185,9 +186,11 @@ async def append_changes(
     changes: Sequence[SegmentChange],
     origin: ChangeOrigin,
     known_contacts: Mapping[int, Contact] = NO_CONTACTS,
+    moved: Sequence[SegmentChange] = (),
 ) -> None:
-    """Append changes to the log as one row, and compact the log if it has become long.
+    """Append changes to the log, one row for each cause, and compact the log if it has become long.
 
+    `moved` are changes that are logged already, of segments that these changes may follow from.
     Changes of pending segments are stored apart, because the scan in progress is merged with them.
     """
     pending_segments, logged = writer.active_segments.pending_segments, changes
@@ -197,8 +200,10 @@ async def append_changes(
         logged = [change for change in changes if change.segment not in pending_segments]
     if not logged:
         return
-    first = await log.append(writer.unit, logged, origin)
-    await _notify_webhooks(writer, logged, first, origin, known_contacts)
+    graph = writer.active_segments.graph
+    for row_origin, row in split_by_cause(logged, origin, graph, (*changes, *moved)):
+        first = await log.append(writer.unit, row, row_origin)
+        await _notify_webhooks(writer, row, first, row_origin, known_contacts)
     if store.needs_compaction(writer.active_segments, writer.unit.row):
         await store.compact_log(writer.unit, writer.active_segments)
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions.computed.anniversaries import month_day_of
-from diglot.conditions.computed_fields import source_of
+from diglot.conditions.computed_fields import SEGMENTS, source_of
 from diglot.conditions.contact_view import AttributeView, ContactFields, ContactView
 from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
@@ -33,11 +33,13 @@ class Surroundings(NamedTuple):
     """What conditions read of a contact beside its row.
 
     `lists` are the ids of the static lists that contain it, `events` the values of computed fields of events
-    by their names, without those that are as if it had no events.
+    by their names, without those that are as if it had no events. `segments` are the static segments that
+    contain it, of those that conditions name, as `segments` is written in conditions that are evaluated.
     """
 
     lists: Collection[str] = ()
     events: Mapping[str, int] = {}
+    segments: Collection[str] = ()
 
 
 # By the key of the contact.
@@ -72,6 +74,7 @@ def _fields_of(contact: Contact, around: Surroundings) -> dict[str, Any]:
     fields = ContactFields(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
     fields["id"], fields["tags"] = contact.id, _decode(contact.tags)
     fields.update(around.events)
+    fields[SEGMENTS] = around.segments
     return fields
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from diglot.conditions import tree
 from diglot.model.contacts import Contact
-from diglot.model.segments import Segment
+from diglot.model.segments import DeletedReference, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,12 @@ class ReplacedSegment:
 class DryRun:
     """The result of a dry run at an instant (microseconds), read from one snapshot.
 
-    `rules` are the condition's rules in order, each with the number of contacts that it matches alone.
+    `rules` are the condition's rules in order, each with the number of contacts that it matches alone, and
+    `broken` are the segments that make them invalid.
     """
 
     members: Sample
     rules: Sequence[tuple[tree.Predicate | tree.Not, int]]
     replaced: ReplacedSegment | None
     as_of: int
+    broken: tuple[DeletedReference, ...] = ()

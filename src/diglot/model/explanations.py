@@ -1,7 +1,7 @@
 """Explanations of one contact's membership in one segment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from diglot.conditions.events.states import EventState
@@ -12,13 +12,23 @@ from diglot.model.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
+class NamedSegment:
+    """A segment that rules name; whether the contact is a member, since when and why, if that is known."""
+
+    segment: Segment
+    is_member: bool
+    entry_origin: ChangeOrigin | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Whether a contact is a member of a segment at an instant (microseconds), and why.
 
     `list_ids` are the static lists that contain the contact, if the condition reads lists, `states` what its
     events add up to, for the names of events in the condition. `verdict` is None
     for a static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
-    entered, if that is known.
+    entered, if that is known, and `cause_segment_id` the segment that it names. `named` are the segments that
+    the rules name, by id.
     """
 
     segment: Segment
@@ -30,3 +40,5 @@ class Explanation:
     entry_origin: ChangeOrigin | None
     as_of: int
     zone: ZoneInfo
+    named: Mapping[str, NamedSegment] = field(default_factory=dict)
+    cause_segment_id: str | None = None

@@ -23,10 +23,15 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeOrigin:
-    """When a change happened, in microseconds, and why."""
+    """When a change happened, in microseconds, and why.
+
+    `segment` is the number of the segment that the contact entered or left at the same time, if the changed
+    segment references it and moved the contact because of that.
+    """
 
     at: int
     cause: Cause
+    segment: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ AsOf = AtInstant | AtEntry
 class MembershipChange:
     """A contact entered or left a segment; `number` is the entry number in the workspace.
 
-    `contact_id` is None if the id of a deleted contact has expired.
+    `contact_id` is None if the id of a deleted contact has expired. `cause_segment_id` is the id of the
+    origin's segment, if it has one.
     """
 
     number: int
@@ -58,6 +64,7 @@ class MembershipChange:
     segment_id: str
     contact_id: str | None
     entered: bool
+    cause_segment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,24 @@
 """Segments: named groups of contacts, dynamic (by condition) or static (changed by hand)."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import NEVER
 from diglot.conditions.tree import DRAFT, Node, is_draft
+from diglot.errors import Path
+
+# The ids of segments that rules name, each with its path in the body.
+SentReferences = tuple[tuple[str, Path], ...]
 
 
 class DeletedReference(msgspec.Struct, frozen=True, array_like=True):
-    """A deleted tag or list that a rule excludes: its field and value as rules name it, and its name."""
+    """What makes rules invalid: its field and value as rules name it, and its name.
+
+    It is a deleted tag or list that a rule excludes, or a segment that is invalid itself or has no rules.
+    """
 
     field: str
     value: str
@@ -56,10 +63,14 @@ class OriginalText:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A checked condition and its original text."""
+    """A checked condition and its original text.
+
+    `references` are the ids of segments that its rules name, with their paths in the body, if it was sent.
+    """
 
     tree: Node
     original: OriginalText
+    references: SentReferences = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,8 @@ class Segment:
     `members` is the stored member count, None until the segment is evaluated. `next_change_at` is an instant
     before which the passing of time alone does not change the members. The history of the members begins
     after the entry `since_entry`, None until the first evaluation. A dynamic segment is invalid, and matches
-    no contact, as long as it has `deleted_references`.
+    no contact, as long as it has `deleted_references`. `expanded` is the condition with the meaning of each
+    segment that the rules name, None if they name none.
     """
 
     number: int
@@ -99,6 +111,7 @@ class Segment:
     next_change_at: int = NEVER
     since_entry: int | None = None
     deleted_references: tuple[DeletedReference, ...] = ()
+    expanded: Node | None = None
 
     @property
     def rules(self) -> "Rules | None":
@@ -108,7 +121,12 @@ class Segment:
     @property
     def evaluated_tree(self) -> Node:
         """The condition that decides who is a member: that of the rules, or a draft if they are invalid."""
-        return DRAFT if self.deleted_references else self.condition.tree
+        return DRAFT if self.deleted_references else self.full_tree
+
+    @property
+    def full_tree(self) -> Node:
+        """The condition of the rules with those of the segments that they name, also if they are invalid."""
+        return self.condition.tree if self.expanded is None else self.expanded
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,15 @@ class Conversion(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """The entry of the membership log that an event reports: its number, its time and its cause."""
+    """The entry of the membership log that an event reports: its number, its time and its cause.
+
+    `cause_segment_id` is the id of the segment that the origin of the change names, if it names one.
+    """
 
     sequence: int
     at: int
     cause: Cause
+    cause_segment_id: str | None = None
 
 
 class BulkMove(msgspec.Struct, frozen=True):
@@ -64,6 +68,7 @@ class BulkMove(msgspec.Struct, frozen=True):
     last: int
     at: int
     cause: Cause
+    cause_segment_id: str | None = None
 
 
 class EventPayload(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -99,3 +99,4 @@ class WorkspaceLimits:
 
 
 DEFAULT_LIMITS = WorkspaceLimits()
+NO_LIMITS = WorkspaceLimits(segments=0, rules=0, lists=0, keys=0, webhooks=0)

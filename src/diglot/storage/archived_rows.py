@@ -91,6 +91,7 @@ _ENCODED: Final[Mapping[Column[Any], Callable[[str], object]]] = {
     contacts.c.tags: msgspec.json.Decoder(list[str]).decode,
     contacts.c.attributes: msgspec.json.Decoder(dict[str, Any]).decode,
     segments.c.tree: tree.decode,
+    segments.c.expanded: tree.decode,
     segments.c.invalid: decode_deleted,
 }
 

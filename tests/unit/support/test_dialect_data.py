@@ -112,7 +112,9 @@ def is_extension(pair: Pair) -> bool:
 def has_computed_field(rules: list[Json]) -> bool:
     """Return whether a rule names a field that we compute."""
     names = [str(rule.get("field")) for rule in rules if isinstance(rule, dict)]
-    return any(name == "sample" or name.startswith(("sample.", "anniversary.")) for name in names)
+    return any(
+        name in ("sample", "segments") or name.startswith(("sample.", "anniversary.")) for name in names
+    )
 
 
 @BOTH

@@ -90,6 +90,7 @@ class _Answer:
                 ("segment_id", form.segment_id),
                 ("contact_id", Uuid | None),
                 ("change", Annotated[Literal["entered", "left"], schema_ref("MembershipChange")]),
+                form.define_cause_segment(),
             ],
         )
         self._struct = form.define_answer(
@@ -143,6 +144,7 @@ class _Answer:
             "segment_id": self._form.format_segment_id(one.segment_id),
             "contact_id": one.contact_id,
             "change": "entered" if one.entered else "left",
+            "cause_segment_id": self._form.show_cause_segment(one.cause_segment_id),
         }
         return self._change(**members)
 

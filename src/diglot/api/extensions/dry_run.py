@@ -80,8 +80,8 @@ class _Answer:
 
     async def dry_run(self, call: Call) -> msgspec.Struct:
         condition, segment_id = await self._form.read_dry_run(call)
-        run = await call.services.dry_runs.run(call.caller, condition.tree, segment_id)
-        warned = await warn(call, Rules(condition.tree), self._form.condition_key)
+        run = await call.services.dry_runs.run(call.caller, condition.tree, segment_id, condition.references)
+        warned = await warn(call, Rules(condition.tree, run.broken), self._form.condition_key)
         return self.struct(**self._form.envelope, data=self._to_wire(run, condition.tree, warned))
 
     def _to_wire(self, run: DryRun, condition: tree.Node, warned: Warnings) -> msgspec.Struct:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -17,16 +17,19 @@ from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
-from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
+from diglot.conditions.analysis.segment_references import referenced_ids
+from diglot.conditions.computed_fields import Anniversary, Sample, SegmentField, find_computed
 from diglot.conditions.events.fields import EventField
 from diglot.conditions.explain import Bounds, Verdict, bounds_of, compute_value, find_evidence
 from diglot.conditions.fields import attribute_key
 from diglot.model.contact_views import NO_SURROUNDINGS, view_of
 from diglot.model.contacts import SUBSCRIBED
-from diglot.model.explanations import Explanation
+from diglot.model.explanations import Explanation, NamedSegment
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import Cause
 
+# A rule may name thousands of segments; those that contain the contact are shown first.
+_MOST_SEGMENTS: Final = 20
 _attributes_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -78,6 +81,7 @@ class _Answer:
                 ("revision", Revision),
                 ("as_of", form.time),
                 ("warnings", Warnings, UNSET),
+                form.define_cause_segment(),
             ],
         )
         self.struct = form.define_answer("ExplainAnswer", "One contact, explained.", self._data)
@@ -103,6 +107,7 @@ class _Answer:
             "revision": one.segment.revision,
             "as_of": form.format_time(one.as_of),
             "warnings": warned,
+            "cause_segment_id": form.show_cause_segment(one.cause_segment_id),
         }
         return self._data(**members)
 
@@ -141,6 +146,8 @@ class _VerdictWriter:
         computed = find_computed(predicate.field)
         if isinstance(computed, EventField):
             return told | self.show_evidence(predicate, computed)
+        if isinstance(computed, SegmentField):
+            return told | self.show_segments(predicate)
         return told | {
             "value": self.stored_value(predicate.field) if computed is None else self.compute_value(computed),
             "resolved": self.resolve_duration(predicate),
@@ -156,6 +163,24 @@ class _VerdictWriter:
             "resolved": window or self.resolve_duration(predicate),
             "events": [self.form.format_time(at) for at in evidence.events],
             "until": self.format_instant(evidence.until),
+        }
+
+    def show_segments(self, predicate: tree.Predicate) -> dict[str, Any]:
+        """Return which of the segments that a rule names contain the contact, and why."""
+        named = [self.explanation.named[id_] for id_ in referenced_ids(predicate)]
+        shown = sorted(named, key=lambda one: not one.is_member)[:_MOST_SEGMENTS]
+        value = [self.form.format_segment_id(one.segment.id) for one in named if one.is_member]
+        return {"value": value, "resolved": None, "segments": list(map(self.show_segment, shown))}
+
+    def show_segment(self, one: NamedSegment) -> dict[str, Any]:
+        """Return whether the contact is in a segment, and since when and why."""
+        entry = one.entry_origin
+        return {
+            "segment_id": self.form.format_segment_id(one.segment.id),
+            "name": one.segment.name,
+            "is_member": one.is_member,
+            "entered_at": entry and self.form.format_time(entry.at),
+            "cause": entry and entry.cause,
         }
 
     def format_instant(self, instant: int | None) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
@@ -74,6 +74,18 @@ class ExtensionFormat:
     dry_run_body: type[msgspec.Struct]
     read_dry_run: Callable[[Call], Awaitable[tuple[Condition, str | None]]]
     """Returns the condition of the body, and the id of the segment that it would replace."""
+
+    def define_cause_segment(self) -> tuple[str, Any, UnsetType]:
+        """Return the member of a change that names the referenced segment, if there is one."""
+        meaning = Meta(
+            description="The segment that the contact entered or left at the same time, if the rules of "
+            "the changed segment name it. It is left out otherwise, and after an evaluation of all contacts."
+        )
+        return ("cause_segment_id", Annotated[self.segment_id, meaning] | UnsetType, UNSET)
+
+    def show_cause_segment(self, id_: str | None) -> str | UnsetType:
+        """Return the id of a referenced segment as the dialect shows it, or `UNSET`."""
+        return UNSET if id_ is None else self.format_segment_id(id_)
 
     def define_answer(
         self, name: str, description: str, data: Any, *more: tuple[str, Any]

@@ -8,6 +8,7 @@ from diglot.api.input import request_body
 from diglot.api.input.member_reader import MemberReader
 from diglot.api.input.struct_plans import Plans, plan_struct
 from diglot.api.input.value_readers import Given
+from diglot.conditions.analysis.segment_references import find_reference_paths
 from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, InvalidInput
@@ -55,7 +56,8 @@ class BodyReader(MemberReader):
         if value is UNSET:
             return UNSET
         try:
-            node = check_condition(rules.read_condition(value, words, strict=strict))
+            unchecked = rules.read_condition(value, words, strict=strict)
+            node = check_condition(unchecked)
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return UNSET
@@ -64,4 +66,5 @@ class BodyReader(MemberReader):
         text = (
             rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
         )
-        return Condition(node, OriginalText(dialect, text))
+        named = tuple(find_reference_paths(unchecked, (key,)))
+        return Condition(node, OriginalText(dialect, text), named)

@@ -29,6 +29,15 @@ _OF_EVENTS: Final = {
         "does not change it. Only for rules about events.",
     },
 }
+# What only rules about segments have.
+_OF_SEGMENTS: Final = {
+    "segments": {
+        "type": "array",
+        "items": json_reference("ExplainedSegment"),
+        "description": "The segments that the rule names, at most 20, those that contain the contact first; "
+        "only for rules about segments.",
+    },
+}
 
 
 def build_explained_schemas(words: Words) -> dict[str, Any]:
@@ -54,11 +63,25 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
                 "value": json_reference("StoredValue"),
                 "resolved": {"anyOf": [json_reference("ResolvedDays"), {"type": "null"}]},
             },
-            _OF_EVENTS,
+            {**_OF_EVENTS, **_OF_SEGMENTS},
         ),
+        "ExplainedSegment": _build_segment_schema(),
         "ResolvedDays": _RESOLVED_DAYS_SCHEMA,
         "StoredValue": {"description": "The contact's value of the field; null if it has none."},
     }
+
+
+def _build_segment_schema() -> dict[str, Any]:
+    return _object_schema(
+        "A segment that a rule names, and when and why the contact entered, if that is known.",
+        {
+            "segment_id": {"type": "string", "description": "The id of the segment."},
+            "name": {"type": "string", "description": "The name of the segment."},
+            "is_member": {"type": "boolean", "description": "Whether the segment contains the contact."},
+            "entered_at": {"anyOf": [_INSTANT_SCHEMA, {"type": "null"}]},
+            "cause": {"anyOf": [json_reference("Cause"), {"type": "null"}]},
+        },
+    )
 
 
 def _object_schema(

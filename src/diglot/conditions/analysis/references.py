@@ -17,6 +17,7 @@ from diglot.conditions.tree import Op
 _NAMING_OPS: Final = {
     "tags": frozenset({Op.EQUALS, Op.CONTAINS, Op.IN}),
     "lists": frozenset({Op.EQUALS, Op.CONTAINS, Op.IN, Op.STARTS_WITH, Op.ENDS_WITH}),
+    "segments": frozenset({Op.EQUALS, Op.CONTAINS, Op.IN}),
 }
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -228,4 +228,5 @@ _QUESTIONS: Final[dict[FieldKind, Callable[[tree.Predicate, ZoneInfo], _FormAndT
     FieldKind.NUMBER: _ask_number,
     FieldKind.INSTANT: _ask_instant,
     FieldKind.ATTRIBUTE: _ask_attribute,
+    FieldKind.SEGMENTS: _ask_choice,
 }

@@ -160,6 +160,7 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.TAGS, Form.FOLDED): lambda _name: lambda view: FoldedTexts(view.folded_tags()),
     (FieldKind.LISTS, Form.PRESENCE): lambda _name: lambda view: _SET if view.lists else NO_KEYS,
     (FieldKind.LISTS, Form.EXACT): lambda _name: lambda view: view.lists,
+    (FieldKind.SEGMENTS, Form.EXACT): _read_field,
     (FieldKind.NUMBER, Form.PRESENCE): _value_presence,
     (FieldKind.NUMBER, Form.NUMBERS): _number_keys,
     (FieldKind.NUMBER, Form.NUMBER): _read_field,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from diglot.api.rules import NEW_OPERATORS, Words
+from diglot.model.ids import format_prefixed_id
 
 DIALECT_NAME = "misar"
 
@@ -36,6 +37,7 @@ WORDS: Final = Words(
         **NEW_OPERATORS,
     },
     attribute_prefix="custom_fields.",
+    format_segment_id=format_prefixed_id,
     vendor_fields=(
         *("email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
         *("engagement_score", "lead_score", "created_at", "updated_at"),

@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.analysis.segment_references import referenced_ids
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import Verdict, explain_condition
 from diglot.errors import NotFound
 from diglot.membership import read
+from diglot.membership.analysis.containing import find_containing, find_entry_origins
 from diglot.membership.read import MembershipQuery
 from diglot.model.contact_views import Surroundings, view_of
 from diglot.model.contacts import Contact
-from diglot.model.explanations import Explanation
+from diglot.model.explanations import Explanation, NamedSegment
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
@@ -24,7 +26,7 @@ from diglot.service.audience.membership_history import find_entry_origin
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads
-from diglot.storage.audience import event_states
+from diglot.storage.audience import event_states, named_segments, segments
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
@@ -43,6 +45,8 @@ class _Snapshot:
     is_member: bool
     entry_origin: ChangeOrigin | None
     effective_now: int
+    named: Mapping[str, NamedSegment]
+    cause_segment_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Explanations:
             snapshot.entry_origin,
             snapshot.effective_now,
             snapshot.state.zone,
+            snapshot.named,
+            snapshot.cause_segment_id,
         )
 
     @reads
@@ -81,7 +87,29 @@ class Explanations:
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(contact_list.id for contact_list in await queries.load_lists_of(tenant, contact.pk))
         states = await _load_states(tenant, segment, contact)
-        return _Snapshot(segment, state, contact, lists, states, is_member, entry_origin, at)
+        named = await _load_named(tenant, segment, contact, at, state)
+        through = None if entry_origin is None else entry_origin.segment
+        cause_id = None if through is None else (await segments.load_ids(tenant, {through})).get(through)
+        return _Snapshot(
+            *(segment, state, contact, lists, states, is_member, entry_origin, at), named, cause_id
+        )
+
+
+async def _load_named(
+    tenant: Tenant, segment: Segment, contact: Contact, at: int, state: WorkspaceState
+) -> Mapping[str, NamedSegment]:
+    """Return the segments that the rules of a segment name, by id."""
+    ids = referenced_ids(segment.condition.tree)
+    if not ids:
+        return {}
+    found = await named_segments.find_each(tenant, ids)
+    containing = set(await find_containing(tenant, contact.pk, at, state))
+    members = sorted(containing & {one.number for one in found.values()})
+    origins = await find_entry_origins(tenant, members, contact.pk, state)
+    return {
+        id_: NamedSegment(one, one.number in containing, origins.get(one.number))
+        for id_, one in found.items()
+    }
 
 
 async def _load_states(tenant: Tenant, segment: Segment, contact: Contact) -> Mapping[str, EventState]:
@@ -107,6 +135,7 @@ def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
         return None
     node = snapshot.segment.condition.tree
     values = EventFields(tree.fields_of(lower_condition(node))).read_values(snapshot.states)
-    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values), snapshot.state.zone)
+    members = tuple(id_ for id_, one in snapshot.named.items() if one.is_member)
+    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values, members), snapshot.state.zone)
     verdict = explain_condition(node, subject, snapshot.effective_now, snapshot.state.zone)
     return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

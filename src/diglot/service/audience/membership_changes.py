@@ -60,10 +60,12 @@ async def _build_feed(tenant: Tenant, slice_: FeedSlice, after: int, state: Work
     if len(ids) < len(pks):
         ids |= await deleted_contacts.load_ids(tenant, [pk for pk in pks if pk not in ids])
     numbers = {entry.segment for entry in slice_.entries}
+    numbers |= {one for entry in slice_.entries if (one := entry.origin.segment) is not None}
     segment_ids = await segments.load_ids(tenant, numbers) if numbers else {}
     moves = [
         MembershipChange(
-            entry.number, entry.origin, segment_ids[entry.segment], ids.get(entry.pk), entry.entered
+            *(entry.number, entry.origin, segment_ids[entry.segment], ids.get(entry.pk), entry.entered),
+            cause_segment_id=segment_ids.get(entry.origin.segment or 0),
         )
         for entry in slice_.entries
         if entry.segment in segment_ids

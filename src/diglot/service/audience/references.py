@@ -4,9 +4,8 @@ Rules follow a renamed tag. A dynamic segment whose rules exclude a deleted tag 
 matches nobody, because it would gain members otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from diglot.conditions.analysis import references
 from diglot.conditions.analysis.references import Reference
@@ -16,25 +15,12 @@ from diglot.membership import evaluate, store
 from diglot.membership.writer import open_writer
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, DeletedReference, OriginalText, Segment, SegmentType
-from diglot.model.webhooks import AudienceRef
-from diglot.service.audience.segment_writes import count_rules
-from diglot.storage.audience import lists, segments
+from diglot.model.workspaces import NO_LIMITS
+from diglot.service.audience.rules.counts import count_rules
+from diglot.service.audience.rules.dependents import Dependent, describe_dependents
+from diglot.service.audience.rules.segment_references import expand_dependents, follow_segment
+from diglot.storage.audience import lists, mentioning_segments, segments
 from diglot.storage.write_unit import WriteUnit
-
-# An error names so many dependents.
-_MOST_NAMED: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Dependent:
-    """A segment whose rules name a reference, and the dynamic list in front of it, if there is one."""
-
-    segment: Segment
-    list_ref: AudienceRef | None
-
-    def __str__(self) -> str:
-        kind, ref = ("segment", self.segment) if self.list_ref is None else ("list", self.list_ref)
-        return f"{kind} {ref.id} ({ref.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +36,17 @@ class Renaming:
 
         So no contact leaves a segment and enters it again.
         """
-        dependents = await _find_dependents(unit, self.reference)
+        reference = self.reference
+        dependents = await _find_dependents(
+            unit, reference, lambda segment: references.is_named(segment.condition.tree, reference)
+        )
         for one in dependents:
             condition = one.segment.condition
             either = references.accept_also(condition.tree, self.reference, self.value)
             await segments.update_segment(
                 unit, replace(one.segment, condition=Condition(either, condition.original))
             )
-        _renew(unit, dependents)
+        await _renew(unit, dependents)
         return dependents
 
     async def end(self, unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
@@ -70,11 +59,11 @@ class Renaming:
                 revision=one.segment.revision + 1,
                 updated_at=unit.now,
             )
-            unit.row.rule_count += count_rules(changed.condition) - count_rules(stored)
+            unit.row.rule_count += count_rules(changed) - count_rules(one.segment)
             await segments.update_segment(unit, changed)
             if one.list_ref is not None:
                 await lists.set_updated(unit, one.list_ref.id, unit.now)
-        _renew(unit, dependents)
+        await _renew(unit, dependents)
 
     def _rename_in(self, condition: Condition) -> Condition:
         original = condition.original
@@ -83,21 +72,25 @@ class Renaming:
         return Condition(node, OriginalText(original.dialect, text))
 
 
-def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
+async def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
     if dependents:
-        store.renew_segments_version(unit, [one.segment.number for one in dependents])
+        numbers = {one.segment.number for one in dependents}
+        numbers |= await expand_dependents(unit, numbers)
+        store.renew_segments_version(unit, numbers)
         unit.renew_contacts_version()
 
 
-async def _find_dependents(unit: WriteUnit, reference: Reference) -> list[Dependent]:
-    """Return the segments whose rules name a reference.
+async def _find_dependents(
+    unit: WriteUnit, reference: Reference, is_dependent: Callable[[Segment], bool]
+) -> list[Dependent]:
+    """Return the segments whose rules, or those of segments that they reference, mention a reference.
 
     Rules that are invalid because it was deleted name that one, not another of the same name.
     """
     return [
         Dependent(segment, list_ref)
-        for segment, list_ref in await segments.load_mentioning(unit, reference.field)
-        if references.is_named(segment.condition.tree, reference)
+        for segment, list_ref in await mentioning_segments.load_mentioning(unit, reference.field)
+        if is_dependent(segment)
         and all(deleted.reference != reference for deleted in segment.deleted_references)
     ]
 
@@ -105,33 +98,34 @@ async def _find_dependents(unit: WriteUnit, reference: Reference) -> list[Depend
 async def invalidate_dependents(unit: WriteUnit, deleted: DeletedReference, *, force: bool) -> None:
     """Make the dynamic segments invalid whose rules exclude what is to be deleted; they lose their members.
 
-    Without `force` raise `InUse` instead if there are any.
+    So do those that exclude it by the rules of segments that they reference. Without `force` raise `InUse`
+    instead if there are any.
     """
-    dependents = [
-        one
-        for one in await _find_dependents(unit, deleted.reference)
-        if one.segment.type is SegmentType.DYNAMIC
-        and references.is_excluded(one.segment.condition.tree, deleted.reference)
-    ]
+
+    def would_gain_members(segment: Segment) -> bool:
+        is_dynamic = segment.type is SegmentType.DYNAMIC
+        return is_dynamic and references.is_excluded(segment.full_tree, deleted.reference)
+
+    dependents = await _find_dependents(unit, deleted.reference, would_gain_members)
     if dependents and not force:
-        raise InUse("reference", _describe(dependents))
+        named = describe_dependents(dependents)
+        raise InUse("reference", f"Rules exclude it and would become invalid: {named}")
     for one in dependents:
-        await _invalidate(unit, one.segment, deleted)
+        await _invalidate(unit, one.segment.number, deleted)
 
 
-async def _invalidate(unit: WriteUnit, segment: Segment, deleted: DeletedReference) -> None:
-    changed = replace(segment, deleted_references=(*segment.deleted_references, deleted))
+async def _invalidate(unit: WriteUnit, number: int, deleted: DeletedReference) -> None:
     writer = await open_writer(unit)
+    # Read again, because a segment that it references may have become invalid before.
+    found = await segments.find_by_number_with_state(unit, number)
+    assert found is not None
+    segment = found[0]
+    changed = replace(segment, deleted_references=(*segment.deleted_references, deleted))
     await segments.update_segment(unit, changed)
     if segment.deleted_references:
         return
     unit.renew_contacts_version()
-    await evaluate.evaluate_segment(writer, changed, Cause.SEGMENT_INVALID)
-    if relative_dates_of(segment.condition.tree):
+    evaluated = await evaluate.evaluate_segment(writer, changed, Cause.SEGMENT_INVALID)
+    await follow_segment(writer, evaluated, NO_LIMITS)
+    if relative_dates_of(segment.full_tree):
         await evaluate.drop_unused_indexes(unit)
-
-
-def _describe(dependents: Sequence[Dependent]) -> str:
-    named = ", ".join(map(str, dependents[:_MOST_NAMED]))
-    more = f" and {len(dependents) - _MOST_NAMED} more" if len(dependents) > _MOST_NAMED else ""
-    return f"Rules exclude it and would become invalid: {named}{more}"

@@ -1,12 +1,14 @@
 """Creates, updates and deletes segments, including those behind dynamic lists."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from diglot.conditions import tree
+from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.relative_dates import relative_dates_of
+from diglot.errors import InvalidInput
 from diglot.membership import evaluate, store
 from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.writer import MembershipWriter, open_writer
@@ -16,13 +18,15 @@ from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.model.workspaces import WorkspaceLimits
+from diglot.service.audience.rules.counts import add_rules, count_rules
+from diglot.service.audience.rules.segment_references import (
+    expand_sent,
+    follow_segment,
+    require_unreferenced,
+)
 from diglot.service.limits import require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
-
-# A condition counts as at least one rule for each so many characters of its stored form, because a rule may
-# hold thousands of values. A rule with one short value has about a hundred characters.
-CHARACTERS_OF_A_RULE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ async def create_segment(
 ) -> EvaluatedSegment:
     """Create a segment, or the one behind a dynamic list; a static one is filled immediately.
 
-    Raise `LimitReached` if the workspace has no room for it or for its rules.
+    Raise `LimitReached` if the workspace has no room for it or for its rules, `InvalidInput` for segments
+    that the rules cannot name.
     """
     writer, segment = await insert_segment(unit, new, limits, list_)
     return await evaluate.evaluate_segment(writer, segment, Cause.SEGMENT_CREATED)
@@ -58,9 +63,9 @@ async def create_segment(
 async def insert_segment(
     unit: WriteUnit, new: NewSegment, limits: WorkspaceLimits, list_: ContactList | None = None
 ) -> tuple[MembershipWriter, Segment]:
-    """Insert the row of a segment; return it with the writer of its members. Raise `LimitReached`."""
+    """Insert the row of a segment; return it with the writer of its members; raise as `create_segment`."""
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
-    _count_rules(unit, count_rules(new.condition), limits)
+    writer = await open_writer(unit)
     unit.row.segment_count += 1
     segment = Segment(
         number=unit.take_keys("segment"),
@@ -74,7 +79,8 @@ async def insert_segment(
         created_at=unit.now,
         updated_at=unit.now,
     )
-    writer = await open_writer(unit)
+    segment = await _expand(writer, segment, None)
+    add_rules(unit, count_rules(segment), limits)
     number = None if list_ is None else list_.number
     await segments.insert_segment(unit, segment, number)
     list_id = None if list_ is None else list_.id
@@ -87,21 +93,24 @@ async def update_segment(
     """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
     The writer must be opened first, because changes by time up to now follow the old condition. Raise
-    `LimitReached` if the workspace has no room for the rules that the change adds.
+    `LimitReached` if the workspace has no room for the rules that the change adds, `InvalidInput` for
+    segments that the rules cannot name.
     """
     unit = writer.unit
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
     if changed.revision != stored.revision:
-        _count_rules(unit, count_rules(changed.condition) - count_rules(stored.condition), limits)
+        changed = await _expand(writer, changed, stored)
+        add_rules(unit, count_rules(changed) - count_rules(stored), limits)
     await segments.update_segment(unit, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
         list_ref = writer.active_segments.list_refs.get(stored.number)
         renamed = _with_current_name(writer, changed, None if list_ref is None else list_ref.id)
         evaluated = await evaluate.evaluate_segment(renamed, changed, Cause.SEGMENT_CHANGED)
-        if relative_dates_of(stored.condition.tree):
+        await follow_segment(writer, evaluated, limits)
+        if relative_dates_of(stored.full_tree):
             await evaluate.drop_unused_indexes(unit)
         return evaluated
     if changed.name != stored.name:
@@ -116,25 +125,23 @@ def changes_nothing(stored: Segment, patch: SegmentPatch) -> bool:
 
 
 async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
-    """Delete a segment; its contacts stay."""
+    """Delete a segment; its contacts stay. Raise `InUse` if rules of other segments name it."""
+    await require_unreferenced(unit, segment)
     await segments.delete_segment(unit, segment.number)
     unit.row.segment_count -= 1
-    unit.row.rule_count -= count_rules(segment.condition)
+    unit.row.rule_count -= count_rules(segment)
     await evaluate.handle_segment_deleted(unit, segment.number)
 
 
-def count_rules(condition: Condition) -> int:
-    """Return the number of rules that a condition counts as."""
-    return max(
-        sum(1 for _ in tree.predicates_of(condition.tree)),
-        len(tree.encode(condition.tree)) // CHARACTERS_OF_A_RULE,
-    )
-
-
-def _count_rules(unit: WriteUnit, more: int, limits: WorkspaceLimits) -> None:
-    """Add to the rules of the workspace, or raise `LimitReached`; `more` may be negative."""
-    require_room("rules over all segments", limits.rules, unit.row.rule_count, more)
-    unit.row.rule_count += more
+async def _expand(writer: MembershipWriter, segment: Segment, stored: Segment | None) -> Segment:
+    """Return a segment with the meaning of the rules that were sent for it; raise `InvalidInput`."""
+    condition, graph = segment.condition, writer.active_segments.graph
+    expansion = await expand_sent(writer.unit, condition.tree, condition.references, graph, stored)
+    if expansion.broken and segment.type is SegmentType.STATIC:
+        named = ", ".join(f"{one.value} ({one.name})" for one in expansion.broken)
+        message = f"A static segment cannot be filled by segments that are drafts or invalid: {named}"
+        raise InvalidInput.at(condition.references[0][1] if condition.references else (), message)
+    return expansion.applied_to(segment)
 
 
 def _with_current_name(writer: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:
@@ -158,11 +165,13 @@ def _apply_patch(stored: Segment, patch: SegmentPatch, now: int) -> Segment:
         values["condition"] = patch.condition
         values["revision"] = stored.revision + 1
         values["last_calculated_at"] = None if draft else now
-        values["deleted_references"] = ()
+        values["deleted_references"], values["expanded"] = (), None
     return replace(stored, **values, updated_at=now) if values else stored
 
 
 def _makes_new_revision(stored: Segment, sent: Condition) -> bool:
     """Tell whether sent rules replace the stored ones; equal rules only make an invalid segment valid."""
     # Compare the stored text, because 5 and 5.0 are equal in Python but two operands here.
-    return bool(stored.deleted_references) or tree.encode(stored.condition.tree) != tree.encode(sent.tree)
+    # A segment that references an invalid one becomes valid with that one, not by the same rules.
+    was_reset = any(deleted.field != SEGMENTS for deleted in stored.deleted_references)
+    return was_reset or tree.encode(stored.condition.tree) != tree.encode(sent.tree)

@@ -183,7 +183,7 @@ class Segments:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Create a segment; a static one is filled immediately. Raise `LimitReached`."""
+        """Create a segment; a static one is filled immediately. Raise `LimitReached` or `InvalidInput`."""
         evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await _with_next_change(unit, evaluated)
 
@@ -240,7 +240,7 @@ class Segments:
 
     @writes
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
-        """Delete a segment; its contacts stay. Raise `NotFound`."""
+        """Delete a segment; its contacts stay. Raise `NotFound`, or `InUse` if rules name it."""
         segment = await segment_lookup.require_segment(unit, id_)
         await segment_writes.delete_segment(unit, segment)
 

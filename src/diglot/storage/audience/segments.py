@@ -24,10 +24,8 @@ from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, DeletedReference, OriginalText, Rules, Segment, SegmentType
-from diglot.model.webhooks import AudienceRef
 from diglot.storage.schema import (
     deleted_segments,
-    lists,
     membership_log_counts,
     membership_log_sums,
     pending_members,
@@ -46,7 +44,7 @@ _c = segments.c
 SEGMENT_COLUMNS = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.original_text, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
-    *(_c.history_since_entry, _c.invalid),
+    *(_c.history_since_entry, _c.invalid, _c.expanded),
 )
 # The segment of a dynamic list is not listed as a segment.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -72,7 +70,7 @@ _PAGE = Statement(
 _INSERT = Statement(insert(segments))
 _UPDATED_COLUMNS = (
     *("name", "name_fold", "description", "dialect", "original_text", "tree", "revision"),
-    *("last_calculated_at", "updated_at", "invalid"),
+    *("last_calculated_at", "updated_at", "invalid", "expanded"),
 )
 _UPDATE = Statement(
     update(segments)
@@ -114,18 +112,6 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
     return BackendStatement(build)
 
 
-def _select_mentioning(backend: Backend) -> ClauseElement:
-    has_list = and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list)
-    mentions = backend.position(_c.tree, bindparam("mention", type_=_c.tree.type)) > ZERO
-    return (
-        select(*SEGMENT_COLUMNS, lists.c.id, lists.c.name)
-        .join(lists, has_list, isouter=True)
-        .where(_c.workspace == bindparam("workspace"), mentions)
-        .order_by(_c.segment)
-    )
-
-
-_MENTIONING = BackendStatement(_select_mentioning)
 _IDS = _ids_statement(segments, _c.list.is_(None))
 _DELETED_IDS = _ids_statement(deleted_segments)
 
@@ -166,9 +152,9 @@ def _decode_tree(stored: str) -> tree.Node:
 
 def segment_of(row: Sequence[Any]) -> Segment:
     """Return the segment of a row selected with `SEGMENT_COLUMNS`."""
-    number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid = row
+    number, id_, name, description, kind, dialect, source, tree_text, *columns, invalid, expanded = row
     condition = Condition(_decode_tree(tree_text), OriginalText(dialect, source))
-    columns.append(_deleted_references_of(invalid))
+    columns += (_deleted_references_of(invalid), None if expanded is None else _decode_tree(expanded))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *columns)
 
 
@@ -193,6 +179,7 @@ def _values_of(segment: Segment) -> dict[str, Any]:
         "last_calculated_at": segment.last_calculated_at,
         "updated_at": segment.updated_at,
         "invalid": _encode(segment.deleted_references).decode() if segment.deleted_references else None,
+        "expanded": None if segment.expanded is None else tree.encode(segment.expanded),
     }
 
 
@@ -233,14 +220,6 @@ async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segmen
     """Return a segment by its number, also of a dynamic list, with the state of its workspace, or None."""
     row = await tenant.fetch_one(_BY_NUMBER_WITH_STATE, segment=number)
     return None if row is None else _split_row(tenant, row)
-
-
-async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, AudienceRef | None]]:
-    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to."""
-    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
-    return [
-        (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows
-    ]
 
 
 async def load_ids(tenant: Tenant, numbers: Collection[int]) -> dict[int, str]:

@@ -29,7 +29,8 @@ _CURRENT_FLAG: Final = "is_current"
 class DryRunQuestion:
     """An unsaved condition and the current one that it would replace, at an instant (microseconds).
 
-    `key_sets` are those of both.
+    `rules` are evaluated alone, each with those of the segments that it references. `key_sets` are those of
+    all.
     """
 
     condition: tree.Node
@@ -37,6 +38,13 @@ class DryRunQuestion:
     now: int
     zone: ZoneInfo
     key_sets: KeySets
+    rules: tuple[tree.Node, ...]
+
+    @property
+    def predicates(self) -> dict[str, tree.Predicate]:
+        """The predicates of what is counted, without duplicates, by their stored form."""
+        nodes = (self.condition, *self.rules)
+        return {tree.encode(predicate): predicate for node in nodes for predicate in tree.predicates_of(node)}
 
     @property
     def entering(self) -> tree.Node:
@@ -60,7 +68,7 @@ def _and_not(node: tree.Node, other: tree.Node) -> tree.Node:
 class DryRunCounts:
     """How many contacts match each part of a question, all counted in one scan.
 
-    `rules` are the counts of the unsaved condition's rules, in order, each matched alone.
+    `rules` are the counts of the question's rules, in order.
     """
 
     total: int
@@ -73,35 +81,21 @@ class DryRunCounts:
 async def count_matches(tenant: Tenant, question: DryRunQuestion) -> DryRunCounts:
     """Count all parts of a question in one statement."""
     condition, current = question.condition, question.current
-    if tree.is_draft(condition) and tree.is_draft(current):
-        return DryRunCounts(0, 0, 0, 0, ())
-    predicates = _predicates_by_stored_form(condition)
+    if tree.is_draft(current) and not question.predicates:
+        return DryRunCounts(0, 0, 0, 0, tuple(0 for _ in question.rules))
     rule_count = scans.count_rules(condition) + scans.count_rules(current)
     statement = await compute_off_loop(tenant, rule_count, partial(_compile_counts, question, tenant.backend))
     row = await tenant.fetch_one(statement, **statement.values)
     assert row is not None
-    contact_count, total, members, entering, leaving, *flags = row
+    total, members, entering, leaving, *rules = row
     assert total == members + entering - leaving, "the counts of one scan contradict each other"
-    flag_counts = dict(zip(predicates, flags, strict=True))
-    rules = tuple(_count_rule(rule, flag_counts, contact_count) for rule in tree.rules_of(condition))
-    return DryRunCounts(total, members, entering, leaving, rules)
+    return DryRunCounts(total, members, entering, leaving, tuple(rules))
 
 
 def _compile_counts(question: DryRunQuestion, backend: Backend) -> ShapedStatement:
     statement = build_count_statement(question, backend)
     sql = scans.compile_once(_PURPOSE, backend, statement.shape, statement.build)
     return ShapedStatement(sql, statement.values)
-
-
-def _predicates_by_stored_form(condition: tree.Node) -> dict[str, tree.Predicate]:
-    """Return the predicates of a condition, without duplicates, by their stored form."""
-    return {tree.encode(predicate): predicate for predicate in tree.predicates_of(condition)}
-
-
-def _count_rule(rule: tree.Predicate | tree.Not, flag_counts: Mapping[str, int], contact_count: int) -> int:
-    if isinstance(rule, tree.Not):
-        return contact_count - flag_counts[tree.encode(rule.item)]
-    return flag_counts[tree.encode(rule)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,7 @@ class CountStatement:
 
 def build_count_statement(question: DryRunQuestion, backend: Backend) -> CountStatement:
     """Return the statement that counts for a question in which at least one condition is no draft."""
-    predicates = _predicates_by_stored_form(question.condition)
+    predicates = question.predicates
     nodes = [*predicates.values(), question.current]
     compiled = compile_conditions(nodes, backend, question.now, question.zone, question.key_sets)
     names = {key: f"is_{number}" for number, key in enumerate(predicates)}
@@ -126,9 +120,11 @@ def build_count_statement(question: DryRunQuestion, backend: Backend) -> CountSt
         places.append(names[tree.encode(predicate)])
         return MATCHES_NONE
 
-    _combine_condition(question.condition, place, places)
+    for node in (question.condition, *question.rules):
+        places.append("part")
+        _combine_condition(node, place, places)
     shape = f"{compiled.shape} {' '.join(places)}"
-    return CountStatement(shape, compiled.values, lambda: _select_counts(question.condition, compiled, names))
+    return CountStatement(shape, compiled.values, lambda: _select_counts(question, compiled, names))
 
 
 def _combine_condition(
@@ -138,23 +134,23 @@ def _combine_condition(
 
 
 def _select_counts(
-    condition: tree.Node, compiled: CompiledConditions, names: Mapping[str, str]
+    question: DryRunQuestion, compiled: CompiledConditions, names: Mapping[str, str]
 ) -> ClauseElement:
     flags = _select_flags(compiled, [*names.values(), _CURRENT_FLAG])
     is_current = flags.c[_CURRENT_FLAG] == ONE
-    would_match = _combine_condition(
-        condition, lambda predicate: flags.c[names[tree.encode(predicate)]] == ONE, []
-    )
+
+    def match(node: tree.Node) -> Expression:
+        return _combine_condition(node, lambda predicate: flags.c[names[tree.encode(predicate)]] == ONE, [])
+
+    would_match = match(question.condition)
     filters = (
         would_match,
         is_current,
         and_(would_match, is_current.is_not(true())),
         and_(is_current, would_match.is_not(true())),
-        *(flags.c[name] == ONE for name in names.values()),
+        *map(match, question.rules),
     )
-    return select(func.count(), *(func.count().filter(condition_) for condition_ in filters)).select_from(
-        flags
-    )
+    return select(*(func.count().filter(condition) for condition in filters)).select_from(flags)
 
 
 def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:

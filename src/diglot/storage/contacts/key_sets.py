@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from diglot.conditions import tree
 from diglot.conditions.computed import anniversaries
 from diglot.conditions.computed.samples import sample_of
-from diglot.conditions.computed_fields import Sample, find_computed
+from diglot.conditions.computed_fields import Sample, SegmentField, find_computed
 from diglot.conditions.events.fields import EventField
 from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS, NumberSet, is_one_of
 from diglot.conditions.tree import Op
@@ -52,13 +52,16 @@ class _Asked:
 
 
 async def load_key_sets(tenant: Tenant, nodes: Iterable[tree.Node], now: int, zone: ZoneInfo) -> KeySets:
-    """Return the contacts that match each predicate of some conditions that SQL cannot compute."""
+    """Return the contacts that match each predicate of some conditions that SQL cannot compute.
+
+    Those on `segments` are left to `membership/static_members`.
+    """
     asked: dict[str, _Asked] = {}
     by_salt: defaultdict[str, list[_Asked]] = defaultdict(list)
     by_source: defaultdict[str, list[_Asked]] = defaultdict(list)
     for predicate in (predicate for node in nodes for predicate in tree.predicates_of(node)):
         computed, stored = find_computed(predicate.field), tree.encode(predicate)
-        if computed is None or isinstance(computed, EventField) or stored in asked:
+        if computed is None or isinstance(computed, EventField | SegmentField) or stored in asked:
             continue
         asked[stored] = one = _Asked(predicate)
         if isinstance(computed, Sample):
@@ -128,11 +131,11 @@ def _distances_of(one: _Asked) -> int:
 async def _encode_all(tenant: Tenant, asked: Mapping[str, _Asked]) -> KeySets:
     size = sum(len(one.keys) for one in asked.values())
     return await compute_off_loop(
-        tenant, size, lambda: {stored: _encode_keys(one.keys) for stored, one in asked.items()}
+        tenant, size, lambda: {stored: encode_keys(one.keys) for stored, one in asked.items()}
     )
 
 
-def _encode_keys(keys: BitMap) -> bytes:
+def encode_keys(keys: BitMap) -> bytes:
     """Return keys as bits; see `KeySets`."""
     if not keys:
         return b""

@@ -63,7 +63,7 @@ _ENTRY_OF_ROW_HOLDING = (
     .scalar_subquery()
 )
 _ROWS_IN_SPAN = (
-    select(_l.first_entry, _l.last_entry, _l.happened_at, _l.cause, _l.body)
+    select(_l.first_entry, _l.last_entry, _l.happened_at, _l.cause, _l.cause_segment, _l.body)
     .where(_IN_WORKSPACE, _l.first_entry >= _ENTRY_OF_ROW_HOLDING, _l.first_entry <= bindparam("until"))
     .limit(bindparam("limit"))
 )
@@ -117,6 +117,7 @@ async def append(
         "last_entry": first + numbers - 1,
         "happened_at": origin.at,
         "cause": origin.cause.value,
+        "cause_segment": origin.segment,
         "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
@@ -161,8 +162,8 @@ async def iterate_backwards(tenant: Tenant, after: int, until: int) -> AsyncIter
 
 
 def _row_of(row: Sequence[Any]) -> LogRow:
-    entry, last, at, cause, body = row
-    return LogRow(entry, last, ChangeOrigin(at, Cause(cause)), bytes(body))
+    entry, last, at, cause, segment, body = row
+    return LogRow(entry, last, ChangeOrigin(at, Cause(cause), segment), bytes(body))
 
 
 async def find_last_entry_before(tenant: Tenant, after: int, until: int, at: int) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from diglot.conditions import tree
+from diglot.conditions.analysis.segment_references import MENTION, referenced_ids
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
@@ -35,7 +36,8 @@ class StoredForm(NamedTuple):
 class SegmentRows:
     """The rows of segments by number; see `ActiveSegments` for the parts.
 
-    `forms` has the stored form of each condition, and `weight` is the estimate of the bytes of all of it.
+    `forms` has the stored form of each condition, `ids` the id of each segment, `named` the ids of segments
+    that the rules of some name, and `weight` is the estimate of the bytes of all of it.
     """
 
     conditions: dict[int, tree.Node] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class SegmentRows:
     segment_refs: dict[int, AudienceRef] = field(default_factory=dict)
     list_refs: dict[int, AudienceRef] = field(default_factory=dict)
     forms: dict[int, StoredForm] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
+    named: dict[int, Sequence[str]] = field(default_factory=dict)
     weight: int = _BYTES_OF_A_SEGMENT
 
     def replace(self, numbers: Collection[int], rows: Sequence[Row]) -> tuple["SegmentRows", frozenset[int]]:
@@ -54,9 +58,16 @@ class SegmentRows:
         Of these segments, those without a row do not exist any more.
         """
         changed = SegmentRows(
-            *(self.conditions.copy(), self.static.difference(numbers), self.stored.difference(numbers)),
-            *(self.pending.difference(numbers), self.segment_refs.copy(), self.list_refs.copy()),
-            *(self.forms.copy(), self.weight),
+            self.conditions.copy(),
+            self.static.difference(numbers),
+            self.stored.difference(numbers),
+            self.pending.difference(numbers),
+            self.segment_refs.copy(),
+            self.list_refs.copy(),
+            self.forms.copy(),
+            self.ids.copy(),
+            self.named.copy(),
+            self.weight,
         )
         for number in self.stored.intersection(numbers):
             changed._forget(number)
@@ -64,7 +75,9 @@ class SegmentRows:
 
     def _forget(self, number: int) -> None:
         self.weight -= _BYTES_OF_A_SEGMENT
+        del self.ids[number]
         self.conditions.pop(number, None)
+        self.named.pop(number, None)
         self.segment_refs.pop(number, None)
         self.list_refs.pop(number, None)
         if number in self.forms:
@@ -73,8 +86,11 @@ class SegmentRows:
     def _add(self, rows: Sequence[Row], earlier: "SegmentRows") -> frozenset[int]:
         """Add rows; return the segments whose condition is not the one that the earlier object has."""
         added: set[int] = set()
-        for number, id_, name, kind, stored, members, list_, list_id, invalid in rows:
+        for number, id_, name, kind, stored, members, list_, list_id, invalid, rules in rows:
             self.stored.add(number)
+            self.ids[number] = id_
+            if MENTION in rules:
+                self.named[number] = referenced_ids(tree.decode(rules))
             self.weight += _BYTES_OF_A_SEGMENT
             if list_ is None:
                 self.segment_refs[number] = AudienceRef(id_, name)

@@ -17,7 +17,10 @@ from diglot.storage.write_unit import WriteUnit
 
 _c, _w = segments.c, workspaces.c
 _ALL = (
-    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id, _c.invalid)
+    select(
+        *(_c.segment, _c.id, _c.name, _c.type, func.coalesce(_c.expanded, _c.tree), _c.members),
+        *(_c.list, lists.c.id, _c.invalid, _c.tree),
+    )
     .join(
         lists,
         and_(lists.c.workspace == bindparam("workspace"), lists.c.list == _c.list),
@@ -84,7 +87,10 @@ async def _update_segments(
 
 
 async def load_all(tenant: Tenant) -> Sequence[Row]:
-    """Return number, id, name, type, tree, members, list, its id and `invalid` of each segment, by number."""
+    """Return the rows of all segments, by number.
+
+    Each has number, id, name, type, evaluated tree, members, list, its id, `invalid` and the rules' own tree.
+    """
     return await tenant.fetch_all(_SELECT_ALL)
 
 

@@ -174,6 +174,9 @@ segments = Table(
     Column("dialect", Text, nullable=False),
     Column("original_text", Text, nullable=False),
     Column("tree", Text, nullable=False),
+    # The condition that is evaluated, if its rules name segments (see conditions/analysis/
+    # segment_references.py); NULL if it is that of the rules.
+    Column("expanded", Text),
     # Why the segment is invalid, as JSON (see model/segments.py); NULL if it is valid.
     Column("invalid", Text),
     # The number of members in the chunks. NULL until the first evaluation; until then each read evaluates it.

@@ -39,6 +39,8 @@ membership_log = Table(
     Column("last_entry", BigInteger, nullable=False),
     Column("happened_at", BigInteger, nullable=False),
     Column("cause", Text, nullable=False),
+    # The number of the segment whose members moved, if the changes are those of segments that reference it.
+    Column("cause_segment", Integer),
     Column("rewrites_segment", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workspace", "first_entry"),

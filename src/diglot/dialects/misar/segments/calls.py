@@ -1,7 +1,6 @@
 """The segment calls that all route families share; the families differ only in their responses."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from typing import Final, TypeVar
 
 import msgspec
@@ -25,7 +24,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
 from diglot.model.pages import AllIds, CountedPage, HistoricalPage, MemberPage, Page, Window
-from diglot.model.segments import Condition, CountedSegment, Rules, Segment, SegmentType
+from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
@@ -117,8 +116,9 @@ async def preview_segment(call: Call) -> CountedPage[Contact]:
 
 async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that match an unstored condition, and their number."""
-    page = await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
-    return replace(page, rules=Rules(condition.tree))
+    return await call.services.dry_runs.preview(
+        call.caller, _PREVIEW_WINDOW, condition.tree, condition.references
+    )
 
 
 async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:

@@ -102,6 +102,7 @@ delete_segment: Final = handles(
         "Delete a segment; its contacts stay",
         scope="write",
         response=wire.Success,
+        may_conflict=True,
     )
 )(calls.delete_segment)
 

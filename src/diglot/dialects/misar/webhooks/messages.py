@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from diglot.api.formatting import format_milliseconds
 from diglot.api.input.webhooks import EventNames
@@ -83,6 +84,7 @@ class _MemberMoved(msgspec.Struct):
     sequence: int
     at: str | None
     cause: str
+    cause_segment_id: str | UnsetType = UNSET
 
 
 class _MembersMoved(msgspec.Struct):
@@ -95,6 +97,7 @@ class _MembersMoved(msgspec.Struct):
     last_sequence: int
     at: str | None
     cause: str
+    cause_segment_id: str | UnsetType = UNSET
 
 
 class _TestData(msgspec.Struct):
@@ -148,6 +151,10 @@ def _build_segment(group: AudienceRef | None) -> _Segment:
     return _Segment(format_prefixed_id(group.id), group.name)
 
 
+def _show_cause_segment(id_: str | None) -> str | UnsetType:
+    return UNSET if id_ is None else format_prefixed_id(id_)
+
+
 def _build_move(group: AudienceRef | None, contact: Contact, move: Move) -> _MemberMoved:
     return _MemberMoved(
         segment=_build_segment(group),
@@ -155,6 +162,7 @@ def _build_move(group: AudienceRef | None, contact: Contact, move: Move) -> _Mem
         sequence=move.sequence,
         at=format_milliseconds(move.at),
         cause=move.cause.value,
+        cause_segment_id=_show_cause_segment(move.cause_segment_id),
     )
 
 
@@ -167,4 +175,5 @@ def _build_bulk_move(group: AudienceRef | None, batch: BulkMove) -> _MembersMove
         last_sequence=batch.last,
         at=format_milliseconds(batch.at),
         cause=batch.cause.value,
+        cause_segment_id=_show_cause_segment(batch.cause_segment_id),
     )

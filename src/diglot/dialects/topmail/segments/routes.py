@@ -132,6 +132,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         "Delete a segment; its contacts stay",
         scope="contacts:delete",
         response=wire.DeletedAnswer,
+        may_conflict=True,
     )
 )
 async def delete_segment(call: Call) -> wire.DeletedAnswer:

@@ -78,7 +78,8 @@ class _Audience(msgspec.Struct):
 class _MemberMoved(msgspec.Struct, kw_only=True):
     """A contact that entered or left a list or a segment.
 
-    If a condition decides membership, `sequence` is the number of the change in the segment's history.
+    If a condition decides membership, `sequence` is the number of the change in the segment's history, and
+    `cause_segment_id` the segment in which the contact moved, if the condition references it.
     """
 
     list: _Audience | UnsetType = UNSET
@@ -87,10 +88,11 @@ class _MemberMoved(msgspec.Struct, kw_only=True):
     sequence: int | UnsetType = UNSET
     at: str | UnsetType | None = UNSET
     cause: str | UnsetType = UNSET
+    cause_segment_id: str | UnsetType = UNSET
 
 
 class _MembersMoved(msgspec.Struct, kw_only=True):
-    """Contacts that entered or left together: their number, and the range of sequence numbers."""
+    """Contacts that entered or left together: their number, the range of sequence numbers, and why."""
 
     list: _Audience | UnsetType = UNSET
     segment: _Audience | UnsetType = UNSET
@@ -100,6 +102,7 @@ class _MembersMoved(msgspec.Struct, kw_only=True):
     last_sequence: int
     at: str | None
     cause: str
+    cause_segment_id: str | UnsetType = UNSET
 
 
 class _ContactName(msgspec.Struct):
@@ -161,6 +164,7 @@ def _build_move(
     if move is not None:
         moved.sequence, moved.at = move.sequence, format_milliseconds(move.at)
         moved.cause = move.cause.value
+        moved.cause_segment_id = move.cause_segment_id or UNSET
     return moved
 
 
@@ -175,6 +179,7 @@ def _build_bulk_move(event: WebhookEventType, group: AudienceRef, batch: BulkMov
         last_sequence=batch.last,
         at=format_milliseconds(batch.at),
         cause=batch.cause.value,
+        cause_segment_id=batch.cause_segment_id or UNSET,
     )
 
 

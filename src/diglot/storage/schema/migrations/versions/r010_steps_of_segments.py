@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r014"
+revision = "r010"
 down_revision = "r009"
 branch_labels = None
 depends_on = None
