@@ -141,8 +141,11 @@ async def _fill(server: Server) -> None:
     ]
     await misar.request("POST", "/contacts/import", {"contacts": people})
     rules = {"operator": "AND", "rules": [{"field": "plan", "operator": "equals", "value": "pro"}]}
-    await misar.create("Pro", rules)
-    await misar.create("By hand", rules, segment_type="static")
+    pro = (await misar.create("Pro", rules))["id"]
+    by_hand = (await misar.create("By hand", rules, segment_type="static"))["id"]
+    named = {"field": "segments", "operator": "in", "value": [by_hand]}
+    others = {"field": "segments", "operator": "not_equals", "value": pro}
+    await misar.create("Referencing", {"operator": "OR", "rules": [named, others]})
     await misar.create("Draft", {"operator": "AND", "rules": []})
     doomed = await misar.create("Doomed", rules)
     recent = {"match": "all", "rules": [{"field": "last_opened_at", "operator": "in_last_days", "value": 7}]}
@@ -443,6 +446,7 @@ async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
             "contacts: attributes: maximum rec",
         ),
         ("segments.tree", '{"type":"Never"}', "segments: tree: Invalid value 'Never'"),
+        ("segments.expanded", "{}", "segments: expanded: Object missing required field `type`"),
         ("segments.invalid", "{}", "segments: invalid: Expected `array`, got `object`"),
         ("workspaces.time_zone", "Mars/Olympus", "unknown time zone 'Mars/Olympus'"),
         ("workspace_profiles.time_zone", "", "unknown time zone ''"),

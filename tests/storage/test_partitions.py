@@ -35,6 +35,7 @@ from diglot.storage.webhooks import webhooks
 from support import canonical, truth_sample
 from support.engines import PARTITIONED_POSTGRESQL, Database, lend_each
 from support.membership.random_world import open_world
+from support.membership.segment_world import SegmentWorld
 from support.openapi.exchanges import Story, load_stories
 from support.openapi.http_examples import run_story_alone
 from support.partition_plans import count_with_any_values
@@ -159,6 +160,21 @@ async def test_random_writes(database: Database, routes: Routes, pytestconfig: p
         await world.build_all()
         await world.verify()
         await world.check()
+
+
+async def test_random_references(database: Database, routes: Routes, pytestconfig: pytest.Config) -> None:
+    """Segments that reference each other have the oracle's members there, too."""
+    async with (
+        database.fresh() as url,
+        open_world(url, pytestconfig.stash[SEED]) as world,
+        routes.checking(),
+    ):
+        references = SegmentWorld(world)
+        begin, steps = [references.contact] * 6 + [references.segment] * 6, list(references.steps())
+        for step in [*begin, *world.rng.choices(steps, k=WORLD_STEPS // 3)]:
+            await step()
+        await references.check()
+        await world.verify()
 
 
 def wrong_statements() -> Iterator[tuple[str, ClauseElement, int]]:

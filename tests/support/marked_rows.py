@@ -21,6 +21,7 @@ _READ: Final[dict[Column[Any], Any]] = {
     contacts.c.attributes: "{}",
     contacts.c.tags: "[]",
     segments.c.tree: '{"type":"all","items":[]}',
+    segments.c.expanded: '{"type":"all","items":[]}',
     contacts.c.status: "subscribed",
 }
 

@@ -39,8 +39,10 @@ ID = "0198b000-0000-7000-8000-000000000001"
         ("anniversary.customFields.born", "anniversary.attributes.born"),
         ("anniversary.born", "anniversary.attributes.born"),
         ("anniversary.attributes.sample", "anniversary.attributes.sample"),
+        ("segments", "segments"),
+        ("attributes.segments", "attributes.segments"),
+        ("segments.x", "attributes.segments.x"),
         # Other fields of these names are attributes.
-        ("segments", "attributes.segments"),
         ("attributes.events.purchase.count", "attributes.events.purchase.count"),
         ("events.u\u0308.count.24h", "events.ü.count.24h"),
         ("anniversary.attributes.events.x", "anniversary.attributes.events.x"),

@@ -79,8 +79,10 @@ async def expand_unsaved(
     """Return the meaning of rules that are not stored; raise `InvalidInput` as `expand_sent` does."""
     if not referenced_ids(node):
         return Expansion()
-    active = await get_active_segments(tenant, state.segments_version, state.zone)
-    return await expand_sent(tenant, node, sent, active.graph, replaced)
+    version, graph = state.segments_version, ReferenceGraph()
+    if version:
+        graph = (await get_active_segments(tenant, version, state.zone)).graph
+    return await expand_sent(tenant, node, sent, graph, replaced)
 
 
 async def expand_sent(
