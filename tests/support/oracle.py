@@ -226,14 +226,36 @@ def as_text(field: str, value: str) -> str:
     return "subscribed" if field == "status" and value == "active" else nfc(value)
 
 
-def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored:
-    """Read a field of events at an instant."""
+def properties_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of an event by their names as they are compared."""
+    own = {"machine": event["machine"]} if "machine" in event else {}
+    return {name_of(key): value for key, value in {**event.get("properties", {}), **own}.items()}
+
+
+def is_counted(event: Mapping[str, Any], where: Mapping[str, Any] | None, zone: str) -> bool:
+    """Return whether an event counts for a rule: it matches `where`, and a machine caused it if that asks."""
+    properties = properties_of(event)
+    rules = [] if where is None else where.get("all", where.get("any"))
+    if properties.get("machine") is True and "machine" not in {name_of(rule["field"]) for rule in rules}:
+        return False
+    subject = Subject({"attributes": properties}, zone, {})
+    verdicts = [
+        holds({**rule, "field": "attributes." + rule["field"]}, subject, datetime.min.replace(tzinfo=UTC))
+        for rule in rules
+    ]
+    return where is None or (all(verdicts) if "all" in where else any(verdicts))
+
+
+def read_events(
+    contact: Mapping[str, Any], field: str, where: Mapping[str, Any] | None, now: datetime, zone: str
+) -> Stored:
+    """Read a field of the events that count at an instant."""
     found = next(match for form in EVENT_FIELDS if (match := form.fullmatch(nfc(field))))
     parts = found.groupdict()
     spans = [
         moment(event["at"], "UTC")
         for event in contact.get("events", ())
-        if nfc(event["name"]) == parts["name"] and event.get("machine") is not True
+        if nfc(event["name"]) == parts["name"] and is_counted(event, where, zone)
     ]
     instants = sorted(span.start for span in spans if span is not None)
     if end := parts.get("end"):
@@ -413,8 +435,10 @@ def window(operator: str, count: int, now: datetime, zone: str) -> Span:
 def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: datetime) -> bool:
     """Evaluate one predicate whose operator is not a complement."""
     field, asked, zone = node["field"], node.get("operand"), subject.zone
-    is_of_events = field.startswith("events.")
-    stored = read_events(subject.contact, field, now) if is_of_events else subject.field_at(field, now)
+    if field.startswith("events."):
+        stored = read_events(subject.contact, field, node.get("where"), now, zone)
+    else:
+        stored = subject.field_at(field, now)
     if operator == "is_set":
         return stored.is_set
     if operator == "in":

@@ -168,7 +168,8 @@ async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceS
     fields = {relative_date.field for relative_date in relative_dates_of(segment.evaluated_tree)}
     if not fields:
         return frozenset()
-    stale = fields - await instant_index.load_indexed_fields(tenant)
+    indexed = await instant_index.load_indexed_fields(tenant)
+    stale = {name for name in fields if instant_index.key_of(name) not in indexed}
     for name in sorted(fields - stale):
         if not await instant_checksums.index_matches_contacts(tenant, name, state.zone):
             stale.add(name)

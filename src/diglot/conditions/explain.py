@@ -64,8 +64,9 @@ class Bounds:
 class EventEvidence:
     """What decides a rule about events: their number or an instant, the newest events, and a window.
 
-    `events` are the instants of those among the newest 64 that lie in the window, newest first. The result
-    of the rule stays as it is until `until`, unless there are more events; None stands for ever.
+    `events` are the instants of those that the rule counts, newest first, among the newest that the state
+    has. The result of the rule stays as it is until `until`, unless there are more events; None stands for
+    ever.
     """
 
     value: int | None
@@ -77,7 +78,10 @@ class EventEvidence:
 def find_evidence(
     predicate: tree.Predicate, state: EventState | None, now: int, zone: ZoneInfo
 ) -> EventEvidence:
-    """Return what decides a predicate on a field of events, whose state is None without any event."""
+    """Return what decides a predicate on a field of events.
+
+    The state is that of the events that match the predicate's `where`, None without any.
+    """
     field = parse_event_field(predicate.field)
     recent = () if state is None else state.recent
     lowered = lower_predicate(predicate)

@@ -18,6 +18,7 @@ from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
@@ -184,6 +185,15 @@ class ActiveSegments:
     def event_fields(self) -> EventFields:
         """The computed fields of events that conditions have."""
         return EventFields(self.by_field)
+
+    @cached_property
+    def history_fields(self) -> HistoryFields:
+        """The fields of single events that conditions have."""
+        return HistoryFields(self.by_field, self.zone)
+
+    def mention_events(self, name: str) -> bool:
+        """Tell whether any condition reads events with a name."""
+        return name in self.event_fields.by_event or name in self.history_fields.by_event
 
     def instants_of(
         self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True

@@ -134,7 +134,7 @@ async def drop_unused_indexes(unit: WriteUnit) -> None:
     """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
     active_segments = await load_active_segments(unit)
     indexed = await instant_index.load_indexed_fields(unit)
-    for name in sorted(indexed - active_segments.dates_of_field.keys()):
+    for name in sorted(indexed - set(map(instant_index.key_of, active_segments.dates_of_field))):
         await instant_index.drop_index(unit, name)
 
 

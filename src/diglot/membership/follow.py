@@ -69,7 +69,7 @@ async def follow_writes(
         return
     at = writer.effective_now
     sides = around, around
-    if move is not None and move.name in writer.active_segments.event_fields.by_event:
+    if move is not None and writer.active_segments.mention_events(move.name):
         sides = move_event(writer.active_segments, around, move)
     moves = await match_writes(writer.unit, writer.active_segments, writes, sides, at)
     if deleted and writer.active_segments.static_segments:

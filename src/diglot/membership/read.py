@@ -282,7 +282,7 @@ async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceSta
     # Fields that are not indexed yet give no instant, so time may change the segment at any moment.
     next_change = at + 1
     indexed = await instant_index.load_indexed_fields(tenant)
-    if {relative_date.field for relative_date in relative_dates} <= indexed:
+    if {instant_index.key_of(relative_date.field) for relative_date in relative_dates} <= indexed:
         next_change = NEVER
         for relative_date in relative_dates:
             flip = await instant_index.find_next_flip(tenant, relative_date, at, state.zone)

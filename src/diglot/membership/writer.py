@@ -143,7 +143,8 @@ async def build_indexes(writer: MembershipWriter, node: tree.Node) -> None:
     """Build the missing instant indexes of the fields that a condition compares with relative dates."""
     fields = {relative_date.field for relative_date in relative_dates_of(node)}
     if fields:
-        for name in sorted(fields - await instant_index.load_indexed_fields(writer.unit)):
+        indexed = await instant_index.load_indexed_fields(writer.unit)
+        for name in sorted(name for name in fields if instant_index.key_of(name) not in indexed):
             await instant_index.build_index(writer.unit, name, writer.active_segments.zone)
 
 

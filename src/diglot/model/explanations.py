@@ -15,16 +15,16 @@ from diglot.model.segments import Segment
 class Explanation:
     """Whether a contact is a member of a segment at an instant (microseconds), and why.
 
-    `list_ids` are the static lists that contain the contact, if the condition reads lists, `states` what its
-    events add up to, for the names of events in the condition. `verdict` is None
-    for a static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
+    `list_ids` are the static lists that contain the contact, if the condition reads lists, `states` what the
+    events add up to that each rule counts, by the stored form of its predicate. `verdict` is None for a
+    static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
     entered, if that is known.
     """
 
     segment: Segment
     contact: Contact
     list_ids: tuple[str, ...]
-    states: Mapping[str, EventState]
+    states: Mapping[str, EventState | None]
     is_member: bool
     verdict: Verdict | None
     entry_origin: ChangeOrigin | None

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.computed.event_windows import MAX_COUNT_IN_WINDOW, lower_condition
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactFields, ContactView
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.states import (
@@ -102,7 +102,7 @@ def test_a_long_state_still_tells_each_count() -> None:
     state = total_of([CountedEvent(at) for at in range(3 * MAX_RECENT)])
     assert state is not None
     now = 3 * MAX_RECENT - 1 + 60_000_000
-    for count in (1, 2, MAX_COUNT_IN_WINDOW):
+    for count in (1, 2, MAX_RECENT - 1):
         node = tree.Predicate("events.a.count.1m", Op.GTE, tree.Number(count))
         fields = EventFields(tree.fields_of(lower_condition(node)))
         view = ContactView(ContactFields(fields.read_values({"a": state})), {}, (), UTC)

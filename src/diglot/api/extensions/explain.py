@@ -19,6 +19,7 @@ from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
 from diglot.conditions.events.fields import EventField
+from diglot.conditions.events.states import MAX_RECENT
 from diglot.conditions.explain import Bounds, Verdict, bounds_of, compute_value, find_evidence
 from diglot.conditions.fields import attribute_key
 from diglot.model.contact_views import NO_SURROUNDINGS, view_of
@@ -149,12 +150,12 @@ class _VerdictWriter:
     def show_evidence(self, predicate: tree.Predicate, field: EventField) -> dict[str, Any]:
         """Return what decides a rule about events."""
         one = self.explanation
-        evidence = find_evidence(predicate, one.states.get(field.name), one.as_of, one.zone)
+        evidence = find_evidence(predicate, one.states.get(tree.encode(predicate)), one.as_of, one.zone)
         window = None if evidence.bounds is None else self._format_bounds(evidence.bounds)
         return {
             "value": self.format_instant(evidence.value) if field.is_instant else evidence.value,
             "resolved": window or self.resolve_duration(predicate),
-            "events": [self.form.format_time(at) for at in evidence.events],
+            "events": [self.form.format_time(at) for at in evidence.events[:MAX_RECENT]],
             "until": self.format_instant(evidence.until),
         }
 

@@ -1,14 +1,18 @@
 """Computed fields of events: `events.NAME.count`, with a window too, `events.NAME.first_at` and `.last_at`.
 
-The *derived* field `events.NAME.newest.N`, the N-th newest instant, is one that no rule can name; see
-`computed/event_windows`.
+A *derived* field is one that no rule can name: `events.NAME.newest.N`, the N-th newest instant (see
+`computed/event_windows`), and the *history fields*, those of the events that match the `where` of a rule.
+Their values are computed of the single events of a contact (see `histories`), as is a place that no state
+has.
 """
 
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from diglot.conditions.events.states import EventState
+import msgspec
+
+from diglot.conditions.events.states import MAX_RECENT, EventState
 from diglot.conditions.fields import FieldKind
 from diglot.conditions.text import find_text_fault, to_nfc
 
@@ -25,6 +29,8 @@ _FORMS: Final = (
     re.compile(r"events\.(?P<name>.+)\.(?P<part>first_at|last_at)", re.DOTALL),
 )
 _SUM: Final = re.compile(rf"events\..+\.sum\.[^.]+(\.{_WINDOW})?", re.DOTALL)
+# No name holds U+0000, so no rule can name a field that begins so. The rest is the field as JSON.
+_HISTORY_PREFIX: Final = f"{EVENT_PREFIX}\0"
 _NEWEST: Final = re.compile(r"events\.(?P<name>.+)\.newest\.(?P<place>[0-9]+)", re.DOTALL)
 _FORMS_IN_WORDS: Final = (
     "A field of events is events.NAME.count, events.NAME.count.WINDOW, events.NAME.first_at or "
@@ -36,13 +42,20 @@ class EventField(NamedTuple):
     """A computed field of the events of one name.
 
     `part` is `count`, `first_at`, `last_at`, or `newest` of a derived field, which has its `place` from 1.
-    `window` is the length of a window in microseconds, 0 without one.
+    `window` is the length of a window in microseconds, 0 without one. `where` is the stored form of a group
+    of rules that an event has to match, empty if all events count but those that machines caused.
     """
 
     name: str
     part: str
     window: int = 0
     place: int = 0
+    where: str = ""
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether the value follows from the single events of a contact, because no state has it."""
+        return bool(self.where) or self.place > MAX_RECENT
 
     @property
     def is_instant(self) -> bool:
@@ -66,14 +79,30 @@ class EventField(NamedTuple):
         return state.first_at if self.part == "first_at" else state.last_at
 
 
+_encode: Final = msgspec.json.Encoder().encode
+_decode_field: Final = msgspec.json.Decoder(EventField).decode
+
+
 def is_event_field(field: str) -> bool:
     """Tell whether a canonical name is that of a computed field of events."""
     return field.startswith(EVENT_PREFIX)
 
 
+def is_history_field(field: str) -> bool:
+    """Tell whether a canonical name is that of a history field, which SQL cannot compute."""
+    return field.startswith(_HISTORY_PREFIX)
+
+
+def name_history_field(field: EventField) -> str:
+    """Return the canonical name of a history field, which `parse_event_field` reads."""
+    return _HISTORY_PREFIX + _encode(field).decode()
+
+
 @lru_cache(maxsize=4_096)
 def parse_event_field(field: str) -> EventField:
     """Return the parts of a field that conditions have, checked or derived."""
+    if is_history_field(field):
+        return _decode_field(field.removeprefix(_HISTORY_PREFIX))
     found = _match_form(field)
     if found is None:
         derived = _NEWEST.fullmatch(field)

@@ -20,7 +20,7 @@ MAX_RECENT: Final = 64
 # A conversion with its worth; the bodies of all other kinds have the properties as data, or are the data.
 _CONVERSION: Final = "conversion"
 _VIEW: Final = "view"
-_MACHINE: Final = "machine"
+MACHINE: Final = "machine"
 _REVENUE: Final = "revenue"
 # The sum of any doubles and numeric texts is exact with these digits: from 1e308 down to 5e-324.
 _EXACT: Final = Context(prec=1_000, traps=[Inexact, InvalidOperation])
@@ -88,9 +88,14 @@ def read_properties(kind: str, body: str) -> Mapping[str, Any]:
     return {**members["metadata"], **{name: members[name] for name in (_REVENUE, "currency")}}
 
 
+def is_by_machine(properties: Mapping[str, Any]) -> bool:
+    """Tell whether a machine caused an event, so that it counts only for rules that name `machine`."""
+    return properties.get(MACHINE) is True
+
+
 def count_event(properties: Mapping[str, Any], at: int) -> CountedEvent | None:
     """Return what the state of a name takes of an event, None for an event that a machine caused."""
-    if properties.get(_MACHINE) is True:
+    if is_by_machine(properties):
         return None
     return CountedEvent(at, to_decimal(properties.get(_REVENUE)))
 

@@ -1,15 +1,21 @@
 """Explains why a contact is a member of a segment, or why not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
-from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.computed.event_windows import encode_where, lower_condition, lower_predicate
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import is_event_field, parse_event_field
 from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import Verdict, explain_condition
+from diglot.conditions.histories.fields import ALL_EVENTS, HistoryFields, add_up_matching
+from diglot.conditions.histories.past_events import Histories
 from diglot.errors import NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
@@ -25,10 +31,39 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads
 from diglot.storage.audience import event_states
-from diglot.storage.contacts import queries
+from diglot.storage.contacts import event_histories, queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEvents:
+    """What a condition reads of the events of a contact, by the names of events."""
+
+    states: Mapping[str, EventState]
+    histories: Histories
+
+    def read_values(self, mentioned: Collection[str], zone: ZoneInfo) -> dict[str, int]:
+        """Return the values of the fields of events among some fields."""
+        values = EventFields(mentioned).read_values(self.states)
+        return values | HistoryFields(mentioned, zone).read_values(self.histories)
+
+    def add_up(self, node: tree.Node, zone: ZoneInfo) -> dict[str, EventState | None]:
+        """Return what the events add up to that each rule about events counts."""
+        return {
+            tree.encode(predicate): self._add_up_for(predicate, zone)
+            for predicate in tree.predicates_of(node)
+            if is_event_field(predicate.field)
+        }
+
+    def _add_up_for(self, predicate: tree.Predicate, zone: ZoneInfo) -> EventState | None:
+        name = parse_event_field(predicate.field).name
+        lowered = tree.fields_of(lower_predicate(predicate))
+        if not HistoryFields(lowered, zone).by_event:
+            return self.states.get(name)
+        where = ALL_EVENTS if predicate.where is UNSET else encode_where(predicate.where)
+        return add_up_matching(self.histories.get(name, ()), where, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +74,7 @@ class _Snapshot:
     state: WorkspaceState
     contact: Contact
     lists: tuple[str, ...]
-    states: Mapping[str, EventState]
+    events: ContactEvents
     is_member: bool
     entry_origin: ChangeOrigin | None
     effective_now: int
@@ -61,7 +96,7 @@ class Explanations:
             snapshot.segment,
             snapshot.contact,
             snapshot.lists,
-            snapshot.states,
+            snapshot.events.add_up(snapshot.segment.condition.tree, snapshot.state.zone),
             snapshot.is_member,
             verdict,
             snapshot.entry_origin,
@@ -80,16 +115,21 @@ class Explanations:
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(contact_list.id for contact_list in await queries.load_lists_of(tenant, contact.pk))
-        states = await _load_states(tenant, segment, contact)
-        return _Snapshot(segment, state, contact, lists, states, is_member, entry_origin, at)
+        events = await _load_events(tenant, segment, contact, state.zone)
+        return _Snapshot(segment, state, contact, lists, events, is_member, entry_origin, at)
 
 
-async def _load_states(tenant: Tenant, segment: Segment, contact: Contact) -> Mapping[str, EventState]:
-    """Return the states of the events that the condition of a segment names, by their names."""
-    names = sorted(EventFields(tree.fields_of(segment.condition.tree)).by_event)
-    if not names:
-        return {}
-    return (await event_states.load_of_contacts(tenant, [contact.pk], names)).get(contact.pk, {})
+async def _load_events(tenant: Tenant, segment: Segment, contact: Contact, zone: ZoneInfo) -> ContactEvents:
+    """Return what the condition of a segment reads of the events of a contact."""
+    mentioned = tree.fields_of(lower_condition(segment.condition.tree))
+    states: Mapping[int, Mapping[str, EventState]] = {}
+    histories: Mapping[int, Histories] = {}
+    if names := sorted(EventFields(tree.fields_of(segment.condition.tree)).by_event):
+        states = await event_states.load_of_contacts(tenant, [contact.pk], names)
+    fields = HistoryFields(mentioned, zone)
+    if fields.by_event:
+        histories = await event_histories.load_of_contacts(tenant, [contact.pk], fields.want())
+    return ContactEvents(states.get(contact.pk, {}), histories.get(contact.pk, {}))
 
 
 async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
@@ -106,7 +146,8 @@ def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
     if snapshot.segment.type is SegmentType.STATIC:
         return None
     node = snapshot.segment.condition.tree
-    values = EventFields(tree.fields_of(lower_condition(node))).read_values(snapshot.states)
-    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values), snapshot.state.zone)
-    verdict = explain_condition(node, subject, snapshot.effective_now, snapshot.state.zone)
+    zone = snapshot.state.zone
+    values = snapshot.events.read_values(tree.fields_of(lower_condition(node)), zone)
+    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values), zone)
+    verdict = explain_condition(node, subject, snapshot.effective_now, zone)
     return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

@@ -126,7 +126,7 @@ async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
 def count_rules(condition: Condition) -> int:
     """Return the number of rules that a condition counts as."""
     return max(
-        sum(1 for _ in tree.predicates_of(condition.tree)),
+        tree.count_rules(condition.tree),
         len(tree.encode(condition.tree)) // CHARACTERS_OF_A_RULE,
     )
 

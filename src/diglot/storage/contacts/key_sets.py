@@ -1,8 +1,9 @@
 """Finds the contacts that match predicates which SQL cannot compute, before a scan asks for them.
 
-Neither database computes BLAKE2b, and SQL knows nothing of months and days in a time zone. So the application
-reads the ids of all contacts, or the instants of one field, evaluates the predicate, and hands its answer to
-the scan as one bit for each key. [Decision 13](docs/decisions/0013-computed-fields-in-scans.md) says what
+Neither database computes BLAKE2b, SQL knows nothing of months and days in a time zone, and the rules that an
+event has to match have the meaning that Python gives them. So the application reads the ids of all contacts,
+the instants of one field, or all events of some names, evaluates the predicate, and hands its answer to the
+scan as one bit for each key. [Decision 13](docs/decisions/0013-computed-fields-in-scans.md) says what
 that costs.
 """
 
@@ -18,12 +19,17 @@ from sqlalchemy import bindparam, select
 
 from diglot.conditions import tree
 from diglot.conditions.computed import anniversaries
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.computed.samples import sample_of
-from diglot.conditions.computed_fields import Sample, find_computed
-from diglot.conditions.events.fields import EventField
+from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
+from diglot.conditions.contact_view import ContactFields, ContactView
+from diglot.conditions.events.fields import is_history_field
+from diglot.conditions.histories.fields import HistoryFields
+from diglot.conditions.histories.past_events import Histories
+from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS, NumberSet, is_one_of
 from diglot.conditions.tree import Op
-from diglot.storage.contacts import instants
+from diglot.storage.contacts import event_histories, instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
 from diglot.storage.schema import contacts
@@ -31,6 +37,7 @@ from diglot.storage.slices import compute_in_slices, compute_off_loop
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
+from diglot.storage.workspaces import load_last_contact_key
 
 _SLICE_LENGTH: Final = 1_000
 _c = contacts.c
@@ -56,19 +63,27 @@ async def load_key_sets(tenant: Tenant, nodes: Iterable[tree.Node], now: int, zo
     asked: dict[str, _Asked] = {}
     by_salt: defaultdict[str, list[_Asked]] = defaultdict(list)
     by_source: defaultdict[str, list[_Asked]] = defaultdict(list)
-    for predicate in (predicate for node in nodes for predicate in tree.predicates_of(node)):
-        computed, stored = find_computed(predicate.field), tree.encode(predicate)
-        if computed is None or isinstance(computed, EventField) or stored in asked:
+    of_events: list[_Asked] = []
+    lowered = map(lower_condition, nodes)
+    for predicate in (predicate for node in lowered for predicate in tree.predicates_of(node)):
+        computed, one = find_computed(predicate.field), _Asked(predicate)
+        if (stored := tree.encode(predicate)) in asked:
             continue
-        asked[stored] = one = _Asked(predicate)
         if isinstance(computed, Sample):
             by_salt[computed.salt].append(one)
-        else:
+        elif isinstance(computed, Anniversary):
             by_source[computed.source].append(one)
+        elif is_history_field(predicate.field):
+            of_events.append(one)
+        else:
+            continue
+        asked[stored] = one
     if by_salt:
         await _find_samples(tenant, by_salt)
     for source, of_source in by_source.items():
         await _find_anniversaries(tenant, source, of_source, now, zone)
+    if of_events:
+        await _EventMatches(of_events, now, zone).find(tenant)
     return await _encode_all(tenant, asked) if asked else NO_KEY_SETS
 
 
@@ -123,6 +138,38 @@ async def _find_anniversaries(
 
 def _distances_of(one: _Asked) -> int:
     return anniversaries.matching_distances(one.predicate.op, one.predicate.operand)
+
+
+class _EventMatches:
+    """Predicates on single events, and what evaluates them for a contact at an instant in a time zone."""
+
+    def __init__(self, asked: Sequence[_Asked], now: int, zone: ZoneInfo) -> None:
+        self._asked, self._now, self._zone = asked, now, zone
+        self._fields = HistoryFields((one.predicate.field for one in asked), zone)
+        self._evaluate = compile_to_python({n: one.predicate for n, one in enumerate(asked)}, zone)
+
+    async def find(self, tenant: Tenant) -> None:
+        """Add the keys of the contacts that match each predicate, also keys that no contact has any more."""
+        everybody = range(1, await load_last_contact_key(tenant) + 1)
+        without_events = self._match({})
+        for number in without_events:
+            self._asked[number].keys.update(everybody)
+        others: list[list[int]] = [[] for _ in self._asked]
+
+        def note_others(contacts: Sequence[tuple[int, Histories]]) -> None:
+            for pk, histories in contacts:
+                for number in self._match(self._fields.read_values(histories)) ^ without_events:
+                    others[number].append(pk)
+
+        async for found in event_histories.iterate_all(tenant, self._fields.want()):
+            async for _ in compute_in_slices(tenant, list(found.items()), note_others, _SLICE_LENGTH):
+                pass
+        for one, keys in zip(self._asked, others, strict=True):
+            one.keys.symmetric_difference_update(BitMap(keys))
+
+    def _match(self, values: Mapping[str, int]) -> frozenset[int]:
+        view = ContactView(ContactFields(values), {}, (), self._zone)
+        return frozenset(self._evaluate(view, self._now))
 
 
 async def _encode_all(tenant: Tenant, asked: Mapping[str, _Asked]) -> KeySets:
