@@ -13,9 +13,8 @@ from diglot.conditions.addresses import normalize_address
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactFields
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import is_history_field, parse_event_field
+from diglot.conditions.events.fields import EventValue, is_event_field, parse_event_field
 from diglot.conditions.events.states import (
-    CountedEvent,
     EventState,
     add_event,
     count_event,
@@ -166,35 +165,43 @@ def histories_of(fields: Mapping[str, Any]) -> Histories:
     return {name: sort_events(events) for name, events in found.items()}
 
 
+def states_of(fields: Mapping[str, Any]) -> dict[str, EventState]:
+    """Return what the events of a contact of the spec add up to, by their names."""
+    states: dict[str, EventState] = {}
+    for event in fields.get("events", ()):
+        name, at = text.to_nfc(event["name"]), _instant(event["at"])
+        assert at is not None
+        counted = count_event(read_properties("other", event_body(event)), at)
+        if counted is not None:
+            states[name] = add_event(states.get(name), counted)
+    return states
+
+
 class SpecFields(ContactFields):
     """The fields of a contact of the spec: those of events are computed when they are read."""
 
     def __init__(self, values: Mapping[str, Any], one: Mapping[str, Any], zone: str) -> None:
         super().__init__(values)
-        self._histories, self._zone = histories_of(one), ZoneInfo(zone)
+        self._histories, self._states, self._zone = histories_of(one), states_of(one), ZoneInfo(zone)
 
     def __missing__(self, name: str) -> Any:
-        """Return the value of a field of single events, or of another that the contact does not have."""
-        if not is_history_field(name):
+        """Return the value of a field of events, or of another that the contact does not have."""
+        if not is_event_field(name):
             return super().__missing__(name)
-        values = HistoryFields((name,), self._zone).read_values(self._histories)
+        of_states = EventFields((name,)).read_values(self._states)
+        values = {**of_states, **HistoryFields((name,), self._zone).read_values(self._histories)}
         self[name] = values.get(name, parse_event_field(name).read(None))
         return self[name]
 
 
 def event_values(
     fields: Mapping[str, Any], nodes: Iterable[tree.Node] = (), zone: str = "UTC"
-) -> dict[str, int]:
+) -> dict[str, EventValue]:
     """Return the values of all fields of events that a contact of the spec has, derived ones included.
 
     Those of single events are those that some conditions read.
     """
-    states: dict[str, EventState] = {}
-    for event in fields.get("events", ()):
-        name, at = text.to_nfc(event["name"]), _instant(event["at"])
-        assert at is not None
-        if event.get("machine") is not True:
-            states[name] = add_event(states.get(name), CountedEvent(at))
+    states = states_of(fields)
     names = [
         f"events.{name}.{part}"
         for name, state in states.items()
@@ -202,7 +209,7 @@ def event_values(
     ]
     mentioned = {field for node in nodes for field in tree.fields_of(lower_condition(node))}
     of_histories = HistoryFields(mentioned, ZoneInfo(zone)).read_values(histories_of(fields))
-    return EventFields(names).read_values(states) | of_histories
+    return {**EventFields({*names, *filter(is_event_field, mentioned)}).read_values(states), **of_histories}
 
 
 def contact(fields: Mapping[str, Any], pk: int) -> Contact:

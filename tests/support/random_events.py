@@ -12,11 +12,13 @@ from support.random_conditions import OPERATORS
 
 NAMES: Final = ("purchase", "email.opened", "cafe\u0301", "a.count")
 UNKNOWN: Final = "nothing"
-KEYS: Final = ("colour", "price", "caf\u00e9", "cafe\u0301", "tags", " plan\u3000", "a.b", "1st")
-NUMBERS: Final = (0, 1, -2, 2.5, "5", 0.1)
+KEYS: Final = ("colour", "price", "revenue", "caf\u00e9", "cafe\u0301", "tags", " plan\u3000", "a.b", "1st")
+NUMBERS: Final = (0, 1, -2, 2.5, "5", 0.1, 0.2, -1)
 VALUES: Final = ("red", "Red", "", True, "true", ["red", 1], "2026-01-01", *NUMBERS)
 WINDOWS: Final = ("1m", "90m", "1h", "24h", "1d", "7d", "30d", "180d", "36500d")
-COUNTS: Final = (0, 1, 2, 3, 5, 63, -1, 2.5, "2", 1.0)
+COUNTS: Final = (0, 1, 2, 3, 5, 63, 64, 65, -1, 2.5, "2", 1.0)
+SUMMED: Final = ("price", "revenue", "price", "caf\u00e9", "30d ")
+SUMS: Final = (0, 1, -2, 2.5, 0.1, 0.2, 0.3, 0.30000000000000004, 5, "2.6", -1.5, 1e308, 1e-7)
 # In days or hours.
 DISTANCES: Final = (0, 1, 7, 30)
 _LENGTHS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -38,7 +40,10 @@ def properties(rng: Random) -> dict[str, Any]:
     """Generate the properties of an event."""
     keys = {name_of(key): key for key in rng.sample(KEYS, rng.randrange(len(KEYS)))}.values()
     return {
-        key: rng.choice(VALUES) if rng.random() < 0.7 else random_conditions.attribute(rng) for key in keys
+        key: rng.choice(NUMBERS if key in SUMMED else VALUES)
+        if rng.random() < 0.8
+        else random_conditions.attribute(rng)
+        for key in keys
     }
 
 
@@ -88,11 +93,14 @@ def _about_all(rng: Random, now: datetime) -> dict[str, Any]:
         return _about_instant(rng, now, f"events.{name}.{rng.choice(('first_at', 'last_at'))}")
     window = f".{rng.choice(WINDOWS)}" if rng.random() < 0.8 else ""
     operator = rng.choice(OPERATORS["number"])
-    made: dict[str, Any] = {"field": f"events.{name}.count{window}", "operator": operator}
+    part, operands = "count", list[Any](COUNTS)
+    if rng.random() < 0.4:
+        part, operands = f"sum.{rng.choice(SUMMED)}", list(SUMS)
+    made: dict[str, Any] = {"field": f"events.{name}.{part}{window}", "operator": operator}
     if operator in {"is_set", "is_empty"}:
         return made
     many = operator in {"in", "not_in"}
-    return made | {"operand": rng.choices(COUNTS, k=rng.randrange(4)) if many else rng.choice(COUNTS)}
+    return made | {"operand": rng.choices(operands, k=rng.randrange(4)) if many else rng.choice(operands)}
 
 
 def _about_instant(rng: Random, now: datetime, field: str) -> dict[str, Any]:

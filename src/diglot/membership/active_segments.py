@@ -18,6 +18,7 @@ from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import EventValue
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
@@ -197,7 +198,7 @@ class ActiveSegments:
 
     def instants_of(
         self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True
-    ) -> dict[str, int]:
+    ) -> dict[str, EventValue]:
         """Return what the instant indexes have of a contact; that of custom attributes can be left out."""
         if contact is None or not self.dates_of_field:
             return {}

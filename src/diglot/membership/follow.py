@@ -11,6 +11,7 @@ from itertools import starmap
 
 from pyroaring import BitMap
 
+from diglot.conditions.events.fields import EventValue
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
@@ -128,9 +129,23 @@ def _find_moved_instants(
         old = active_segments.instants_of(before, next(around), in_attributes=differ)
         new = active_segments.instants_of(after, next(around), in_attributes=differ)
         if old != new:
-            removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
-            added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
+            removed += [(name, pk, at) for name, at in _list_missing(old, new)]
+            added += [(name, pk, at) for name, at in _list_missing(new, old)]
     return removed, added
+
+
+def _list_missing(
+    these: Mapping[str, EventValue], others: Mapping[str, EventValue]
+) -> Iterator[tuple[str, int]]:
+    """Yield the fields and instants of these that are not among the others."""
+    for name, value in these.items():
+        if (other := others.get(name)) == value:
+            continue
+        if isinstance(value, int):
+            yield name, value
+        else:
+            known = other if isinstance(other, tuple) else ()
+            yield from ((name, at) for at in value if at not in known)
 
 
 def _find_next_flips(

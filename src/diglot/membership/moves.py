@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import History
@@ -68,7 +69,7 @@ async def load_surroundings(
     """
     on_lists: Mapping[int, Collection[str]] = {}
     states: Mapping[int, Mapping[str, EventState]] = {}
-    histories: Mapping[int, Mapping[str, int]] = {}
+    histories: Mapping[int, Mapping[str, EventValue]] = {}
     if active_segments.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
     of_events, of_histories = active_segments.event_fields, active_segments.history_fields
@@ -98,7 +99,7 @@ def _find_event_names(
 
 async def _load_history_values(
     tenant: Tenant, fields: HistoryFields, pks: Sequence[int], names: Sequence[str]
-) -> Mapping[int, Mapping[str, int]]:
+) -> Mapping[int, Mapping[str, EventValue]]:
     """Return the values of the fields of single events with some names, by contact."""
     found = await event_histories.load_of_contacts(tenant, pks, fields.want(names))
     return await compute_off_loop(
@@ -116,7 +117,8 @@ def move_event(
     others = {name: value for name, value in known.events.items() if name not in moved}
 
     def build_side(state: EventState | None, history: History) -> SurroundingsByKey:
-        values = {} if state is None else of_events.read_values({move.name: state})
+        values: dict[str, EventValue] = {}
+        values |= {} if state is None else of_events.read_values({move.name: state})
         values |= of_histories.read_values({move.name: history})
         return {**around, move.pk: known._replace(events=others | values)}
 

@@ -23,7 +23,7 @@ from diglot.conditions.events.states import (
     to_decimal,
 )
 from diglot.conditions.events.states import unpack_instants as unpack
-from diglot.conditions.explain import EventEvidence, find_evidence
+from diglot.conditions.explain import EventEvidence, RuleEvents, find_evidence
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.tree import Op
 from support.reporting import SEED
@@ -109,9 +109,9 @@ def test_a_long_state_still_tells_each_count() -> None:
         evaluate = compile_to_python({1: node}, UTC)
         leaves_at = 3 * MAX_RECENT - count + 60_000_000
         assert (evaluate(view, leaves_at), evaluate(view, leaves_at + 1)) == ([1], [])
-        evidence = find_evidence(node, state, leaves_at, UTC)
+        evidence = find_evidence(node, RuleEvents(state), leaves_at, UTC)
         assert (evidence.value, evidence.until) == (count, leaves_at + 1)
-    missing = find_evidence(tree.Predicate("events.a.last_at", Op.IS_SET), None, now, UTC)
+    missing = find_evidence(tree.Predicate("events.a.last_at", Op.IS_SET), RuleEvents(), now, UTC)
     assert missing == EventEvidence(None, (), None, None)
 
 

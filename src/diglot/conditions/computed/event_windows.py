@@ -5,10 +5,14 @@ newest one lies there, and that does not depend on the length. So a rule about a
 questions about this instant, the derived field `events.NAME.newest.N`, which no rule can name. A derived
 field is an instant like any other: the clock, the index of conditions and the compilers need nothing more.
 
+A rule about a sum is lowered to whether the total meets a test. In a window, it is lowered to the instants at
+which the test begins or ceases to be met by the sum of all events since (see `histories/sums`).
+
 A rule with `where` is lowered to fields of the events that match, whose names contain what an event has to
 match. Groups with equal rules in another order are one such *stream* of events.
 """
 
+from decimal import Decimal
 from math import ceil, floor
 from typing import Any, Final
 
@@ -22,6 +26,7 @@ from diglot.conditions.events.fields import (
     name_history_field,
     parse_event_field,
 )
+from diglot.conditions.events.sum_tests import read_test, write_test
 from diglot.conditions.tree import Op
 
 # Nobody has more events, because each has a number of 63 bits.
@@ -54,6 +59,8 @@ def lower_predicate(predicate: tree.Predicate) -> tree.Node:
     field = parse_event_field(predicate.field)
     if predicate.where is not UNSET:
         field = field._replace(where=encode_where(predicate.where))
+    if field.part == "sum":
+        return _lower_sum(field, predicate)
     if field.window:
         return _lower_window(field, predicate)
     if predicate.where is UNSET:
@@ -83,6 +90,36 @@ def _lower_window(field: EventField, predicate: tree.Predicate) -> tree.Node:
         return more if op is Op.GT else tree.Not(more)
     at_least = _is_at_least(field, ceil(number))
     return at_least if op is Op.GTE else tree.Not(at_least)
+
+
+# What is asked of a sum, and whether the rule is its complement.
+_SUM_TESTS: Final = {
+    Op.GT: ("gt", False),
+    Op.LTE: ("gt", True),
+    Op.GTE: ("gte", False),
+    Op.LT: ("gte", True),
+    Op.EQUALS: ("in", False),
+    Op.IN: ("in", False),
+}
+
+
+def _lower_sum(field: EventField, predicate: tree.Predicate) -> tree.Node:
+    """Return the condition that the total meets a test, or that a test jumped so often within a window."""
+    if predicate.op is Op.IS_SET:
+        return _ALWAYS
+    assert predicate.operand is not None
+    word, is_negated = _SUM_TESTS[predicate.op]
+    numbers = [one.value for one in tree.scalars_of(predicate.operand) if isinstance(one, tree.Number)]
+    asked = field._replace(window=0, test=write_test(word, numbers))
+    node: tree.Node
+    if field.window:
+        jumps = name_history_field(asked._replace(part="jumps"))
+        node = tree.Predicate(jumps, Op.IN_LAST_DAYS, tree.Window(field.window))
+        is_negated ^= read_test(asked.test).meets(Decimal(0))
+    else:
+        meets = name_history_field(asked._replace(part="meets"))
+        node = tree.Predicate(meets, Op.EQUALS, tree.Number(1))
+    return tree.Not(node) if is_negated else node
 
 
 def _is_exactly(field: EventField, number: float) -> tree.Node:

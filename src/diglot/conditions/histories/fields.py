@@ -8,15 +8,17 @@ had to keep current.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
-from diglot.conditions.events.states import MACHINE, EventState
+from diglot.conditions.events.fields import EventField, EventValue, is_event_field, parse_event_field
+from diglot.conditions.events.states import MACHINE, to_decimal
+from diglot.conditions.events.sum_tests import read_test
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
-from diglot.conditions.histories.past_events import Histories, History, PastEvent, add_up
+from diglot.conditions.histories.past_events import Gathered, Histories, History, PastEvent
+from diglot.conditions.histories.sums import find_jumps
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Stands in the place of rules that events have to match: all count but those that machines caused.
@@ -41,12 +43,12 @@ class HistoryFields:
             if parsed.needs_history:
                 self.by_event.setdefault(parsed.name, FieldsOfName(zone)).fields[field] = parsed
 
-    def read_values(self, histories: Histories) -> dict[str, int]:
+    def read_values(self, histories: Histories) -> dict[str, EventValue]:
         """Return the values of the fields, given the histories of a contact by the names of events.
 
         Those that are as if the contact had no such events are left out.
         """
-        values: dict[str, int] = {}
+        values: dict[str, EventValue] = {}
         for name in self.by_event.keys() & histories.keys():
             values |= self.by_event[name].read_values(histories[name])
         return values
@@ -66,11 +68,11 @@ class HistoryFields:
         )
 
 
-def add_up_matching(history: History, where: str, zone: ZoneInfo) -> EventState | None:
-    """Return what the events add up to that match the stored form of some rules."""
+def gather_matching(history: History, where: str, summed: str, zone: ZoneInfo) -> Gathered:
+    """Return the events that match the stored form of some rules, with the amounts of a property."""
     fields = FieldsOfName(zone)
-    fields.fields[""] = EventField("", "count", where=where)
-    return fields.add_up(history)[where]
+    fields.fields[""] = EventField("", "", where=where, summed=summed)
+    return fields.gather(history)[where, summed]
 
 
 class FieldsOfName:
@@ -81,8 +83,13 @@ class FieldsOfName:
         self.fields: dict[str, EventField] = {}
 
     @cached_property
+    def _asked(self) -> Sequence[tuple[str, str]]:
+        """The groups of rules, each with a property that is summed, empty if the events are counted."""
+        return sorted({(field.where, field.summed) for field in self.fields.values()})
+
+    @cached_property
     def _wheres(self) -> Sequence[str]:
-        return sorted({field.where for field in self.fields.values()})
+        return sorted({where for where, _ in self._asked})
 
     @cached_property
     def _of_machines(self) -> frozenset[int]:
@@ -97,36 +104,46 @@ class FieldsOfName:
     @property
     def need_bodies(self) -> bool:
         """Whether a field depends on properties of events."""
-        return self._wheres != [ALL_EVENTS]
+        return self._asked != [(ALL_EVENTS, "")]
 
     @property
     def need_machines(self) -> bool:
         """Whether a field counts events that machines caused."""
         return bool(self._of_machines)
 
-    def read_values(self, history: History) -> dict[str, int]:
+    def read_values(self, history: History) -> dict[str, EventValue]:
         """Return the values of the fields that a contact with these events has."""
-        states = self.add_up(history)
-        return {
-            field: value
-            for field, parsed in self.fields.items()
-            if (value := parsed.read(states[parsed.where])) is not None
-        }
+        gathered = self.gather(history)
+        states = {what: found.add_up() for what, found in gathered.items()}
+        values: dict[str, EventValue] = {}
+        for field, parsed in self.fields.items():
+            what = parsed.where, parsed.summed
+            value = (
+                find_jumps(*gathered[what], read_test(parsed.test)) or None
+                if parsed.part == "jumps"
+                else parsed.read(states[what])
+            )
+            if value is not None:
+                values[field] = value
+        return values
 
-    def add_up(self, history: History) -> Mapping[str, EventState | None]:
-        """Return what the events add up to that match each group of rules, by its stored form."""
-        instants: list[list[int]] = [[] for _ in self._wheres]
+    def gather(self, history: History) -> Mapping[tuple[str, str], Gathered]:
+        """Return the events that count, by the stored form of what they match and the property summed."""
+        found = {(where, summed): Gathered([], []) for where, summed in self._asked}
+        by_where = [[one for one in self._asked if one[0] == where] for where in self._wheres]
         for event in history:
-            for number in self._match_event(event):
-                instants[number].append(event.at)
-        return dict(zip(self._wheres, map(add_up, instants), strict=True))
+            properties = event.read_properties() if self.need_bodies else {}
+            for number in self._match_event(event, properties):
+                for what in by_where[number]:
+                    found[what].instants.append(event.at)
+                    if what[1]:
+                        found[what].amounts.append(to_decimal(properties.get(what[1])))
+        return found
 
-    def _match_event(self, event: PastEvent) -> Iterable[int]:
+    def _match_event(self, event: PastEvent, properties: Mapping[str, Any]) -> Iterable[int]:
         """Return the numbers of the groups of rules that an event matches; no rules stand first."""
         matched = [0] if self._wheres[0] == ALL_EVENTS else []
-        if self.need_bodies:
-            view = ContactView({}, event.read_properties(), (), self._zone)
-            matched += self._match(view, 0)
+        matched += self._match(ContactView({}, properties, (), self._zone), 0)
         return self._of_machines.intersection(matched) if event.by_machine else matched
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from diglot.conditions import text
 from diglot.conditions.events.states import EventState, read_properties
+from diglot.conditions.histories.sums import add_all
 
 
 class PastEvent(NamedTuple):
@@ -38,8 +39,15 @@ def sort_events(events: Iterable[PastEvent]) -> History:
     return sorted(events, key=attrgetter("at", "number"), reverse=True)
 
 
-def add_up(instants: Sequence[int]) -> EventState | None:
-    """Return the state of events at some instants, newest first, with all of these; None without events."""
-    if not instants:
-        return None
-    return EventState(len(instants), instants[-1], instants[0], Decimal(0), tuple(instants))
+class Gathered(NamedTuple):
+    """The events that count, newest first: their instants, and their amounts if a property is summed."""
+
+    instants: list[int]
+    amounts: list[Decimal]
+
+    def add_up(self) -> EventState | None:
+        """Return what the events add up to, with all instants; None without events."""
+        if not self.instants:
+            return None
+        instants = tuple(self.instants)
+        return EventState(len(instants), instants[-1], instants[0], add_all(self.amounts), instants)

@@ -11,10 +11,10 @@ from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.computed.event_windows import encode_where, lower_condition, lower_predicate
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.events.fields import EventValue, is_event_field, parse_event_field
 from diglot.conditions.events.states import EventState
-from diglot.conditions.explain import Verdict, explain_condition
-from diglot.conditions.histories.fields import ALL_EVENTS, HistoryFields, add_up_matching
+from diglot.conditions.explain import RuleEvents, Verdict, explain_condition
+from diglot.conditions.histories.fields import ALL_EVENTS, HistoryFields, gather_matching
 from diglot.conditions.histories.past_events import Histories
 from diglot.errors import NotFound
 from diglot.membership import read
@@ -44,26 +44,27 @@ class ContactEvents:
     states: Mapping[str, EventState]
     histories: Histories
 
-    def read_values(self, mentioned: Collection[str], zone: ZoneInfo) -> dict[str, int]:
+    def read_values(self, mentioned: Collection[str], zone: ZoneInfo) -> dict[str, EventValue]:
         """Return the values of the fields of events among some fields."""
         values = EventFields(mentioned).read_values(self.states)
-        return values | HistoryFields(mentioned, zone).read_values(self.histories)
+        return {**values, **HistoryFields(mentioned, zone).read_values(self.histories)}
 
-    def add_up(self, node: tree.Node, zone: ZoneInfo) -> dict[str, EventState | None]:
-        """Return what the events add up to that each rule about events counts."""
+    def find_counted(self, node: tree.Node, zone: ZoneInfo) -> dict[str, RuleEvents]:
+        """Return the events that each rule about events counts."""
         return {
-            tree.encode(predicate): self._add_up_for(predicate, zone)
+            tree.encode(predicate): self._find_for(predicate, zone)
             for predicate in tree.predicates_of(node)
             if is_event_field(predicate.field)
         }
 
-    def _add_up_for(self, predicate: tree.Predicate, zone: ZoneInfo) -> EventState | None:
-        name = parse_event_field(predicate.field).name
+    def _find_for(self, predicate: tree.Predicate, zone: ZoneInfo) -> RuleEvents:
+        field = parse_event_field(predicate.field)
         lowered = tree.fields_of(lower_predicate(predicate))
         if not HistoryFields(lowered, zone).by_event:
-            return self.states.get(name)
+            return RuleEvents(self.states.get(field.name))
         where = ALL_EVENTS if predicate.where is UNSET else encode_where(predicate.where)
-        return add_up_matching(self.histories.get(name, ()), where, zone)
+        found = gather_matching(self.histories.get(field.name, ()), where, field.summed, zone)
+        return RuleEvents(found.add_up(), found.amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Explanations:
             snapshot.segment,
             snapshot.contact,
             snapshot.lists,
-            snapshot.events.add_up(snapshot.segment.condition.tree, snapshot.state.zone),
+            snapshot.events.find_counted(snapshot.segment.condition.tree, snapshot.state.zone),
             snapshot.is_member,
             verdict,
             snapshot.entry_origin,

@@ -23,13 +23,15 @@ from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.computed.samples import sample_of
 from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
 from diglot.conditions.contact_view import ContactFields, ContactView
-from diglot.conditions.events.fields import is_history_field
+from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import EventValue, is_history_field
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import Histories
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS, NumberSet, is_one_of
 from diglot.conditions.tree import Op
 from diglot.storage.contacts import event_histories, instants
+from diglot.storage.contacts.event_histories import EventStates
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
 from diglot.storage.schema import contacts
@@ -145,7 +147,8 @@ class _EventMatches:
 
     def __init__(self, asked: Sequence[_Asked], now: int, zone: ZoneInfo) -> None:
         self._asked, self._now, self._zone = asked, now, zone
-        self._fields = HistoryFields((one.predicate.field for one in asked), zone)
+        fields = [one.predicate.field for one in asked]
+        self._fields, self._totals = HistoryFields(fields, zone), EventFields(fields)
         self._evaluate = compile_to_python({n: one.predicate for n, one in enumerate(asked)}, zone)
 
     async def find(self, tenant: Tenant) -> None:
@@ -156,18 +159,20 @@ class _EventMatches:
             self._asked[number].keys.update(everybody)
         others: list[list[int]] = [[] for _ in self._asked]
 
-        def note_others(contacts: Sequence[tuple[int, Histories]]) -> None:
-            for pk, histories in contacts:
-                for number in self._match(self._fields.read_values(histories)) ^ without_events:
+        def note_others(contacts: Sequence[tuple[int, Histories, EventStates]]) -> None:
+            for pk, histories, states in contacts:
+                values = {**self._fields.read_values(histories), **self._totals.read_values(states)}
+                for number in self._match(values) ^ without_events:
                     others[number].append(pk)
 
-        async for found in event_histories.iterate_all(tenant, self._fields.want()):
-            async for _ in compute_in_slices(tenant, list(found.items()), note_others, _SLICE_LENGTH):
+        wanted, names = self._fields.want(), sorted(self._totals.by_event)
+        async for found in event_histories.iterate_all(tenant, wanted, names):
+            async for _ in compute_in_slices(tenant, found, note_others, _SLICE_LENGTH):
                 pass
         for one, keys in zip(self._asked, others, strict=True):
             one.keys.symmetric_difference_update(BitMap(keys))
 
-    def _match(self, values: Mapping[str, int]) -> frozenset[int]:
+    def _match(self, values: Mapping[str, EventValue]) -> frozenset[int]:
         view = ContactView(ContactFields(values), {}, (), self._zone)
         return frozenset(self._evaluate(view, self._now))
 

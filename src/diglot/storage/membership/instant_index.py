@@ -32,6 +32,7 @@ from diglot.conditions.histories.past_events import Histories
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
+from diglot.storage.contacts.event_histories import EventStates
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.events import select_instants
@@ -145,11 +146,12 @@ async def _iterate_history_values(tenant: Tenant, field: str, zone: ZoneInfo) ->
     fields = HistoryFields((field,), zone)
     async for found in event_histories.iterate_all(tenant, fields.want()):
 
-        def read(contacts: Sequence[tuple[int, Histories]]) -> list[tuple[int, int]]:
-            values = ((pk, fields.read_values(histories).get(field)) for pk, histories in contacts)
-            return [(pk, value) for pk, value in values if value is not None]
+        def read(contacts: Sequence[tuple[int, Histories, EventStates]]) -> list[tuple[int, int]]:
+            values = ((pk, fields.read_values(histories).get(field, ())) for pk, histories, _ in contacts)
+            instants = ((pk, (value,) if isinstance(value, int) else value) for pk, value in values)
+            return [(pk, instant) for pk, some in instants for instant in some]
 
-        async for page in compute_in_slices(tenant, list(found.items()), read):
+        async for page in compute_in_slices(tenant, found, read):
             yield page
 
 
