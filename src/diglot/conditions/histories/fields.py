@@ -33,6 +33,17 @@ class Wanted(NamedTuple):
     bodies: bool
 
 
+class EventView(ContactView):
+    """The properties of an event as attributes; nothing else of a contact is read of it."""
+
+    __slots__ = ()
+
+    def __init__(self, properties: Mapping[str, Any], zone: ZoneInfo) -> None:
+        self.attributes = properties
+        self.zone = zone
+        self._derived = {}
+
+
 class HistoryFields:
     """The fields that need histories among those that conditions mention, by the name of the events."""
 
@@ -143,7 +154,7 @@ class FieldsOfName:
     def _match_event(self, event: PastEvent, properties: Mapping[str, Any]) -> Iterable[int]:
         """Return the numbers of the groups of rules that an event matches; no rules stand first."""
         matched = [0] if self._wheres[0] == ALL_EVENTS else []
-        matched += self._match(ContactView({}, properties, (), self._zone), 0)
+        matched += self._match(EventView(properties, self._zone), 0)
         return self._of_machines.intersection(matched) if event.by_machine else matched
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from diglot.conditions import text
 from diglot.conditions.events.states import EventState, read_properties
 from diglot.conditions.histories.sums import add_all
+
+# Events of one name have the same few properties.
+_normalize: Final = lru_cache(maxsize=4_096)(text.normalize_name)
 
 
 class PastEvent(NamedTuple):
@@ -25,7 +29,7 @@ class PastEvent(NamedTuple):
     def read_properties(self) -> dict[str, Any]:
         """Return the properties, by their names in the form of attribute keys."""
         properties = read_properties(self.kind, self.body)
-        return {text.normalize_name(name): value for name, value in properties.items()}
+        return {_normalize(name): value for name, value in properties.items()}
 
 
 # The events of one name, newest first.

@@ -1,5 +1,6 @@
 """The single events of contacts, for conditions that say which of the events of one name count."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -22,7 +23,6 @@ from diglot.storage.workspaces import load_last_contact_key
 _KEYS_PER_READ: Final = 500
 # By the names of events.
 EventStates = Mapping[str, EventState]
-_NO_ROWS: Final[Sequence[Row]] = ()
 _e, _n, _s = events.c, event_names.c, event_states.c
 _EVENT: Final = (_e.event, _e.happened_at, _e.kind, _e.body)
 # What the index has, in the same shape.
@@ -42,14 +42,16 @@ def _in_range(_backend: Backend) -> Expression:
 
 
 def _select_counted(contacts: _SelectContacts, event: Sequence[Expression] = _EVENT) -> BackendStatement:
-    """Return the select of the events with some names that no machine caused."""
+    """Return the select of the events with a name that no machine caused.
+
+    One name has one range of the index, which SQLite would not find for several.
+    """
 
     def build(backend: Backend) -> Select[Any]:
-        named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
-        same_name = (_n.workspace == bindparam("workspace")) & (_n.number == _e.stream)
-        counted = pin_to_index(select(_e.pk, _n.name, *event), events, "events_of_stream")
-        joined = counted.join(event_names, same_name)
-        return joined.where(_e.workspace == bindparam("workspace"), contacts(backend), named)
+        named = _n.name == bindparam("name", type_=_n.name.type)
+        number = select(_n.number).where(_n.workspace == bindparam("workspace"), named).scalar_subquery()
+        counted = pin_to_index(select(_e.pk, *event), events, "events_of_stream")
+        return counted.where(_e.workspace == bindparam("workspace"), _e.stream == number, contacts(backend))
 
     return BackendStatement(build)
 
@@ -86,11 +88,12 @@ _OF_MACHINES_IN_RANGE: Final = _select_of_machines(_in_range)
 
 async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -> Mapping[int, Histories]:
     """Return what is wanted of the events of contacts, by key and name; without those that have none."""
-    encode = tenant.backend.encode_list
-    keys, names = encode(list(pks)), encode(list(wanted.names))
-    counted = await tenant.fetch_all(_COUNTED[wanted.bodies], pks=keys, names=names)
-    of_machines = await tenant.fetch_all(_OF_MACHINES, pks=keys) if wanted.of_machines else ()
-    return _group_events(counted, of_machines, frozenset(wanted.names))
+    keys, found = tenant.backend.encode_list(list(pks)), _Found()
+    for name in wanted.names:
+        found.add_counted(name, await tenant.fetch_all(_COUNTED[wanted.bodies], pks=keys, name=name))
+    if wanted.of_machines:
+        found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES, pks=keys))
+    return found.sort()
 
 
 async def iterate_all(
@@ -100,20 +103,18 @@ async def iterate_all(
 
     Of the states of the events with `total_names` only the revenue is read.
     """
-    encode = tenant.backend.encode_list
-    last, total_of = await load_last_contact_key(tenant), encode(list(total_names))
-    names = encode(list(wanted.names))
+    last, total_of = await load_last_contact_key(tenant), tenant.backend.encode_list(list(total_names))
     for first in range(1, last + 1, _KEYS_PER_READ):
-        span = {"first": first, "last": first + _KEYS_PER_READ - 1}
-        counted = of_machines = totals = _NO_ROWS
-        if wanted.names:
-            counted = await tenant.fetch_all(_COUNTED_IN_RANGE[wanted.bodies], **span, names=names)
+        span, found = {"first": first, "last": first + _KEYS_PER_READ - 1}, _Found()
+        for name in wanted.names:
+            rows = await tenant.fetch_all(_COUNTED_IN_RANGE[wanted.bodies], **span, name=name)
+            found.add_counted(name, rows)
         if wanted.of_machines:
-            of_machines = await tenant.fetch_all(_OF_MACHINES_IN_RANGE, **span)
+            found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_IN_RANGE, **span))
+        states: Mapping[int, EventStates] = {}
         if total_names:
-            totals = await tenant.fetch_all(_TOTALS_IN_RANGE, **span, names=total_of)
-        histories = _group_events(counted, of_machines, frozenset(wanted.names))
-        states = _group_totals(totals)
+            states = _group_totals(await tenant.fetch_all(_TOTALS_IN_RANGE, **span, names=total_of))
+        histories = found.sort()
         yield [(pk, histories.get(pk, {}), states.get(pk, {})) for pk in sorted({*histories, *states})]
 
 
@@ -124,16 +125,27 @@ def _group_totals(rows: Iterable[Row]) -> Mapping[int, EventStates]:
     return found
 
 
-def _group_events(
-    counted: Iterable[Row], of_machines: Iterable[Row], names: frozenset[str]
-) -> Mapping[int, Histories]:
-    found: dict[int, dict[str, list[PastEvent]]] = {}
-    for pk, name, *event in counted:
-        found.setdefault(pk, {}).setdefault(name, []).append(PastEvent(*event))
-    for pk, sent_name, *event in of_machines:
-        if (name := text.to_nfc(sent_name)) in names:
-            past = PastEvent(*event)._replace(by_machine=True)
-            found.setdefault(pk, {}).setdefault(name, []).append(past)
-    return {
-        pk: {name: sort_events(of_name) for name, of_name in by_name.items()} for pk, by_name in found.items()
-    }
+class _Found:
+    """Events as they are found, by the key of the contact and the name."""
+
+    def __init__(self) -> None:
+        self._by_contact: defaultdict[int, dict[str, list[PastEvent]]] = defaultdict(dict)
+
+    def add_counted(self, name: str, rows: Iterable[Row]) -> None:
+        """Add events of a name that no machine caused."""
+        for pk, *event in rows:
+            self._by_contact[pk].setdefault(name, []).append(PastEvent(*event))
+
+    def add_of_machines(self, names: Iterable[str], rows: Iterable[Row]) -> None:
+        """Add those of some names among events that machines caused, which have the name as it was sent."""
+        for pk, sent_name, *event in rows:
+            if (name := text.to_nfc(sent_name)) in names:
+                past = PastEvent(*event)._replace(by_machine=True)
+                self._by_contact[pk].setdefault(name, []).append(past)
+
+    def sort(self) -> Mapping[int, Histories]:
+        """Return the events of each contact and name, newest first."""
+        return {
+            pk: {name: sort_events(of_name) for name, of_name in by_name.items()}
+            for pk, by_name in self._by_contact.items()
+        }

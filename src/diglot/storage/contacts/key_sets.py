@@ -30,7 +30,7 @@ from diglot.conditions.histories.past_events import Histories
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS, NumberSet, is_one_of
 from diglot.conditions.tree import Op
-from diglot.storage.contacts import event_histories, instants
+from diglot.storage.contacts import event_histories, history_index, instants
 from diglot.storage.contacts.event_histories import EventStates
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
@@ -84,8 +84,8 @@ async def load_key_sets(tenant: Tenant, nodes: Iterable[tree.Node], now: int, zo
         await _find_samples(tenant, by_salt)
     for source, of_source in by_source.items():
         await _find_anniversaries(tenant, source, of_source, now, zone)
-    if of_events:
-        await _EventMatches(of_events, now, zone).find(tenant)
+    if of_events and (others := await _find_indexed(tenant, of_events, now)):
+        await _EventMatches(others, now, zone).find(tenant)
     return await _encode_all(tenant, asked) if asked else NO_KEY_SETS
 
 
@@ -140,6 +140,18 @@ async def _find_anniversaries(
 
 def _distances_of(one: _Asked) -> int:
     return anniversaries.matching_distances(one.predicate.op, one.predicate.operand)
+
+
+async def _find_indexed(tenant: Tenant, asked: Sequence[_Asked], now: int) -> list[_Asked]:
+    """Add the matches of predicates with a window on fields that are indexed; return the others."""
+    indexed, others = await history_index.load_indexed_fields(tenant), list[_Asked]()
+    for one in asked:
+        has_window = isinstance(one.predicate.operand, tree.Window)
+        if has_window and history_index.key_of(one.predicate.field) in indexed:
+            one.keys.update(await history_index.find_matching(tenant, one.predicate, now))
+        else:
+            others.append(one)
+    return others
 
 
 class _EventMatches:

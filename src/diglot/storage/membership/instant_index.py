@@ -5,13 +5,11 @@ contacts that cross a relative-date boundary between two ticks of the workspace 
 index: a tick evaluates these contacts and no others. The same order gives the next instant at which a segment
 can change. Instants of a custom attribute depend on the time zone.
 
-For an anniversary, the index has a month-day (see `anniversaries`) in the place of each instant. The long
-name of a field of single events is stored as a hash (`key_of`).
+For an anniversary, the index has a month-day (see `anniversaries`) in the place of each instant. Fields of
+single events are called by hashes (see `history_index`).
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,7 +19,6 @@ from sqlalchemy import cast as cast_to
 from diglot.conditions.computed.anniversaries import month_day_of
 from diglot.conditions.computed_fields import source_of
 from diglot.conditions.events.fields import (
-    EVENT_PREFIX,
     EventField,
     is_event_field,
     is_history_field,
@@ -33,6 +30,7 @@ from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
 from diglot.storage.contacts.event_histories import EventStates
+from diglot.storage.contacts.history_index import key_of, load_indexed_fields
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.events import select_instants
@@ -73,7 +71,6 @@ _DELETE_INSTANTS_BEFORE = Statement(
         tuple_(_m.instant, _m.pk) < tuple_(bindparam("until"), bindparam("until_pk")),
     )
 )
-_INDEXED_FIELDS = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
 _INSERT_FIELD = Statement(insert(indexed_fields))
 _DELETE_FIELD = Statement(
     delete(indexed_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
@@ -101,19 +98,6 @@ def _event_fill_statement(part: str) -> Statement:
 
 _EVENT_FILLS: Final = {part: _event_fill_statement(part) for part in ("newest", "first_at", "last_at")}
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
-
-
-@lru_cache(maxsize=4_096)
-def key_of(field: str) -> str:
-    """Return what the index calls a field; the hash of a long name is none that a rule can name."""
-    if not is_history_field(field):
-        return field
-    return EVENT_PREFIX + blake2b(field.encode(), digest_size=16).hexdigest()
-
-
-async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
-    """Return the indexed fields, as `key_of` calls them."""
-    return frozenset(row[0] for row in await tenant.fetch_all(_INDEXED_FIELDS))
 
 
 async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
