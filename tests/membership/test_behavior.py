@@ -30,7 +30,7 @@ from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
-from support import canonical, oracle, random_events
+from support import canonical, oracle, populations, random_events
 from support.reporting import SEED, Tally
 
 NOW = 1_772_366_400_000_000
@@ -95,10 +95,12 @@ class Crowd:
         name = rng.choice(random_events.NAMES) if rng.random() < 0.4 else "purchase"
         at = _micros(random_events.instant(rng, self.moment))
         source, machine = rng.choice((None, f"e{rng.randrange(40)}")), rng.random() < 0.1
+        event = {"name": name, "at": dates.format_instant(at), "machine": machine}
+        event["properties"] = random_events.properties(rng)
         new = NewEvent(
             KINDS.get(name, EventKind.OTHER),
             name,
-            '{"data":{"machine":true}}' if machine else "{}",
+            populations.event_body(event),
             OccurredAt(at, ("timestamp",)),
             event_id=source,
         )
@@ -108,7 +110,7 @@ class Crowd:
                 return
             self.sources[source] = id_
         known = self.contacts[id_]
-        known["events"].append({"name": name, "at": dates.format_instant(at), "machine": machine})
+        known["events"].append(event)
         if new.kind is EventKind.OPEN:
             opened = max(known.get("last_opened_at", ""), dates.format_instant(at))
             known |= {"last_opened_at": opened, "total_opens": known.get("total_opens", 0) + 1}

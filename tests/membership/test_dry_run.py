@@ -60,13 +60,15 @@ async def stored_count(crowd: Crowd, segment: Segment, now: int) -> int:
 
 @cache
 def subjects(zone: str) -> tuple[ContactView, ...]:
-    """Return the population as conditions read it."""
+    """Return the population as the conditions of all rows read it."""
+    nodes = [canonical.read(row.condition) for row in spec_data.rows()]
     lists = [
         tuple(PEOPLE.lists[each] for each in contact.get("lists", ())) for contact in PEOPLE.contacts.values()
     ]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
     return tuple(
-        view_of(contact(one, 0), Surroundings(on, event_values(one)), ZoneInfo(zone)) for one, on in pairs
+        view_of(contact(one, 0), Surroundings(on, event_values(one, nodes, zone)), ZoneInfo(zone))
+        for one, on in pairs
     )
 
 

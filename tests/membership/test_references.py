@@ -27,7 +27,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import SegmentKey
-from diglot.storage.membership import instant_index
+from diglot.storage.contacts import history_index
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -283,7 +283,7 @@ async def test_an_invalid_segment_needs_no_index(world: World) -> None:
     """The instants of a field that only invalid rules compare are no longer kept."""
     await _contacts(world)
     await _create(world, {"all": [OTHERS, FRESH]})
-    load = bind_workspace(world.caller.workspace, instant_index.load_indexed_fields)
+    load = bind_workspace(world.caller.workspace, history_index.load_indexed_fields)
     assert await world.engine.read(load) == {"last_opened_at"}
     await _delete_tag(world)
     assert await world.engine.read(load) == set()

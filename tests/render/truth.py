@@ -27,7 +27,8 @@ def pages() -> dict[str, str]:
     computed = {
         path.stem: _conditions(path.stem, f"`{path.stem}`") for path in sorted(COMPUTED.glob("*.json"))
     }
-    whole = {"groups": _conditions("groups", "Groups"), "events": _conditions("events", "Events")}
+    titles = {"groups": "Groups", "events": "Events", "event_properties": "Properties of events"}
+    whole = {name: _conditions(name, title) for name, title in titles.items()}
     return results | computed | whole
 
 

@@ -26,7 +26,13 @@ def written(condition: Mapping[str, Any], path: Path = ()) -> Unchecked:
         path=path,
         key_order=tuple(condition),
         operand_key="operand",
+        where=_where(condition["where"], (*path, "where")) if "where" in condition else None,
     )
+
+
+def _where(group: Mapping[str, Any], path: Path) -> UncheckedGroup:
+    (mode,) = group
+    return UncheckedGroup("all" if mode == "all" else "any", _items(group, mode, path), path)
 
 
 def _items(condition: Mapping[str, Any], mode: str, path: Path) -> list[Unchecked]:

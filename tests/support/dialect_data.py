@@ -184,7 +184,7 @@ def check_condition(where: str, node: Json) -> None:
         check_condition(where, node["item"])
     elif "field" in node:
         operator, operand = node.get("operator"), {"operand"} & set(node)
-        require(where, set(node) - {"operand"} == {"field", "operator"}, "the keys of a predicate")
+        require(where, set(node) - {"operand", "where"} == {"field", "operator"}, "the keys of a predicate")
         require(where, operator in CANONICAL_OPERATORS, "a canonical operator")
         require(where, bool(operand) != (operator in NO_OPERAND), "an operand where one is needed")
     else:

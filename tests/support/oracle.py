@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
 from operator import eq, ge, gt, le, lt
@@ -33,6 +34,8 @@ EVENT_FIELDS = (
     re.compile(r"events\.(?P<name>.+)\.count"),
     re.compile(r"events\.(?P<name>.+)\.count\.(?P<length>[1-9][0-9]{0,4})(?P<unit>[dhm])"),
     re.compile(r"events\.(?P<name>.+)\.(?P<end>first|last)_at"),
+    re.compile(r"events\.(?P<name>.+)\.sum\.(?P<summed>[^.]+)"),
+    re.compile(r"events\.(?P<name>.+)\.sum\.(?P<summed>[^.]+)\.(?P<length>[1-9][0-9]{0,4})(?P<unit>[dhm])"),
 )
 UNITS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000}
 NEGATIVES: Mapping[str, str] = {
@@ -160,7 +163,7 @@ class Scalar:
 
     text: str | None = None
     fold: str | None = None
-    number: float | None = None
+    number: float | Fraction | None = None
     boolean: bool | None = None
     instant: int | None = None
 
@@ -228,16 +231,46 @@ def as_text(field: str, value: str) -> str:
     return "subscribed" if field == "status" and value == "active" else nfc(value)
 
 
-def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored:
-    """Read a field of events at an instant."""
-    found = next(match for form in EVENT_FIELDS if (match := form.fullmatch(nfc(field))))
-    parts = found.groupdict()
-    spans = [
-        moment(event["at"], "UTC")
-        for event in contact.get("events", ())
-        if nfc(event["name"]) == parts["name"] and event.get("machine") is not True
+def properties_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of an event by their names as they are compared."""
+    own = {"machine": event["machine"]} if "machine" in event else {}
+    return {name_of(key): value for key, value in {**event.get("properties", {}), **own}.items()}
+
+
+def amount(value: object) -> Fraction:
+    """Return what an amount is worth: a number or numeric text, by its spelling; all else is nothing."""
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return Fraction(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Fraction(repr(value))
+    return Fraction()
+
+
+def is_counted(event: Mapping[str, Any], where: Mapping[str, Any] | None, zone: str) -> bool:
+    """Return whether an event counts for a rule: it matches `where`, and a machine caused it if that asks."""
+    properties = properties_of(event)
+    rules = [] if where is None else where.get("all", where.get("any"))
+    if properties.get("machine") is True and "machine" not in {name_of(rule["field"]) for rule in rules}:
+        return False
+    subject = Subject({"attributes": properties}, zone, {})
+    verdicts = [
+        holds({**rule, "field": "attributes." + rule["field"]}, subject, datetime.min.replace(tzinfo=UTC))
+        for rule in rules
     ]
-    instants = sorted(span.start for span in spans if span is not None)
+    return where is None or (all(verdicts) if "all" in where else any(verdicts))
+
+
+def read_events(
+    contact: Mapping[str, Any], field: str, where: Mapping[str, Any] | None, now: datetime, zone: str
+) -> Stored:
+    """Read a field of the events that count at an instant."""
+    parts = next(match for form in EVENT_FIELDS if (match := form.fullmatch(nfc(field)))).groupdict()
+    found = []
+    for event in contact.get("events", ()):
+        span = moment(event["at"], "UTC")
+        if span is not None and nfc(event["name"]) == parts["name"] and is_counted(event, where, zone):
+            found.append((span.start, amount(properties_of(event).get(name_of(parts.get("summed") or "")))))
+    instants = sorted(at for at, _ in found)
     if end := parts.get("end"):
         values = tuple(Scalar(instant=at) for at in instants)
         return Stored(values[:1] if end == "first" else values[-1:], is_set=bool(values))
@@ -245,7 +278,9 @@ def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored
         until = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
         since = until - int(length) * UNITS[parts["unit"]]
         instants = [at for at in instants if since <= at <= until]
-    return Stored((Scalar(number=len(instants)),), is_set=True)
+        found = [(at, worth) for at, worth in found if since <= at <= until]
+    number = sum((worth for _, worth in found), Fraction()) if parts.get("summed") else len(instants)
+    return Stored((Scalar(number=number),), is_set=True)
 
 
 class Subject:
@@ -341,10 +376,14 @@ def days_until(wanted: tuple[int, int], today: date) -> int:
     raise AssertionError(wanted)
 
 
-def holds_number(stored: float | None, asked: float | None, test: Callable[[Any, Any], bool]) -> bool:
+def holds_number(
+    stored: float | Fraction | None, asked: float | None, test: Callable[[Any, Any], bool]
+) -> bool:
     """Compare two integers exactly and everything else as doubles; other types never match."""
     if stored is None or asked is None:
         return False
+    if isinstance(stored, Fraction):
+        return test(stored, amount(asked))
     exact = isinstance(stored, int) and isinstance(asked, int)
     return test(stored, asked) if exact else test(float(stored), float(asked))
 
@@ -415,8 +454,10 @@ def window(operator: str, count: int, now: datetime, zone: str) -> Span:
 def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: datetime) -> bool:
     """Evaluate one predicate whose operator is not a complement."""
     field, asked, zone = node["field"], node.get("operand"), subject.zone
-    is_of_events = field.startswith("events.")
-    stored = read_events(subject.contact, field, now) if is_of_events else subject.field_at(field, now)
+    if field.startswith("events."):
+        stored = read_events(subject.contact, field, node.get("where"), now, zone)
+    else:
+        stored = subject.field_at(field, now)
     if operator == "is_set":
         return stored.is_set
     if operator == "in":

@@ -1,6 +1,6 @@
 """Loads contacts of the spec's shape into a workspace, and queries a database for matches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,14 +10,18 @@ import msgspec
 
 from diglot.conditions import dates, text, tree
 from diglot.conditions.addresses import normalize_address
+from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.contact_view import ContactFields
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import EventValue, is_event_field, parse_event_field
 from diglot.conditions.events.states import (
-    CountedEvent,
     EventState,
     add_event,
     count_event,
     read_properties,
 )
+from diglot.conditions.histories.fields import HistoryFields
+from diglot.conditions.histories.past_events import Histories, PastEvent, sort_events
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
@@ -134,7 +138,7 @@ async def _insert_events(unit: WriteUnit, owner: Contact, given: Sequence[Mappin
         assert at is not None
         found = await event_states.find_by_id(unit, name, owner.id)
         assert found is not None
-        body = _encoded({"data": {"machine": event.get("machine")}})
+        body = event_body(event)
         counted, stream = count_event(read_properties("other", body), at), None
         if counted is not None:
             stream = await event_states.store_of_name(unit, found, name, add_event(found.state, counted))
@@ -145,20 +149,67 @@ async def _insert_events(unit: WriteUnit, owner: Contact, given: Sequence[Mappin
         await events.insert_event(unit, owner.pk, stored)
 
 
-def event_values(fields: Mapping[str, Any]) -> dict[str, int]:
-    """Return the values of all fields of events that a contact of the spec has, derived ones included."""
+def event_body(event: Mapping[str, Any]) -> str:
+    """Return the body of an event of the spec as the service stores it."""
+    return _encoded({"data": event.get("properties", {}) | {"machine": event.get("machine")}})
+
+
+def histories_of(fields: Mapping[str, Any]) -> Histories:
+    """Return the events of a contact of the spec by their names."""
+    found: dict[str, list[PastEvent]] = {}
+    for number, event in enumerate(fields.get("events", ())):
+        at = _instant(event["at"])
+        assert at is not None
+        past = PastEvent(number, at, "other", event_body(event), event.get("machine") is True)
+        found.setdefault(text.to_nfc(event["name"]), []).append(past)
+    return {name: sort_events(events) for name, events in found.items()}
+
+
+def states_of(fields: Mapping[str, Any]) -> dict[str, EventState]:
+    """Return what the events of a contact of the spec add up to, by their names."""
     states: dict[str, EventState] = {}
     for event in fields.get("events", ()):
         name, at = text.to_nfc(event["name"]), _instant(event["at"])
         assert at is not None
-        if event.get("machine") is not True:
-            states[name] = add_event(states.get(name), CountedEvent(at))
+        counted = count_event(read_properties("other", event_body(event)), at)
+        if counted is not None:
+            states[name] = add_event(states.get(name), counted)
+    return states
+
+
+class SpecFields(ContactFields):
+    """The fields of a contact of the spec: those of events are computed when they are read."""
+
+    def __init__(self, values: Mapping[str, Any], one: Mapping[str, Any], zone: str) -> None:
+        super().__init__(values)
+        self._histories, self._states, self._zone = histories_of(one), states_of(one), ZoneInfo(zone)
+
+    def __missing__(self, name: str) -> Any:
+        """Return the value of a field of events, or of another that the contact does not have."""
+        if not is_event_field(name):
+            return super().__missing__(name)
+        of_states = EventFields((name,)).read_values(self._states)
+        values = {**of_states, **HistoryFields((name,), self._zone).read_values(self._histories)}
+        self[name] = values.get(name, parse_event_field(name).read(None))
+        return self[name]
+
+
+def event_values(
+    fields: Mapping[str, Any], nodes: Iterable[tree.Node] = (), zone: str = "UTC"
+) -> dict[str, EventValue]:
+    """Return the values of all fields of events that a contact of the spec has, derived ones included.
+
+    Those of single events are those that some conditions read.
+    """
+    states = states_of(fields)
     names = [
         f"events.{name}.{part}"
         for name, state in states.items()
         for part in ("count", "first_at", "last_at", *(f"newest.{n + 1}" for n in range(len(state.recent))))
     ]
-    return EventFields(names).read_values(states)
+    mentioned = {field for node in nodes for field in tree.fields_of(lower_condition(node))}
+    of_histories = HistoryFields(mentioned, ZoneInfo(zone)).read_values(histories_of(fields))
+    return {**EventFields({*names, *filter(is_event_field, mentioned)}).read_values(states), **of_histories}
 
 
 def contact(fields: Mapping[str, Any], pk: int) -> Contact:

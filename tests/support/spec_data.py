@@ -88,12 +88,13 @@ def population() -> Population:
 def member_files() -> list[Path]:
     """List the files whose rows name members."""
     computed = sorted(COMPUTED.glob("*.json"))
-    return [*sorted(OPERATORS.glob("*.json")), *computed, SPEC / "groups.json", SPEC / "events.json"]
+    whole = [SPEC / name for name in ("groups.json", "events.json", "event_properties.json")]
+    return [*sorted(OPERATORS.glob("*.json")), *computed, *whole]
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """Read every row that names members, from operators/, computed/, groups.json and events.json."""
+    """Read every row that names members, from operators/, computed/, groups.json and the files of events."""
     return tuple(row for path in member_files() for row in _rows_of(path))
 
 

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from diglot.conditions import dates, tree
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
 from diglot.conditions.computed_fields import SEGMENTS, is_computed, write_name
+from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import wrong_type_error
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
@@ -27,6 +28,8 @@ FIELD: Final = "field"
 _OPERATOR: Final = "operator"
 _VALUE: Final = "value"
 RULES: Final = "rules"
+# The rules that an event has to match to be counted.
+WHERE: Final = "where"
 # The number of rules and groups in the largest valid condition: every rule at the maximum depth. A larger
 # body already has a fault in the part that was read, so the rest is not read.
 MAX_ITEMS_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
@@ -65,7 +68,8 @@ class Words:
 def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
     """Read a vendor's condition, unchecked; `strict` rejects what the vendor does not have.
 
-    These are operators of the other vendor and our own, nested groups, and computed fields.
+    These are operators of the other vendor and our own, nested groups, and computed fields with what they
+    count.
     """
     if not isinstance(value, dict):
         return Unreadable((Fault((), str(wrong_type_error("object", value))),))
@@ -78,8 +82,10 @@ class _RuleReader:
     strict: bool
     # Counts the rules and groups that were read.
     items_read: Iterator[int] = field(default_factory=count)
+    # Whether the rules are about the properties of events.
+    is_within_rule: bool = False
 
-    def read_group(self, value: dict[str, Any], path: Path, depth: int) -> Unchecked:
+    def read_group(self, value: dict[str, Any], path: Path, depth: int) -> UncheckedGroup:
         """Read a group; faults are placed among its items, in the order of the document."""
         mode: Literal["all", "any"] = "all"
         items: list[Unchecked] = []
@@ -113,23 +119,36 @@ class _RuleReader:
             return self.read_predicate(rule, path)
         if FIELD in rule:
             return _unreadable_at(path, "A rule has either field or rules")
+        if self.is_within_rule:
+            return _unreadable_at(path, "Groups of rules about events do not nest")
         if self.strict:
             return _unreadable_at(path, "Groups do not nest")
         return self.read_group(rule, path, depth + 1)
 
     def read_predicate(self, rule: dict[str, Any], path: Path) -> Unchecked:
-        faults = [
-            Fault((*path, key), "Unrecognized key") for key in rule if key not in (FIELD, _OPERATOR, _VALUE)
-        ]
+        name = rule.get(FIELD)
+        of_events = isinstance(name, str) and is_event_field(name) and not self.is_within_rule
+        known = (
+            (FIELD, _OPERATOR, _VALUE, WHERE) if of_events and not self.strict else (FIELD, _OPERATOR, _VALUE)
+        )
+        faults = [Fault((*path, key), "Unrecognized key") for key in rule if key not in known]
         name = self.read_string(rule, FIELD, path, faults)
         if self.strict and name is not None and is_computed(name):
             faults.append(Fault((*path, FIELD), self.describe_computed(name)))
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
+        where = self.read_where(rule[WHERE], (*path, WHERE)) if WHERE in rule and WHERE in known else None
         operand = rule.get(_VALUE, UNSET)
-        if name == SEGMENTS:
+        if name == SEGMENTS and not self.is_within_rule:
             operand = _read_segment_ids(operand)
-        return UncheckedRule(name, word, operand, path, tuple(rule), tuple(faults))
+        return UncheckedRule(name, word, operand, path, tuple(rule), tuple(faults), where=where)
+
+    def read_where(self, value: object, path: Path) -> UncheckedGroup | Unreadable:
+        """Read the rules that an event has to match; their fields are names of properties."""
+        if not isinstance(value, dict):
+            return _unreadable_at(path, str(wrong_type_error("object", value)))
+        reader = _RuleReader(self.words, self.strict, self.items_read, is_within_rule=True)
+        return reader.read_group(value, path, 1)
 
     def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, UNSET)
@@ -215,22 +234,37 @@ def _write_item(node: tree.Node, words: Words) -> dict[str, Any]:
 
 def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     """Return a rule in the words of the dialect."""
+    return _write_rule(node, words, words.attribute_prefix)
+
+
+def _write_rule(node: tree.Predicate | tree.Not, words: Words, attribute_prefix: str) -> dict[str, Any]:
     negated = isinstance(node, tree.Not)
     item = node.item if isinstance(node, tree.Not) else node
     assert isinstance(item, tree.Predicate), "no dialect writes a negated group"
     word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
-    name = write_name(item.field, words.attribute_prefix)
-    found = {FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
-    if item.operand is None:
-        return found
-    value = _write_value(item.operand)
-    return found | {_VALUE: _write_segment_ids(value, words) if item.field == SEGMENTS else value}
+    name = write_name(item.field, attribute_prefix)
+    found: dict[str, Any] = {
+        FIELD: name,
+        _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word],
+    }
+    if item.operand is not None:
+        value = _write_value(item.operand)
+        found[_VALUE] = _write_segment_ids(value, words) if item.field == SEGMENTS else value
+    if item.where is not UNSET:
+        found[WHERE] = _write_where(item.where, words)
+    return found
 
 
 def _write_segment_ids(value: Any, words: Words) -> Any:
     if isinstance(value, list):
         return [words.format_segment_id(one) for one in value]
     return words.format_segment_id(value)
+
+
+def _write_where(where: tree.All | tree.Any, words: Words) -> dict[str, Any]:
+    """Return the rules that an event has to match, in which properties have their bare names."""
+    rules = [_write_rule(rule, words, "") for rule in tree.rules_of(where)]
+    return {words.group_key: mode_word(where, words), RULES: rules}
 
 
 def _write_value(operand: tree.Operand) -> Any:

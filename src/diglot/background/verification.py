@@ -21,6 +21,7 @@ from diglot.model.segments import Segment, SegmentType
 from diglot.storage.audience import segments
 from diglot.storage.background import verifications
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.contacts import history_index
 from diglot.storage.membership import chunks, instant_checksums, instant_index
 from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine
@@ -168,7 +169,8 @@ async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceS
     fields = {relative_date.field for relative_date in relative_dates_of(segment.evaluated_tree)}
     if not fields:
         return frozenset()
-    stale = fields - await instant_index.load_indexed_fields(tenant)
+    indexed = await history_index.load_indexed_fields(tenant)
+    stale = {name for name in fields if history_index.key_of(name) not in indexed}
     for name in sorted(fields - stale):
         if not await instant_checksums.index_matches_contacts(tenant, name, state.zone):
             stale.add(name)

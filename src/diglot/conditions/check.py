@@ -1,17 +1,19 @@
 """Checks conditions: the only way from a dialect's rules to a tree (semantics 6 to 8, 10, 11, 16, 17, 34)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import UNSET
 
 from diglot.conditions import operands, tree
-from diglot.conditions.computed.event_windows import find_count_fault
 from diglot.conditions.computed_fields import FieldNameError, kind_of, resolve_name
 from diglot.conditions.events.fields import is_event_field
-from diglot.conditions.operands import OperandError
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, find_key_fault
+from diglot.conditions.operands import RELATIVE_OPS, OperandError
+from diglot.conditions.text import normalize_name
 from diglot.conditions.tree import Node, Op
-from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule, Unreadable
 from diglot.errors import Fault, InvalidInput, Path
 
 MAX_DEPTH: Final = 8
@@ -75,23 +77,66 @@ class _Checker:
         return tree.All(tuple(items)) if group.mode == "all" else tree.Any(tuple(items))
 
     def check_rule(self, rule: UncheckedRule) -> Node | None:
+        return self.check_predicate(rule, self.check_field) if self.has_room(rule) else None
+
+    def has_room(self, rule: UncheckedRule) -> bool:
+        """Count a rule, and tell whether the condition may have it."""
         self.predicate_count += 1
         if self.predicate_count == MAX_PREDICATES + 1:
             self.add_fault(rule.path, f"A condition has at most {MAX_PREDICATES} rules")
-        if self.predicate_count > MAX_PREDICATES:
-            return None
+        return self.predicate_count <= MAX_PREDICATES
+
+    def check_predicate(
+        self, rule: UncheckedRule, check_field: Callable[[UncheckedRule], str | None]
+    ) -> tree.Predicate | tree.Not | None:
         before = len(self.faults)
         self.faults.extend(rule.faults)
-        name = self.check_field(rule)
+        name = check_field(rule)
         word = self.check_operator(rule, name)
         operand = None if name is None or word is None else self.check_operand(rule, name, word[0])
-        if name is not None and is_event_field(name) and (message := find_count_fault(name, operand)):
-            self.add_fault(rule.path_of(rule.operand_key), message)
+        where = None if rule.where is None else self.check_where(rule, rule.where, name)
         self.faults[before:] = rule.in_document_order(self.faults[before:])
         if len(self.faults) > before or name is None or word is None:
             return None
-        predicate = tree.Predicate(name, word[0], operand)
+        predicate = tree.Predicate(name, word[0], operand, UNSET if where is None else where)
         return tree.Not(predicate) if word[1] else predicate
+
+    def check_where(
+        self, rule: UncheckedRule, where: UncheckedGroup | Unreadable, name: str | None
+    ) -> tree.All | tree.Any | None:
+        """Check the rules that an event has to match; they do not nest."""
+        if isinstance(where, Unreadable):
+            self.faults.extend(where.faults)
+            return None
+        if name is not None and not is_event_field(name):
+            self.add_fault(rule.path_of(rule.where_key), "Only a rule about events has this")
+            return None
+        if not where.items:
+            self.add_fault(where.path, "This group has at least one rule")
+        items = [item for part in where.items if (item := self.check_event_rule(part)) is not None]
+        return tree.All(tuple(items)) if where.mode == "all" else tree.Any(tuple(items))
+
+    def check_event_rule(self, unchecked: Unchecked) -> Node | None:
+        if isinstance(unchecked, Unreadable):
+            self.faults.extend(unchecked.faults)
+            return None
+        assert isinstance(unchecked, UncheckedRule), "dialects read no group here"
+        return self.check_predicate(unchecked, self.check_property) if self.has_room(unchecked) else None
+
+    def check_property(self, rule: UncheckedRule) -> str | None:
+        """Return the field that stands for a property of events, or note why there is none."""
+        if rule.operator is not None and rule.operator in RELATIVE_OPS:
+            message = (
+                "The operator does not apply to properties of events, because its result changes by time"
+            )
+            self.add_fault(rule.path_of(rule.operator_key), message)
+        if rule.field is None:
+            return None
+        key = normalize_name(rule.field)
+        if (fault := find_key_fault(key)) is not None:
+            self.add_fault(rule.path_of(rule.field_key), fault)
+            return None
+        return ATTRIBUTE_PREFIX + key
 
     def check_field(self, rule: UncheckedRule) -> str | None:
         if rule.field is None:

@@ -40,6 +40,8 @@ PATTERNS: Final = (
     "events.NAME.count.WINDOW",
     "events.NAME.first_at",
     "events.NAME.last_at",
+    "events.NAME.sum.PROPERTY",
+    "events.NAME.sum.PROPERTY.WINDOW",
 )
 EXAMPLES: Final = ("sample.holdout", "anniversary.created_at", "events.purchase.count.30d")
 

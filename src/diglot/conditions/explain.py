@@ -4,17 +4,20 @@ The generated function evaluates the predicates, as it does for memberships, and
 Nothing in this module evaluates a predicate itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import relative_dates, tree
 from diglot.conditions.computed import anniversaries
-from diglot.conditions.computed.event_windows import lower_predicate
 from diglot.conditions.computed.samples import sample_of
 from diglot.conditions.computed_fields import Anniversary, Sample
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import parse_event_field
+from diglot.conditions.events.fields import EventField, parse_event_field
 from diglot.conditions.events.states import EventState
+from diglot.conditions.events.sum_tests import read_test
+from diglot.conditions.histories.sums import ZERO, add_all, find_jumps
 from diglot.conditions.python_compiler import compile_to_python
 
 
@@ -61,38 +64,67 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class EventEvidence:
-    """What decides a rule about events: their number or an instant, the newest events, and a window.
+class RuleEvents:
+    """The events that a rule counts: what they add up to, and their amounts if a property is summed.
 
-    `events` are the instants of those among the newest 64 that lie in the window, newest first. The result
-    of the rule stays as it is until `until`, unless there are more events; None stands for ever.
+    The amounts are those of the newest instants of the state.
     """
 
-    value: int | None
+    state: EventState | None = None
+    amounts: Sequence[Decimal] = ()
+
+    @property
+    def recent(self) -> tuple[int, ...]:
+        """The newest instants, newest first."""
+        return () if self.state is None else self.state.recent
+
+    def values_of(self, field: EventField) -> Sequence[int]:
+        """Return the instants that a derived field is, the oldest first."""
+        if field.part == "jumps":
+            return find_jumps(self.recent, self.amounts, read_test(field.test))
+        value = field.read(self.state)
+        return () if value is None else (value,)
+
+    def total_within(self, field: EventField, within: tuple[int, ...]) -> int | Decimal | None:
+        """Return the count, the sum or the instant of a field, given the instants in its window."""
+        if field.part == "sum":
+            if field.window:
+                counted = frozenset(within)
+                pairs = zip(self.recent, self.amounts, strict=True)
+                return add_all([amount for at, amount in pairs if at in counted])
+            return ZERO if self.state is None else self.state.revenue
+        return len(within) if field.window else field.read(self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class EventEvidence:
+    """What decides a rule about events: their number, their sum or an instant, the newest, and a window.
+
+    `events` are the instants of those that the rule counts, newest first, among the newest that the state
+    has. The result of the rule stays as it is until `until`, unless there are more events; None stands for
+    ever.
+    """
+
+    value: int | Decimal | None
     events: tuple[int, ...]
     bounds: Bounds | None
     until: int | None
 
 
-def find_evidence(
-    predicate: tree.Predicate, state: EventState | None, now: int, zone: ZoneInfo
-) -> EventEvidence:
-    """Return what decides a predicate on a field of events, whose state is None without any event."""
+def find_evidence(predicate: tree.Predicate, counted: RuleEvents, now: int, zone: ZoneInfo) -> EventEvidence:
+    """Return what decides a predicate on a field of events, given those that match its `where`."""
     field = parse_event_field(predicate.field)
-    recent = () if state is None else state.recent
-    lowered = lower_predicate(predicate)
     flips = [
-        relative_dates.next_flip(relative_date, [value], now, zone)
-        for relative_date in relative_dates.relative_dates_of(lowered)
-        if (value := parse_event_field(relative_date.field).read(state)) is not None
+        relative_dates.next_flip(relative_date, values, now, zone)
+        for relative_date in relative_dates.relative_dates_of(predicate)
+        if (values := counted.values_of(parse_event_field(relative_date.field)))
     ]
     until = min(flips, default=relative_dates.NEVER)
-    if not field.window:
-        value, bounds, within = field.read(state), None, recent
-    else:
+    bounds, within = None, counted.recent
+    if field.window:
         bounds = Bounds(now - field.window, last=now)
-        within = tuple(at for at in recent if now - field.window <= at <= now)
-        value = len(within)
+        within = tuple(at for at in within if now - field.window <= at <= now)
+    value = counted.total_within(field, within)
     return EventEvidence(value, within, bounds, None if until == relative_dates.NEVER else until)
 
 

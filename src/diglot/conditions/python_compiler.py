@@ -17,6 +17,7 @@ from diglot.conditions.computed.anniversaries import matching_distances
 from diglot.conditions.computed.event_windows import lower_predicate
 from diglot.conditions.computed_fields import Sample, find_computed, kind_of, source_of
 from diglot.conditions.contact_view import ContactView, is_big_integer
+from diglot.conditions.events.fields import is_jumps_field
 from diglot.conditions.fields import FieldKind, attribute_key
 from diglot.conditions.operands import ORDER_OPS
 from diglot.conditions.python_runtime import PYTHON_OPERATORS
@@ -84,10 +85,7 @@ class _CodeWriter:
         return self.add_read(f"s.fields[{name!r}]")
 
     def number(self, name: str) -> str:
-        """Return the local variable of a core number or instant, NaN if the contact has none.
-
-        A comparison with NaN is false, as every predicate on a missing value must be: no test for None.
-        """
+        """Return the variable of a core number or instant; a missing one is NaN, which equals nothing."""
         return self.add_read(f"number_or_nan({self.read_field(name)})")
 
     def compile_condition(self, node: tree.Node) -> str:
@@ -218,6 +216,8 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return f"({value} is not None)"
+    if isinstance(operand, tree.Window) and is_jumps_field(predicate.field):
+        return f"is_odd_since({value}, now - {operand.value})"
     if isinstance(operand, tree.Duration):
         return writer.compare_with_now(op, operand, writer.number(predicate.field))
     if op in (Op.EQUALS, Op.IN):

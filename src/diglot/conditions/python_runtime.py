@@ -5,7 +5,7 @@ thousands of numbers with the same hash (40,000 colliding integers in a set cost
 """
 
 import operator
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -30,6 +30,7 @@ __all__ = [
     "in_any_span",
     "instant_of",
     "is_blank",
+    "is_odd_since",
     "is_one_of",
     "matching_month_days",
     "number_or_nan",
@@ -56,6 +57,11 @@ PYTHON_OPERATORS: Final = {
 }
 # Stands for a missing number or instant, because no comparison with it is true.
 NAN: Final = float("nan")
+
+
+def is_odd_since(instants: Sequence[int] | None, since: int) -> bool:
+    """Tell whether an odd number of instants, the oldest first, lie at or after another; None are none."""
+    return instants is not None and (len(instants) - bisect_left(instants, since)) % 2 == 1
 
 
 def _double_hex(value: float) -> str:

@@ -123,11 +123,16 @@ Operand = Scalar | Duration | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
-    """A leaf. `field` is a core field, `attributes.KEY` or a computed field; `is_set` has no operand."""
+    """A leaf. `field` is a core field, `attributes.KEY` or a computed field; `is_set` has no operand.
+
+    `where` are rules that an event has to match to be counted, whose fields are `attributes.KEY` for the
+    properties of events. It is left out of the stored form of all other predicates.
+    """
 
     field: str
     op: Op
     operand: Operand = None
+    where: "All | Any | msgspec.UnsetType" = msgspec.UNSET
 
 
 class All(msgspec.Struct, frozen=True, tag="all"):
@@ -164,6 +169,14 @@ def predicates_of(node: Node) -> Iterator[Predicate]:
         return
     for item in (node.item,) if isinstance(node, Not) else node.items:
         yield from predicates_of(item)
+
+
+def count_rules(node: Node) -> int:
+    """Return the number of rules of a condition, with those that events have to match."""
+    return sum(
+        1 if predicate.where is msgspec.UNSET else 1 + len(predicate.where.items)
+        for predicate in predicates_of(node)
+    )
 
 
 def fields_of(node: Node) -> frozenset[str]:

@@ -17,7 +17,7 @@ class UncheckedRule:
 
     An operand that was not sent is `UNSET`, because JSON null is None. `field_key`, `operator_key` and
     `operand_key` name the property of each part, sent or missing; `key_order` is the order in which the
-    properties were sent.
+    properties were sent. `where` are the rules about events, whose fields are names of properties.
     """
 
     field: str | None
@@ -29,6 +29,8 @@ class UncheckedRule:
     field_key: str = "field"
     operator_key: str = "operator"
     operand_key: str = "value"
+    where: "UncheckedGroup | Unreadable | None" = None
+    where_key: str = "where"
 
     def path_of(self, key: str) -> Path:
         """Return the path of one of the rule's properties."""

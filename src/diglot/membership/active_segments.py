@@ -19,6 +19,8 @@ from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import EventValue
+from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.membership.references.graph import ReferenceGraph, build_graph
@@ -167,9 +169,18 @@ class ActiveSegments:
         """The computed fields of events that conditions have."""
         return EventFields(self.by_field)
 
+    @cached_property
+    def history_fields(self) -> HistoryFields:
+        """The fields of single events that conditions have."""
+        return HistoryFields(self.by_field, self.zone)
+
+    def mention_events(self, name: str) -> bool:
+        """Tell whether any condition reads events with a name."""
+        return name in self.event_fields.by_event or name in self.history_fields.by_event
+
     def instants_of(
         self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True
-    ) -> dict[str, int]:
+    ) -> dict[str, EventValue]:
         """Return what the instant indexes have of a contact; that of custom attributes can be left out."""
         if contact is None or not self.dates_of_field:
             return {}

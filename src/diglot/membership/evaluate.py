@@ -23,6 +23,7 @@ from diglot.membership.writer import (
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.background import verifications
+from diglot.storage.contacts import history_index
 from diglot.storage.membership import instant_index, pending_members, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.write_unit import WriteUnit
@@ -166,8 +167,8 @@ async def handle_segment_deleted(unit: WriteUnit, segment: int) -> None:
 async def drop_unused_indexes(unit: WriteUnit) -> None:
     """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
     active_segments = await load_active_segments(unit)
-    indexed = await instant_index.load_indexed_fields(unit)
-    for name in sorted(indexed - active_segments.dates_of_field.keys()):
+    indexed = await history_index.load_indexed_fields(unit)
+    for name in sorted(indexed - set(map(history_index.key_of, active_segments.dates_of_field))):
         await instant_index.drop_index(unit, name)
 
 

@@ -12,6 +12,7 @@ from itertools import starmap
 from pyroaring import BitMap
 
 from diglot.conditions.computed_fields import SEGMENTS
+from diglot.conditions.events.fields import EventValue
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
 from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
@@ -70,7 +71,7 @@ async def follow_writes(
         return
     at = writer.effective_now
     sides = around, around
-    if move is not None and move.name in writer.active_segments.event_fields.by_event:
+    if move is not None and writer.active_segments.mention_events(move.name):
         sides = move_event(writer.active_segments, around, move)
     moves = await match_writes(writer.unit, writer.active_segments, writes, sides, at)
     if deleted and writer.active_segments.static_segments:
@@ -129,9 +130,23 @@ def _find_moved_instants(
         old = active_segments.instants_of(before, next(around), in_attributes=differ)
         new = active_segments.instants_of(after, next(around), in_attributes=differ)
         if old != new:
-            removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
-            added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
+            removed += [(name, pk, at) for name, at in _list_missing(old, new)]
+            added += [(name, pk, at) for name, at in _list_missing(new, old)]
     return removed, added
+
+
+def _list_missing(
+    these: Mapping[str, EventValue], others: Mapping[str, EventValue]
+) -> Iterator[tuple[str, int]]:
+    """Yield the fields and instants of these that are not among the others."""
+    for name, value in these.items():
+        if (other := others.get(name)) == value:
+            continue
+        if isinstance(value, int):
+            yield name, value
+        else:
+            known = other if isinstance(other, tuple) else ()
+            yield from ((name, at) for at in value if at not in known)
 
 
 def _find_next_flips(

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
+from diglot.conditions.histories.fields import HistoryFields
+from diglot.conditions.histories.past_events import History
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
 from diglot.membership.active_segments import ActiveSegments
@@ -27,8 +30,9 @@ from diglot.model.contact_views import (
 )
 from diglot.model.contacts import Contact
 from diglot.storage.audience import event_states, lists
+from diglot.storage.contacts import event_histories
 from diglot.storage.membership.changes import SegmentChange
-from diglot.storage.slices import compute_in_slices
+from diglot.storage.slices import compute_in_slices, compute_off_loop
 from diglot.storage.tenant import Tenant
 
 # A contact before and after a write; None before it is created and after it is deleted.
@@ -41,12 +45,16 @@ Sides = tuple[SurroundingsByKey, SurroundingsByKey]
 
 @dataclass(frozen=True, slots=True)
 class EventMove:
-    """What an event changed: the states of a contact's events of one name before and after it."""
+    """What an event changed: what a contact's events of one name add up to, before and after it.
+
+    `histories` are these events themselves before and after it, empty unless conditions read them.
+    """
 
     pk: int
     name: str
     before: EventState | None
-    after: EventState
+    after: EventState | None
+    histories: tuple[History, History] = ((), ())
 
 
 async def load_surroundings(
@@ -58,29 +66,49 @@ async def load_surroundings(
 ) -> SurroundingsByKey:
     """Return what the conditions of some segments read of contacts; nothing if they read their rows only.
 
-    The states of the events with the name `known` are left out.
+    What the events with the name `known` add up to is left out.
     """
     on_lists: Mapping[int, Collection[str]] = {}
     states: Mapping[int, Mapping[str, EventState]] = {}
+    histories: Mapping[int, Mapping[str, EventValue]] = {}
     if active_segments.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
-    if names := _find_event_names(active_segments, numbers) - {known}:
-        states = await event_states.load_of_contacts(tenant, pks, sorted(filter(None, names)))
+    of_events, of_histories = active_segments.event_fields, active_segments.history_fields
+    if names := _find_event_names(active_segments, numbers, of_events.by_event) - {known}:
+        states = await event_states.load_of_contacts(tenant, pks, sorted(names))
+    by_name = {name: of_histories.fields_of(name) for name in of_histories.by_event}
+    if names := _find_event_names(active_segments, numbers, by_name) - {known}:
+        histories = await _load_history_values(tenant, of_histories, pks, sorted(names))
     on_segments = await load_segments_of(tenant, active_segments.find_static_references(numbers), pks)
-    read_values = active_segments.event_fields.read_values
     return {
-        pk: Surroundings(on_lists.get(pk, ()), read_values(states.get(pk, {})), on_segments.get(pk, ()))
-        for pk in on_lists.keys() | states.keys() | on_segments.keys()
+        pk: Surroundings(
+            on_lists.get(pk, ()),
+            {**of_events.read_values(states.get(pk, {})), **histories.get(pk, {})},
+            on_segments.get(pk, ()),
+        )
+        for pk in on_lists.keys() | states.keys() | histories.keys() | on_segments.keys()
     }
 
 
-def _find_event_names(active_segments: ActiveSegments, numbers: frozenset[int]) -> set[str | None]:
-    """Return the names of events in the conditions of some segments."""
+def _find_event_names(
+    active_segments: ActiveSegments, numbers: frozenset[int], by_event: Mapping[str, Iterable[str]]
+) -> set[str]:
+    """Return the names of events of which the conditions of some segments have a field."""
     return {
         name
-        for name, fields in active_segments.event_fields.by_event.items()
+        for name, fields in by_event.items()
         if any(not numbers.isdisjoint(active_segments.by_field[field]) for field in fields)
     }
+
+
+async def _load_history_values(
+    tenant: Tenant, fields: HistoryFields, pks: Sequence[int], names: Sequence[str]
+) -> Mapping[int, Mapping[str, EventValue]]:
+    """Return the values of the fields of single events with some names, by contact."""
+    found = await event_histories.load_of_contacts(tenant, pks, fields.want(names))
+    return await compute_off_loop(
+        tenant, len(found), lambda: {pk: fields.read_values(one) for pk, one in found.items()}
+    )
 
 
 def move_event(
@@ -88,14 +116,18 @@ def move_event(
 ) -> tuple[SurroundingsByKey, SurroundingsByKey]:
     """Return what is around the contact of an event before and after it, given either."""
     known = around.get(move.pk, NO_SURROUNDINGS)
-    moved = active_segments.event_fields.by_event[move.name]
+    of_events, of_histories = active_segments.event_fields, active_segments.history_fields
+    moved = {*of_events.by_event.get(move.name, ()), *of_histories.fields_of(move.name)}
     others = {name: value for name, value in known.events.items() if name not in moved}
 
-    def build_side(state: EventState | None) -> SurroundingsByKey:
-        values = {} if state is None else active_segments.event_fields.read_values({move.name: state})
+    def build_side(state: EventState | None, history: History) -> SurroundingsByKey:
+        values: dict[str, EventValue] = {}
+        values |= {} if state is None else of_events.read_values({move.name: state})
+        values |= of_histories.read_values({move.name: history})
         return {**around, move.pk: known._replace(events=others | values)}
 
-    return build_side(move.before), build_side(move.after)
+    before, after = move.histories
+    return build_side(move.before, before), build_side(move.after, after)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from diglot.membership.static_members.lookup import load_key_sets
 from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage.contacts import queries, scans
+from diglot.storage.contacts import history_index, queries, scans
 from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks, instant_index
 from diglot.storage.membership.log import DeltaRow
@@ -281,8 +281,8 @@ async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceSta
     at, relative_dates = effective_now(state, now), _relative_dates(segment)
     # Fields that are not indexed yet give no instant, so time may change the segment at any moment.
     next_change = at + 1
-    indexed = await instant_index.load_indexed_fields(tenant)
-    if {relative_date.field for relative_date in relative_dates} <= indexed:
+    indexed = await history_index.load_indexed_fields(tenant)
+    if {history_index.key_of(relative_date.field) for relative_date in relative_dates} <= indexed:
         next_change = NEVER
         for relative_date in relative_dates:
             flip = await instant_index.find_next_flip(tenant, relative_date, at, state.zone)

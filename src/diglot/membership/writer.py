@@ -28,6 +28,7 @@ from diglot.membership.store import MembershipReplacement
 from diglot.membership.sweep import sweep_segments
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
+from diglot.storage.contacts import history_index
 from diglot.storage.membership import instant_index, log, pending_members
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.tenant import Tenant
@@ -144,7 +145,8 @@ async def build_indexes(writer: MembershipWriter, node: tree.Node) -> None:
     """Build the missing instant indexes of the fields that a condition compares with relative dates."""
     fields = {relative_date.field for relative_date in relative_dates_of(node)}
     if fields:
-        for name in sorted(fields - await instant_index.load_indexed_fields(writer.unit)):
+        indexed = await history_index.load_indexed_fields(writer.unit)
+        for name in sorted(name for name in fields if history_index.key_of(name) not in indexed):
             await instant_index.build_index(writer.unit, name, writer.active_segments.zone)
 
 

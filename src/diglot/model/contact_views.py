@@ -14,7 +14,7 @@ import msgspec
 from diglot.conditions.computed.anniversaries import month_day_of
 from diglot.conditions.computed_fields import SEGMENTS, source_of
 from diglot.conditions.contact_view import AttributeView, ContactFields, ContactView
-from diglot.conditions.events.fields import is_event_field
+from diglot.conditions.events.fields import EventValue, is_event_field
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.model.contacts import Contact
 
@@ -38,7 +38,7 @@ class Surroundings(NamedTuple):
     """
 
     lists: Collection[str] = ()
-    events: Mapping[str, int] = {}
+    events: Mapping[str, EventValue] = {}
     segments: Collection[str] = ()
 
 
@@ -127,8 +127,13 @@ class IndexedFields:
             else:
                 self._of_keys[key].append(name)
 
-    def instants_of(self, contact: Contact, around: Surroundings, *, in_attributes: bool) -> dict[str, int]:
-        """Return the instant or month-day of each field that a contact has; attributes can be left out."""
+    def instants_of(
+        self, contact: Contact, around: Surroundings, *, in_attributes: bool
+    ) -> dict[str, EventValue]:
+        """Return the instant or month-day of each field that a contact has; attributes can be left out.
+
+        Some fields of events are several instants.
+        """
         found = {name: at for name, at in around.events.items() if name in self._of_events}
         for field, names in self._of_core.items():
             if (instant := getattr(contact, field)) is not None:
@@ -142,7 +147,7 @@ class IndexedFields:
                 self._add(found, self._of_keys[key], instant)
         return found
 
-    def _add(self, found: dict[str, int], names: Iterable[str], instant: int) -> None:
+    def _add(self, found: dict[str, EventValue], names: Iterable[str], instant: int) -> None:
         for name in names:
             is_anniversary = name in self._anniversaries
             found[name] = month_day_of(instant, self._zone) if is_anniversary else instant

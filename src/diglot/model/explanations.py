@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from diglot.conditions.events.states import EventState
-from diglot.conditions.explain import Verdict
+from diglot.conditions.explain import RuleEvents, Verdict
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
@@ -24,17 +23,16 @@ class NamedSegment:
 class Explanation:
     """Whether a contact is a member of a segment at an instant (microseconds), and why.
 
-    `list_ids` are the static lists that contain the contact, if the condition reads lists, `states` what its
-    events add up to, for the names of events in the condition. `verdict` is None
-    for a static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
-    entered, if that is known, and `cause_segment_id` the segment that it names. `named` are the segments that
-    the rules name, by id.
+    `list_ids` are the static lists that contain the contact, if the condition reads lists, `events` those
+    that each rule counts, by the stored form of its predicate. `verdict` is None for a static segment, whose
+    members do not depend on a condition. `entry_origin` is when and why a member entered, if that is known,
+    and `cause_segment_id` the segment that it names. `named` are the segments that the rules name, by id.
     """
 
     segment: Segment
     contact: Contact
     list_ids: tuple[str, ...]
-    states: Mapping[str, EventState]
+    events: Mapping[str, RuleEvents]
     is_member: bool
     verdict: Verdict | None
     entry_origin: ChangeOrigin | None

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.computed.event_windows import MAX_COUNT_IN_WINDOW, lower_condition
+from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactFields, ContactView
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.states import (
@@ -23,7 +23,7 @@ from diglot.conditions.events.states import (
     to_decimal,
 )
 from diglot.conditions.events.states import unpack_instants as unpack
-from diglot.conditions.explain import EventEvidence, find_evidence
+from diglot.conditions.explain import EventEvidence, RuleEvents, find_evidence
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.tree import Op
 from support.reporting import SEED
@@ -102,16 +102,16 @@ def test_a_long_state_still_tells_each_count() -> None:
     state = total_of([CountedEvent(at) for at in range(3 * MAX_RECENT)])
     assert state is not None
     now = 3 * MAX_RECENT - 1 + 60_000_000
-    for count in (1, 2, MAX_COUNT_IN_WINDOW):
+    for count in (1, 2, MAX_RECENT - 1):
         node = tree.Predicate("events.a.count.1m", Op.GTE, tree.Number(count))
         fields = EventFields(tree.fields_of(lower_condition(node)))
         view = ContactView(ContactFields(fields.read_values({"a": state})), {}, (), UTC)
         evaluate = compile_to_python({1: node}, UTC)
         leaves_at = 3 * MAX_RECENT - count + 60_000_000
         assert (evaluate(view, leaves_at), evaluate(view, leaves_at + 1)) == ([1], [])
-        evidence = find_evidence(node, state, leaves_at, UTC)
+        evidence = find_evidence(node, RuleEvents(state), leaves_at, UTC)
         assert (evidence.value, evidence.until) == (count, leaves_at + 1)
-    missing = find_evidence(tree.Predicate("events.a.last_at", Op.IS_SET), None, now, UTC)
+    missing = find_evidence(tree.Predicate("events.a.last_at", Op.IS_SET), RuleEvents(), now, UTC)
     assert missing == EventEvidence(None, (), None, None)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.contact_view import ContactFields, ContactView
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 from diglot.conditions.python_runtime import SpanSet, in_any_span
 from support import canonical, oracle, populations, spec_data
@@ -31,7 +31,8 @@ BATCH = 50
 def subject(contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
     """Return a contact of the spec as conditions read it."""
     stored = populations.contact(contact, 0)
-    fields = ContactFields(msgspec.structs.asdict(stored) | populations.event_values(contact))
+    values = msgspec.structs.asdict(stored) | populations.event_values(contact)
+    fields = populations.SpecFields(values, contact, zone)
     fields["tags"] = json.loads(stored.tags)
     on = frozenset(lists[name] for name in contact.get("lists", ()) if name in lists)
     return ContactView(fields, json.loads(stored.attributes), on, ZoneInfo(zone))

@@ -17,6 +17,7 @@ from diglot.conditions.index.questions import (
     FoldedTexts,
     Form,
     HasPart,
+    OddSince,
     OnAnniversary,
     OnDay,
     Question,
@@ -58,6 +59,8 @@ def holds(question: Question, view: ContactView, now: int, zone: ZoneInfo) -> bo
         return bool(begin <= value < end)
     if isinstance(test, OnAnniversary):
         return bool(test.distances >> days_until(value, dates.local_date(now, zone)) & 1)
+    if isinstance(test, OddSince):
+        return bool(sum(instant >= now - test.length for instant in value) % 2)
     value = value - now if question.reading.form is Form.DISTANCE else value
     edges = sort_edges([test])
     return any(low <= bisect_right(edges, value) < high for low, high in test.positions(edges))

@@ -112,9 +112,8 @@ def is_extension(pair: Pair) -> bool:
 def has_computed_field(rules: list[Json]) -> bool:
     """Return whether a rule names a field that we compute."""
     names = [str(rule.get("field")) for rule in rules if isinstance(rule, dict)]
-    return any(
-        name in ("sample", "segments") or name.startswith(("sample.", "anniversary.")) for name in names
-    )
+    of_ours = ("sample.", "anniversary.", "events.")
+    return any(name in ("sample", "segments") or name.startswith(of_ours) for name in names)
 
 
 @BOTH
@@ -130,10 +129,11 @@ def test_extensions_are_marked_at_their_path(data: DialectData) -> None:
 
 @BOTH
 def test_a_canonical_object_has_the_vendors_order(data: DialectData) -> None:
-    """Groups hold two keys, predicates two or three, in one order."""
+    """Groups hold two keys, predicates two to four, in one order."""
     orders = {order for pair in data.pairs for order in key_orders(pair.canonical)}
     group = (GROUP_KEY[data.dialect], "rules")
-    assert orders == {group, ("field", "operator"), ("field", "operator", "value")}
+    rule = ("field", "operator", "value")
+    assert orders == {group, rule[:2], rule, (*rule, "where")}
 
 
 def key_orders(node: Json) -> set[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,8 +20,10 @@ from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import referenced_ids
 from diglot.conditions.computed_fields import Anniversary, Sample, SegmentField, find_computed
+from diglot.conditions.contact_view import BIG_INTEGER_FROM
 from diglot.conditions.events.fields import EventField
-from diglot.conditions.explain import Bounds, Verdict, bounds_of, compute_value, find_evidence
+from diglot.conditions.events.states import MAX_RECENT
+from diglot.conditions.explain import Bounds, RuleEvents, Verdict, bounds_of, compute_value, find_evidence
 from diglot.conditions.fields import attribute_key
 from diglot.model.contact_views import NO_SURROUNDINGS, view_of
 from diglot.model.contacts import SUBSCRIBED
@@ -156,12 +159,13 @@ class _VerdictWriter:
     def show_evidence(self, predicate: tree.Predicate, field: EventField) -> dict[str, Any]:
         """Return what decides a rule about events."""
         one = self.explanation
-        evidence = find_evidence(predicate, one.states.get(field.name), one.as_of, one.zone)
+        counted = one.events.get(tree.encode(predicate), RuleEvents())
+        evidence = find_evidence(predicate, counted, one.as_of, one.zone)
         window = None if evidence.bounds is None else self._format_bounds(evidence.bounds)
         return {
-            "value": self.format_instant(evidence.value) if field.is_instant else evidence.value,
+            "value": self.format_value(evidence.value, field),
             "resolved": window or self.resolve_duration(predicate),
-            "events": [self.form.format_time(at) for at in evidence.events],
+            "events": [self.form.format_time(at) for at in evidence.events[:MAX_RECENT]],
             "until": self.format_instant(evidence.until),
         }
 
@@ -182,6 +186,13 @@ class _VerdictWriter:
             "entered_at": entry and self.form.format_time(entry.at),
             "cause": entry and entry.cause,
         }
+
+    def format_value(self, value: int | Decimal | None, field: EventField) -> float | str | None:
+        """Return a number or an instant as responses show it; a sum that is whole has no fraction."""
+        if isinstance(value, Decimal):
+            is_whole = value == value.to_integral_value() and abs(value) < BIG_INTEGER_FROM
+            return int(value) if is_whole else float(value)
+        return self.format_instant(value) if field.is_instant else value
 
     def format_instant(self, instant: int | None) -> str | None:
         """Return an instant as responses show it."""

@@ -28,7 +28,7 @@ def build_condition_schemas(group: str, rule: str, words: Words) -> dict[str, An
     }
 
 
-def _build_rule_schema(operator: str) -> dict[str, Any]:
+def _build_rule_schema(operator: str, where: str) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "One rule: a field, an operator and an operand.",
@@ -36,10 +36,40 @@ def _build_rule_schema(operator: str) -> dict[str, Any]:
             "field": json_reference("RuleField"),
             "operator": json_reference(operator),
             "value": json_reference("RuleValue"),
+            "where": {**json_reference(where), EXTENSION_KEY: True},
         },
         "required": ["field", "operator"],
         "additionalProperties": False,
     }
+
+
+def _build_where_schemas(rule: str, operator: str, words: Words) -> dict[str, Any]:
+    """Return the named schemas of the rules that an event has to match."""
+    property_rule = {
+        "type": "object",
+        "description": "One rule about an event. Operators that compare with now do not apply.",
+        "properties": {
+            "field": {"type": "string", "minLength": 1, "description": "The name of a property."},
+            "operator": json_reference(operator),
+            "value": json_reference("RuleValue"),
+        },
+        "required": ["field", "operator"],
+        "additionalProperties": False,
+    }
+    where = {
+        "type": "object",
+        "description": "Which events a rule about events counts, an extension: those that match these "
+        "rules. Each property has the type of its value, as an attribute does. The rules count towards the "
+        "250 of a condition. An event with the property `machine: true` counts only if a rule names "
+        "`machine`.",
+        "properties": {
+            words.group_key: json_reference("GroupMode"),
+            "rules": {"type": "array", "minItems": 1, "items": json_reference(f"{rule}OfEvent")},
+        },
+        "required": ["rules"],
+        "additionalProperties": False,
+    }
+    return {f"{rule}OfEvent": property_rule, f"{rule}Where": where}
 
 
 def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
@@ -48,7 +78,8 @@ def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> d
     every = dict.fromkeys([*own, *borrowed, *words.synonyms])
     return {
         operator: enumeration_schema("How a rule compares the field.", every, sorted(borrowed)),
-        rule: _build_rule_schema(operator),
+        rule: _build_rule_schema(operator, f"{rule}Where"),
+        **_build_where_schemas(rule, operator, words),
         group: {
             "type": "object",
             "description": "A group of rules. A segment with an empty list is a draft and matches no "

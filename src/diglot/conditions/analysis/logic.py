@@ -133,11 +133,12 @@ def _negate(verdict: bool | None) -> bool | None:
 
 def _is_contradiction(items: Sequence[tree.Node]) -> bool:
     """Tell whether items require one value of a text or a number to be several."""
-    allowed: dict[str, set[object]] = {}
+    allowed: dict[object, set[object]] = {}
     for item in items:
         if isinstance(item, tree.Predicate) and item.op in (Op.EQUALS, Op.IN) and _has_one_value(item.field):
             values: set[object] = {scalar.value for scalar in tree.scalars_of(item.operand)}
-            allowed[item.field] = allowed.get(item.field, values) & values
+            value_of = item.field, item.where
+            allowed[value_of] = allowed.get(value_of, values) & values
     return any(not values for values in allowed.values())
 
 

@@ -6,13 +6,14 @@ A loop over tests of one kind takes less than half of the time that a call for e
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, MutableMapping, Sequence
+from operator import xor
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import python_runtime
 from diglot.conditions.bulk.columns import FoldedColumn, KeyColumn, OrderedColumn
 from diglot.conditions.computed import anniversaries
-from diglot.conditions.index.questions import Form, HasPart, Key, OnAnniversary, OnDay, Within
+from diglot.conditions.index.questions import Form, HasPart, Key, OddSince, OnAnniversary, OnDay, Within
 from diglot.conditions.tree import Op
 
 # The mask of contacts by the number of a test.
@@ -150,6 +151,28 @@ class AnniversaryTests(AskedTests):
             answers[number] = mask
 
 
+class JumpTests(AskedTests):
+    """Tests whether an odd number of instants lie within a length of time before now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lengths: list[tuple[int, int]] = []
+
+    def _add(self, number: int, test: OddSince) -> None:
+        self._lengths.append((number, test.length))
+
+    def answer(self, column: OrderedColumn, answers: Answers, now: int, zone: ZoneInfo) -> None:
+        """Set the mask of each test."""
+        del zone
+        holders = list(map(xor, column.masks[1:], column.masks))
+        for number, length in self._lengths:
+            mask = 0
+            for instants, bit in zip(column.values, holders, strict=True):
+                if python_runtime.is_odd_since(instants, now - length):
+                    mask |= bit
+            answers[number] = mask
+
+
 class PartTests(AskedTests):
     """Tests whether a folded text has a part, and for attributes whether an array has an element."""
 
@@ -188,6 +211,7 @@ _TYPES: Final[dict[Form, Callable[[], AskedTests]]] = {
     Form.DISTANCE: DistanceTests,
     Form.DAY: DayTests,
     Form.MONTH_DAY: AnniversaryTests,
+    Form.JUMPS: JumpTests,
     Form.FOLDED: PartTests,
 }
 

@@ -1,8 +1,15 @@
-"""The fields of events that conditions have, by the names of the events, and their values for a contact."""
+"""The fields of events that conditions have, by the names of the events, and their values for a contact.
+
+Those that a state does not have are in `histories`.
+"""
 
 from collections.abc import Iterable, Mapping
 
-from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
+from diglot.conditions.events.fields import (
+    EventField,
+    is_event_field,
+    parse_event_field,
+)
 from diglot.conditions.events.states import EventState
 
 
@@ -13,7 +20,8 @@ class EventFields:
         self.by_event: dict[str, dict[str, EventField]] = {}
         for field in filter(is_event_field, mentioned):
             parsed = parse_event_field(field)
-            self.by_event.setdefault(parsed.name, {})[field] = parsed
+            if not parsed.needs_history:
+                self.by_event.setdefault(parsed.name, {})[field] = parsed
 
     def read_values(self, states: Mapping[str, EventState]) -> dict[str, int]:
         """Return the values of the fields, given the states of a contact by the names of events.

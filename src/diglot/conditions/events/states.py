@@ -20,10 +20,10 @@ MAX_RECENT: Final = 64
 # A conversion with its worth; the bodies of all other kinds have the properties as data, or are the data.
 _CONVERSION: Final = "conversion"
 _VIEW: Final = "view"
-_MACHINE: Final = "machine"
-_REVENUE: Final = "revenue"
+MACHINE: Final = "machine"
+REVENUE: Final = "revenue"
 # The sum of any doubles and numeric texts is exact with these digits: from 1e308 down to 5e-324.
-_EXACT: Final = Context(prec=1_000, traps=[Inexact, InvalidOperation])
+EXACT: Final = Context(prec=1_000, traps=[Inexact, InvalidOperation])
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -59,7 +59,7 @@ def add_event(state: EventState | None, event: CountedEvent) -> EventState:
         state.count + 1,
         min(state.first_at, at),
         max(state.last_at, at),
-        _EXACT.add(state.revenue, event.revenue),
+        EXACT.add(state.revenue, event.revenue),
         recent,
     )
 
@@ -85,14 +85,19 @@ def read_properties(kind: str, body: str) -> Mapping[str, Any]:
     if kind != _CONVERSION:
         data: Mapping[str, Any] = members.get("data", {})
         return data
-    return {**members["metadata"], **{name: members[name] for name in (_REVENUE, "currency")}}
+    return {**members["metadata"], **{name: members[name] for name in (REVENUE, "currency")}}
+
+
+def is_by_machine(properties: Mapping[str, Any]) -> bool:
+    """Tell whether a machine caused an event, so that it counts only for rules that name `machine`."""
+    return properties.get(MACHINE) is True
 
 
 def count_event(properties: Mapping[str, Any], at: int) -> CountedEvent | None:
     """Return what the state of a name takes of an event, None for an event that a machine caused."""
-    if properties.get(_MACHINE) is True:
+    if is_by_machine(properties):
         return None
-    return CountedEvent(at, to_decimal(properties.get(_REVENUE)))
+    return CountedEvent(at, to_decimal(properties.get(REVENUE)))
 
 
 def to_decimal(value: object) -> Decimal:

@@ -1,4 +1,4 @@
-"""The look-ups that depend on today: of calendar days, and of anniversaries."""
+"""The look-ups that depend on today or now: of calendar days, anniversaries, and jumps of sums."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,8 +8,8 @@ from diglot.conditions import dates
 from diglot.conditions.computed.anniversaries import days_until, month_day_of, today
 from diglot.conditions.index.asked import Asked, Setting, group_by_key, set_masks_of
 from diglot.conditions.index.masks import weigh_mask
-from diglot.conditions.index.questions import OnAnniversary, OnDay, Reading
-from diglot.conditions.python_runtime import calendar_bounds, day_begun
+from diglot.conditions.index.questions import OddSince, OnAnniversary, OnDay, Reading
+from diglot.conditions.python_runtime import calendar_bounds, day_begun, is_odd_since
 
 # The asked days that may hold an instant, by its distance from the begin of today in days of 24 h: offsets of
 # a time zone, and the lengths of its days, differ by less than two days.
@@ -98,3 +98,34 @@ class AnniversaryLookup:
 
 def _weigh_distance(_distance: int, mask: int) -> int:
     return 200 + weigh_mask(mask)
+
+
+class JumpLookup:
+    """Finds the tests that ask whether an odd number of instants lie within a length of time before now.
+
+    Masks are remembered by the tests that are true, because few lengths lie between two instants.
+    """
+
+    __slots__ = ("_find_mask", "_lengths", "_masks", "missing")
+
+    def __init__(self, _reading: Reading, asked: Sequence[Asked], setting: Setting) -> None:
+        masks = set_masks_of(asked, setting)
+        self.missing, self._find_mask = masks.missing, masks.ruled_out
+        self._lengths = [one.test.length for one in asked if isinstance(one.test, OddSince)]
+        self._masks: Memo[tuple[int, ...], int] = setting.budget.memo(_weigh_tests)
+
+    def mask_of(self, value: Sequence[int], now: int) -> int:
+        """Return the gates that are ruled out by instants of a contact, the oldest first."""
+        true = tuple(
+            number for number, length in enumerate(self._lengths) if is_odd_since(value, now - length)
+        )
+        mask = self._masks.get(true)
+        return self._masks.put(true, self._find_mask(true)) if mask is None else mask
+
+
+def _weigh_tests(true: tuple[int, ...], mask: int) -> int:
+    return 200 + 8 * len(true) + weigh_mask(mask)
+
+
+# The look-ups of which `MovingReadings` asks one value after the other.
+TimedLookup = DayLookup | AnniversaryLookup | JumpLookup

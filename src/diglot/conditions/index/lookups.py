@@ -9,14 +9,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import getsizeof
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from diglot.caches import Memo
 from diglot.conditions.computed_fields import is_sample, kind_of
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.asked import Ask, Asked, Setting
-from diglot.conditions.index.day_lookup import AnniversaryLookup, DayLookup
+from diglot.conditions.index.day_lookup import AnniversaryLookup, DayLookup, JumpLookup, TimedLookup
 from diglot.conditions.index.key_lookup import KeyLookup
 from diglot.conditions.index.masks import keep_mask, weigh_mask
 from diglot.conditions.index.parts import PartLookup
@@ -24,6 +24,7 @@ from diglot.conditions.index.questions import (
     MOVING_FORMS,
     AnyOf,
     HasPart,
+    OddSince,
     OnAnniversary,
     OnDay,
     Reading,
@@ -31,12 +32,13 @@ from diglot.conditions.index.questions import (
 )
 from diglot.conditions.index.spans import MasksByPosition, SpanLookup
 
-KindOfLookup = KeyLookup | SpanLookup | DayLookup | AnniversaryLookup | PartLookup
+KindOfLookup = KeyLookup | SpanLookup | TimedLookup | PartLookup
 _LOOKUPS: Final[Mapping[type, Callable[[Reading, Sequence[Asked], Setting], KindOfLookup]]] = {
     AnyOf: KeyLookup,
     Within: SpanLookup,
     OnDay: DayLookup,
     OnAnniversary: AnniversaryLookup,
+    OddSince: JumpLookup,
     HasPart: PartLookup,
 }
 
@@ -65,7 +67,7 @@ def asks_of(lookups: Iterable[Lookup]) -> list[Ask]:
     """Return the functions of look-ups that do not depend on now."""
     asks: list[Ask] = []
     for lookup in lookups:
-        assert not isinstance(lookup.made, DayLookup | AnniversaryLookup)
+        assert not isinstance(lookup.made, TimedLookup)
         asks.append(lookup.made.ask)
     return asks
 
@@ -208,17 +210,17 @@ class MovingReadings:
         self.missing = join_missing(lookups, setting)
         self.edges: Sequence[int] = ()
         self.masks: MasksByPosition = [0]
-        self.others: list[Callable[[int, int], int]] = []
+        self.others: list[Callable[[Any, int], int]] = []
         for lookup in lookups:
             if isinstance(lookup.made, SpanLookup):
                 self.edges, self.masks = lookup.made.edges, lookup.made.masks
             else:
-                assert isinstance(lookup.made, DayLookup | AnniversaryLookup)
+                assert isinstance(lookup.made, TimedLookup)
                 self.others.append(lookup.made.mask_of)
 
-    def mask_of(self, value: int, now: int) -> int:
-        """Return the gates that are ruled out for an instant of a contact."""
-        mask = self.masks[bisect_right(self.edges, value - now)]
+    def mask_of(self, value: Any, now: int) -> int:
+        """Return the gates that are ruled out for an instant of a contact, or for its instants."""
+        mask = self.masks[bisect_right(self.edges, value - now) if self.edges else 0]
         for mask_of in self.others:
             mask |= mask_of(value, now)
         return mask

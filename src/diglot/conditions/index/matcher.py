@@ -256,7 +256,7 @@ class _Fields:
             if value is None:
                 ruled_out |= missing()
             else:
-                ruled_out |= masks[bisect_right(edges, value - now)]
+                ruled_out |= masks[bisect_right(edges, value - now) if edges else 0]
                 for mask_of in others:
                     ruled_out |= mask_of(value, now)
         for lookup in shape.moving:

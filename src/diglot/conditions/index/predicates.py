@@ -12,6 +12,7 @@ from diglot.conditions import dates, text, tree
 from diglot.conditions.computed.anniversaries import matching_distances
 from diglot.conditions.computed_fields import kind_of, source_of
 from diglot.conditions.contact_view import is_big_integer
+from diglot.conditions.events.fields import is_jumps_field
 from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.questions import (
     IS_SET,
@@ -20,6 +21,7 @@ from diglot.conditions.index.questions import (
     Form,
     HasPart,
     Key,
+    OddSince,
     OnAnniversary,
     OnDay,
     Question,
@@ -157,6 +159,9 @@ def _ask_instant(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return _PRESENCE
+    if is_jumps_field(predicate.field):
+        assert isinstance(operand, tree.Window)
+        return Form.JUMPS, OddSince(operand.value)
     if isinstance(operand, tree.Duration):
         return _compare_with_now(op, operand)
     if op in (Op.EQUALS, Op.IN):

@@ -1,7 +1,7 @@
 """What each predicate asks of one form of a field: predicates on the same form are looked up together.
 
 A *reading* is a field in one form: the folded text of `email`, the double of `attributes.ltv`. A *test* is
-what a predicate asks of that value. `predicates.question_of` divides every predicate into the two. Five kinds
+what a predicate asks of that value. `predicates.question_of` divides every predicate into the two. Six kinds
 of test are enough for all predicates:
 
 - `AnyOf`: a key of the value is one of some keys. Keys of numbers are bytes made of them, never the numbers,
@@ -9,6 +9,7 @@ of test are enough for all predicates:
 - `Within`: the value lies in one of some spans of an order.
 - `OnDay`: the value, an instant, lies in the calendar day a number of days ago.
 - `OnAnniversary`: the value, a month-day, comes round again in one of some numbers of days.
+- `OddSince`: of the value, several instants, an odd number lie within a length of time before now.
 - `HasPart`: a folded text contains a part, or begins or ends with it.
 """
 
@@ -48,6 +49,8 @@ class Form(enum.Enum):
     DAY = "an instant, compared with calendar days"
     # A month-day or None, for OnAnniversary.
     MONTH_DAY = "the month and day of an instant, compared with today"
+    # Instants, the oldest first, or None, for OddSince.
+    JUMPS = "instants, compared with now"
     # FoldedTexts, for HasPart.
     FOLDED = "folded texts"
 
@@ -124,6 +127,12 @@ class OnAnniversary(NamedTuple):
     distances: int
 
 
+class OddSince(NamedTuple):
+    """True if an odd number of instants lie at or after now less a length of time in microseconds."""
+
+    length: int
+
+
 class HasPart(NamedTuple):
     """True if a folded text has the part where the operator says; in an array, if an element is `element`.
 
@@ -136,8 +145,8 @@ class HasPart(NamedTuple):
 
 
 # The forms whose answer changes by time alone.
-MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY, Form.MONTH_DAY})
-Test = AnyOf | Within | OnDay | OnAnniversary | HasPart
+MOVING_FORMS: Final = frozenset({Form.DISTANCE, Form.DAY, Form.MONTH_DAY, Form.JUMPS})
+Test = AnyOf | Within | OnDay | OnAnniversary | OddSince | HasPart
 
 
 class Question(NamedTuple):

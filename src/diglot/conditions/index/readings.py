@@ -86,6 +86,7 @@ MISSING: Final[dict[Form, Any]] = {
     Form.DISTANCE: None,
     Form.DAY: None,
     Form.MONTH_DAY: None,
+    Form.JUMPS: None,
     Form.FOLDED: NO_TEXTS,
 }
 
@@ -167,6 +168,7 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.INSTANT, Form.PRESENCE): _value_presence,
     **{(FieldKind.INSTANT, form): _read_field for form in _INSTANT_FORMS},
     (FieldKind.INSTANT, Form.MONTH_DAY): _month_day,
+    (FieldKind.INSTANT, Form.JUMPS): _read_field,
 }
 
 

@@ -1,16 +1,22 @@
 """Explains why a contact is a member of a segment, or why not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.analysis.segment_references import referenced_ids
-from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.computed.event_windows import encode_where, lower_condition, lower_predicate
 from diglot.conditions.events.field_values import EventFields
+from diglot.conditions.events.fields import EventValue, is_event_field, parse_event_field
 from diglot.conditions.events.states import EventState
-from diglot.conditions.explain import Verdict, explain_condition
+from diglot.conditions.explain import RuleEvents, Verdict, explain_condition
+from diglot.conditions.histories.fields import ALL_EVENTS, HistoryFields, gather_matching
+from diglot.conditions.histories.past_events import Histories
 from diglot.errors import NotFound
 from diglot.membership import read
 from diglot.membership.analysis.containing import find_containing, find_entry_origins
@@ -27,10 +33,40 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads
 from diglot.storage.audience import event_states, named_segments, segments
-from diglot.storage.contacts import queries
+from diglot.storage.contacts import event_histories, queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEvents:
+    """What a condition reads of the events of a contact, by the names of events."""
+
+    states: Mapping[str, EventState]
+    histories: Histories
+
+    def read_values(self, mentioned: Collection[str], zone: ZoneInfo) -> dict[str, EventValue]:
+        """Return the values of the fields of events among some fields."""
+        values = EventFields(mentioned).read_values(self.states)
+        return {**values, **HistoryFields(mentioned, zone).read_values(self.histories)}
+
+    def find_counted(self, node: tree.Node, zone: ZoneInfo) -> dict[str, RuleEvents]:
+        """Return the events that each rule about events counts."""
+        return {
+            tree.encode(predicate): self._find_for(predicate, zone)
+            for predicate in tree.predicates_of(node)
+            if is_event_field(predicate.field)
+        }
+
+    def _find_for(self, predicate: tree.Predicate, zone: ZoneInfo) -> RuleEvents:
+        field = parse_event_field(predicate.field)
+        lowered = tree.fields_of(lower_predicate(predicate))
+        if not HistoryFields(lowered, zone).by_event:
+            return RuleEvents(self.states.get(field.name))
+        where = ALL_EVENTS if predicate.where is UNSET else encode_where(predicate.where)
+        found = gather_matching(self.histories.get(field.name, ()), where, field.summed, zone)
+        return RuleEvents(found.add_up(), found.amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +77,7 @@ class _Snapshot:
     state: WorkspaceState
     contact: Contact
     lists: tuple[str, ...]
-    states: Mapping[str, EventState]
+    events: ContactEvents
     is_member: bool
     entry_origin: ChangeOrigin | None
     effective_now: int
@@ -65,7 +101,7 @@ class Explanations:
             snapshot.segment,
             snapshot.contact,
             snapshot.lists,
-            snapshot.states,
+            snapshot.events.find_counted(snapshot.segment.condition.tree, snapshot.state.zone),
             snapshot.is_member,
             verdict,
             snapshot.entry_origin,
@@ -86,12 +122,12 @@ class Explanations:
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(contact_list.id for contact_list in await queries.load_lists_of(tenant, contact.pk))
-        states = await _load_states(tenant, segment, contact)
+        events = await _load_events(tenant, segment, contact, state.zone)
         named = await _load_named(tenant, segment, contact, at, state)
         through = None if entry_origin is None else entry_origin.segment
         cause_id = None if through is None else (await segments.load_ids(tenant, {through})).get(through)
         return _Snapshot(
-            *(segment, state, contact, lists, states, is_member, entry_origin, at), named, cause_id
+            *(segment, state, contact, lists, events, is_member, entry_origin, at), named, cause_id
         )
 
 
@@ -112,12 +148,17 @@ async def _load_named(
     }
 
 
-async def _load_states(tenant: Tenant, segment: Segment, contact: Contact) -> Mapping[str, EventState]:
-    """Return the states of the events that the condition of a segment names, by their names."""
-    names = sorted(EventFields(tree.fields_of(segment.condition.tree)).by_event)
-    if not names:
-        return {}
-    return (await event_states.load_of_contacts(tenant, [contact.pk], names)).get(contact.pk, {})
+async def _load_events(tenant: Tenant, segment: Segment, contact: Contact, zone: ZoneInfo) -> ContactEvents:
+    """Return what the condition of a segment reads of the events of a contact."""
+    mentioned = tree.fields_of(lower_condition(segment.condition.tree))
+    states: Mapping[int, Mapping[str, EventState]] = {}
+    histories: Mapping[int, Histories] = {}
+    if names := sorted(EventFields(tree.fields_of(segment.condition.tree)).by_event):
+        states = await event_states.load_of_contacts(tenant, [contact.pk], names)
+    fields = HistoryFields(mentioned, zone)
+    if fields.by_event:
+        histories = await event_histories.load_of_contacts(tenant, [contact.pk], fields.want())
+    return ContactEvents(states.get(contact.pk, {}), histories.get(contact.pk, {}))
 
 
 async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
@@ -134,8 +175,9 @@ def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
     if snapshot.segment.type is SegmentType.STATIC:
         return None
     node = snapshot.segment.condition.tree
-    values = EventFields(tree.fields_of(lower_condition(node))).read_values(snapshot.states)
+    zone = snapshot.state.zone
+    values = snapshot.events.read_values(tree.fields_of(lower_condition(node)), zone)
     members = tuple(id_ for id_, one in snapshot.named.items() if one.is_member)
-    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values, members), snapshot.state.zone)
-    verdict = explain_condition(node, subject, snapshot.effective_now, snapshot.state.zone)
+    subject = view_of(snapshot.contact, Surroundings(snapshot.lists, values, members), zone)
+    verdict = explain_condition(node, subject, snapshot.effective_now, zone)
     return replace(verdict, matches=False) if snapshot.segment.deleted_references else verdict

@@ -10,6 +10,8 @@ from diglot.clock import FUTURE_FAULT, Clock, is_in_future, system_clock
 from diglot.conditions import text
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.events.states import add_event, count_event, read_properties
+from diglot.conditions.histories.fields import HistoryFields
+from diglot.conditions.histories.past_events import History, PastEvent, sort_events
 from diglot.errors import InvalidInput, NotFound
 from diglot.membership.moves import EventMove
 from diglot.membership.writer import open_writer
@@ -32,6 +34,7 @@ from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage.audience import event_states, events
 from diglot.storage.audience.event_states import ContactAndState
+from diglot.storage.contacts import event_histories
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
@@ -96,9 +99,8 @@ class _EventRecorder:
         contact = found.contact
         event = self.build_event(number, await self.find_attributed_click(contact))
         # The clock first, because what time moved until now was right without the event.
-        await open_writer(unit)
-        counted = await self.count(found, event)
-        stream, move = (None, None) if counted is None else counted
+        writer = await open_writer(unit)
+        stream, move = await self.count(found, event, writer.active_segments.history_fields)
         event = replace(event, stream=stream)
         await events.insert_event(unit, contact.pk, event)
         contact = await self.move_contact(contact, move)
@@ -122,27 +124,43 @@ class _EventRecorder:
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return found
 
-    async def count(self, found: ContactAndState, event: ContactEvent) -> tuple[int, EventMove] | None:
+    async def count(
+        self, found: ContactAndState, event: ContactEvent, fields: HistoryFields
+    ) -> tuple[int | None, EventMove]:
         """Add an event to what the contact's events add up to; return the number of its name, and what moved.
 
-        It is None for an event that a machine caused, which no condition counts.
+        The number is None for an event that a machine caused, which changes what conditions read only if one
+        counts such events.
         """
         counted = count_event(read_properties(event.kind, event.body), event.happened_at)
+        name = text.to_nfc(event.name)
+        stored = event.number, event.happened_at, event.kind, event.body
+        new = PastEvent(*stored, by_machine=counted is None)
+        histories = await self.load_histories(found.contact.pk, name, new, fields)
         if counted is None:
-            return None
-        name, after = text.to_nfc(event.name), add_event(found.state, counted)
+            return None, EventMove(found.contact.pk, name, found.state, found.state, histories)
+        after = add_event(found.state, counted)
         stream = await event_states.store_of_name(self.unit, found, name, after)
-        return stream, EventMove(found.contact.pk, name, found.state, after)
+        return stream, EventMove(found.contact.pk, name, found.state, after, histories)
 
-    async def move_contact(self, contact: Contact, move: EventMove | None) -> Contact:
+    async def load_histories(
+        self, pk: int, name: str, new: PastEvent, fields: HistoryFields
+    ) -> tuple[History, History]:
+        """Return the events of a contact with a name before and after a new one, if conditions ask."""
+        if name not in fields.by_event:
+            return (), ()
+        found = await event_histories.load_of_contacts(self.unit, [pk], fields.want((name,)))
+        before = found.get(pk, {}).get(name, ())
+        return before, sort_events((*before, new))
+
+    async def move_contact(self, contact: Contact, move: EventMove) -> Contact:
         """Update the engagement fields of the contact, and memberships; return the contact as it is now."""
         if engagement.affects_contact(self.new_event):
             change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
             pair = contact, changed_contact(contact, change, self.unit.now)
             await contact_writes.update_contacts(self.unit, [pair], move)
             return pair[1]
-        if move is not None:
-            await contact_writes.follow_event(self.unit, contact, move)
+        await contact_writes.follow_event(self.unit, contact, move)
         return contact
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:

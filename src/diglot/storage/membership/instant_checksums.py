@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy import cast as cast_to
 
-from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
+from diglot.conditions.events.fields import EventField, is_event_field, is_history_field, parse_event_field
+from diglot.storage.contacts import history_index
 from diglot.storage.contacts.instants import CORE_FIELDS
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
@@ -56,7 +57,7 @@ _EVENT_CHECKSUMS: Final = {
 
 async def index_matches_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> bool:
     """Tell whether the instant index of a field holds exactly the instants of the contacts."""
-    row = await tenant.fetch_one(_INDEX_CHECKSUM, field=field)
+    row = await tenant.fetch_one(_INDEX_CHECKSUM, field=history_index.key_of(field))
     assert row is not None
     return (row[0], row[1]) == await _checksum_contacts(tenant, field, zone)
 
@@ -66,7 +67,7 @@ async def _checksum_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> tupl
         row = await tenant.fetch_one(_CONTACT_CHECKSUMS[field])
         assert row is not None
         return row[0], row[1]
-    if is_event_field(field):
+    if is_event_field(field) and not is_history_field(field):
         parsed = parse_event_field(field)
         row = await tenant.fetch_one(_EVENT_CHECKSUMS[parsed.part], name=parsed.name, place=parsed.place)
         assert row is not None

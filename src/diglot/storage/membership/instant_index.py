@@ -5,10 +5,11 @@ contacts that cross a relative-date boundary between two ticks of the workspace 
 index: a tick evaluates these contacts and no others. The same order gives the next instant at which a segment
 can change. Instants of a custom attribute depend on the time zone.
 
-For an anniversary, the index has a month-day (see `anniversaries`) in the place of each instant.
+For an anniversary, the index has a month-day (see `anniversaries`) in the place of each instant. Fields of
+single events are called by hashes (see `history_index`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,13 +18,24 @@ from sqlalchemy import cast as cast_to
 
 from diglot.conditions.computed.anniversaries import month_day_of
 from diglot.conditions.computed_fields import source_of
-from diglot.conditions.events.fields import EventField, is_event_field, parse_event_field
+from diglot.conditions.events.fields import (
+    EventField,
+    is_event_field,
+    is_history_field,
+    parse_event_field,
+)
+from diglot.conditions.histories.fields import HistoryFields
+from diglot.conditions.histories.past_events import Histories
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage import bulk
+from diglot.storage.contacts import event_histories
+from diglot.storage.contacts.event_histories import EventStates
+from diglot.storage.contacts.history_index import key_of, load_indexed_fields
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.events import select_instants
 from diglot.storage.schema import contacts, field_instants, indexed_fields, workspaces
+from diglot.storage.slices import compute_in_slices
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
@@ -59,7 +71,6 @@ _DELETE_INSTANTS_BEFORE = Statement(
         tuple_(_m.instant, _m.pk) < tuple_(bindparam("until"), bindparam("until_pk")),
     )
 )
-_INDEXED_FIELDS = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
 _INSERT_FIELD = Statement(insert(indexed_fields))
 _DELETE_FIELD = Statement(
     delete(indexed_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
@@ -89,36 +100,48 @@ _EVENT_FILLS: Final = {part: _event_fill_statement(part) for part in ("newest", 
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 
-async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
-    """Return the indexed fields."""
-    return frozenset(row[0] for row in await tenant.fetch_all(_INDEXED_FIELDS))
-
-
 async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
     """Index a field: from now on, its instants are kept current by every write of contacts."""
     # A dropped index may have left outdated rows.
-    await tenant.execute(_DELETE_INSTANTS, field=field)
+    await tenant.execute(_DELETE_INSTANTS, field=key_of(field))
     if field in _FILLS:
         await tenant.execute(_FILLS[field], field=field)
-    elif is_event_field(field):
+    elif is_event_field(field) and not is_history_field(field):
         parsed = parse_event_field(field)
         await tenant.execute(_EVENT_FILLS[parsed.part], field=field, name=parsed.name, place=parsed.place)
     else:
         async for page in iterate_values(tenant, field, zone):
             await add(tenant, [(field, pk, value) for pk, value in page])
-    await tenant.execute(_INSERT_FIELD, field=field)
+    await tenant.execute(_INSERT_FIELD, field=key_of(field))
 
 
 async def iterate_values(tenant: Tenant, field: str, zone: ZoneInfo) -> InstantPages:
     """Yield pages of what the index has of a field, each a key and an instant or a month-day."""
+    if is_history_field(field):
+        async for page in _iterate_history_values(tenant, field, zone):
+            yield page
+        return
     source = source_of(field)
     async for page in iterate_instants(tenant, source, zone):
         yield page if source == field else [(pk, month_day_of(instant, zone)) for pk, instant in page]
 
 
+async def _iterate_history_values(tenant: Tenant, field: str, zone: ZoneInfo) -> InstantPages:
+    fields = HistoryFields((field,), zone)
+    async for found in event_histories.iterate_all(tenant, fields.want()):
+
+        def read(contacts: Sequence[tuple[int, Histories, EventStates]]) -> list[tuple[int, int]]:
+            values = ((pk, fields.read_values(histories).get(field, ())) for pk, histories, _ in contacts)
+            instants = ((pk, (value,) if isinstance(value, int) else value) for pk, value in values)
+            return [(pk, instant) for pk, some in instants for instant in some]
+
+        async for page in compute_in_slices(tenant, found, read):
+            yield page
+
+
 async def drop_index(tenant: Tenant, field: str) -> None:
-    """Stop indexing a field; `purge_dropped` deletes its rows."""
-    await tenant.execute(_DELETE_FIELD, field=field)
+    """Stop indexing a field, also given as `key_of` calls it; `purge_dropped` deletes its rows."""
+    await tenant.execute(_DELETE_FIELD, field=key_of(field))
 
 
 async def purge_dropped(tenant: Tenant) -> bool:
@@ -152,13 +175,13 @@ async def find_dropped_field(tenant: Tenant) -> str | None:
 
 async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Add instants of contacts."""
-    values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
+    values = [{"field": key_of(field), "pk": pk, "instant": instant} for field, pk, instant in instants]
     await _INSERT.execute(tenant, values)
 
 
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
-    values = [{"field": field, "pk": pk, "instant": instant} for field, pk, instant in instants]
+    values = [{"field": key_of(field), "pk": pk, "instant": instant} for field, pk, instant in instants]
     await _DELETE.execute(tenant, values)
 
 
@@ -172,7 +195,7 @@ async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dat
     keys: set[int] = set()
     for begin, end in windows_crossed(relative_date, since, until, zone):
         rows = await tenant.fetch_all(
-            _KEYS_IN_SPAN, field=relative_date.field, since=begin, until=end, limit=max_keys
+            _KEYS_IN_SPAN, field=key_of(relative_date.field), since=begin, until=end, limit=max_keys
         )
         keys.update(row[0] for row in rows)
     return keys
@@ -190,5 +213,5 @@ async def find_next_flip(tenant: Tenant, relative_date: RelativeDate, at: int, z
 
 
 async def _find_first_instant(tenant: Tenant, field: str, since: int) -> int:
-    row = await tenant.fetch_one(_FIRST_INSTANT, field=field, since=since)
+    row = await tenant.fetch_one(_FIRST_INSTANT, field=key_of(field), since=since)
     return NEVER if row is None or row[0] is None else int(row[0])

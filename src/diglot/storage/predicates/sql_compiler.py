@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import Grouping
 from diglot.conditions import text, tree
 from diglot.conditions.computed.event_windows import lower_predicate
 from diglot.conditions.computed_fields import is_computed, kind_of
-from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.events.fields import is_event_field, is_history_field, parse_event_field
 from diglot.conditions.fields import FieldKind, is_integer_field
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
@@ -122,7 +122,7 @@ def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
     lowered = lower_predicate(predicate)
     if lowered is not predicate:
         return _compile_node(lowered, binder)
-    if is_event_field(name := predicate.field):
+    if is_event_field(name := predicate.field) and not is_history_field(name):
         name = f"events {parse_event_field(name).part}"
     elif is_computed(name):
         return _compile_computed(predicate, binder)

@@ -16,7 +16,7 @@ CHARACTERS_OF_A_RULE: Final = 1_000
 def count_rules(segment: Segment) -> int:
     """Return the number of rules that a segment counts as, with those of the segments that it references."""
     node = segment.full_tree
-    return max(sum(1 for _ in tree.predicates_of(node)), len(tree.encode(node)) // CHARACTERS_OF_A_RULE)
+    return max(tree.count_rules(node), len(tree.encode(node)) // CHARACTERS_OF_A_RULE)
 
 
 def add_rules(unit: WriteUnit, more: int, limits: WorkspaceLimits) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import Meaning, expand, referenced_ids
 from diglot.conditions.check import MAX_PREDICATES, MAX_VALUES
@@ -50,9 +52,15 @@ class Expansion:
     @property
     def is_too_large(self) -> bool:
         """Whether the condition has more rules or values than one may have."""
-        predicates = [] if self.node is None else list(tree.predicates_of(self.node))
-        values = (len(one.operand.values) for one in predicates if isinstance(one.operand, tree.Values))
-        return len(predicates) > MAX_PREDICATES or sum(values) > MAX_VALUES
+        if self.node is None:
+            return False
+        values = sum(
+            len(one.operand.values)
+            for predicate in tree.predicates_of(self.node)
+            for one in (predicate, *([] if predicate.where is UNSET else tree.predicates_of(predicate.where)))
+            if isinstance(one.operand, tree.Values)
+        )
+        return tree.count_rules(self.node) > MAX_PREDICATES or values > MAX_VALUES
 
     def evaluated(self, rules: tree.Node) -> tree.Node:
         """Return the condition that decides who meets the rules; a draft if they are invalid."""

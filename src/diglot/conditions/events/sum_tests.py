@@ -1,0 +1,43 @@
+"""What a rule asks of a sum: whether it is more than a number, at least a number, or one of some numbers.
+
+All other comparisons are complements. Sums and numbers are decimals without rounding: a number has the value
+of its spelling, so that 0.1 and 0.2 add up to 0.3.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+from diglot.conditions.events.states import EXACT, to_decimal
+
+
+class SumTest(NamedTuple):
+    """A question about a sum: `gt` or `gte` a number, or `in` some numbers, which are in ascending order."""
+
+    word: str
+    numbers: tuple[Decimal, ...]
+
+    def meets(self, total: Decimal) -> bool:
+        """Tell whether a sum meets the test."""
+        if self.word == "in":
+            place = bisect_left(self.numbers, total)
+            return place < len(self.numbers) and self.numbers[place] == total
+        (limit,) = self.numbers
+        return total > limit if self.word == "gt" else total >= limit
+
+
+def write_test(word: str, numbers: Iterable[float]) -> str:
+    """Return the text of a test, which is equal for tests of equal numbers."""
+    decimals = sorted(EXACT.normalize(to_decimal(number)) for number in numbers)
+    # No set, because a client can send thousands of numbers with one hash.
+    return " ".join((word, *(str(decimal) for decimal, _ in groupby(decimals))))
+
+
+@lru_cache(maxsize=4_096)
+def read_test(text: str) -> SumTest:
+    """Return the test of a text."""
+    word, *numbers = text.split(" ")
+    return SumTest(word, tuple(map(Decimal, numbers)))

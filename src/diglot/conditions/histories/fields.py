@@ -1,0 +1,163 @@
+"""The fields of events that conditions have and no state tells, and their values for a contact.
+
+The rules that an event has to match are compiled to one function for all fields of a name, with the meaning
+that they have for attributes. It is called for each event of a contact, also at a write: the few events of
+one name that a contact has cost less than a row of totals for each group of rules would, which each write
+had to keep current.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import tree
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.fields import EventField, EventValue, is_event_field, parse_event_field
+from diglot.conditions.events.states import MACHINE, to_decimal
+from diglot.conditions.events.sum_tests import read_test
+from diglot.conditions.fields import ATTRIBUTE_PREFIX
+from diglot.conditions.histories.past_events import Gathered, Histories, History, PastEvent
+from diglot.conditions.histories.sums import find_jumps
+from diglot.conditions.python_compiler import MatchFunction, compile_to_python
+
+# Stands in the place of rules that events have to match: all count but those that machines caused.
+ALL_EVENTS: Final = ""
+
+
+class Wanted(NamedTuple):
+    """What is to be read of histories: the names, whether also what machines caused, whether with bodies."""
+
+    names: Sequence[str]
+    of_machines: bool
+    bodies: bool
+
+
+class EventView(ContactView):
+    """The properties of an event as attributes; nothing else of a contact is read of it."""
+
+    __slots__ = ()
+
+    def __init__(self, properties: Mapping[str, Any], zone: ZoneInfo) -> None:
+        self.attributes = properties
+        self.zone = zone
+        self._derived = {}
+
+
+class HistoryFields:
+    """The fields that need histories among those that conditions mention, by the name of the events."""
+
+    def __init__(self, mentioned: Iterable[str], zone: ZoneInfo) -> None:
+        self.by_event: dict[str, FieldsOfName] = {}
+        for field in filter(is_event_field, mentioned):
+            parsed = parse_event_field(field)
+            if parsed.needs_history:
+                self.by_event.setdefault(parsed.name, FieldsOfName(zone)).fields[field] = parsed
+
+    def read_values(self, histories: Histories) -> dict[str, EventValue]:
+        """Return the values of the fields, given the histories of a contact by the names of events.
+
+        Those that are as if the contact had no such events are left out.
+        """
+        values: dict[str, EventValue] = {}
+        for name in self.by_event.keys() & histories.keys():
+            values |= self.by_event[name].read_values(histories[name])
+        return values
+
+    def fields_of(self, name: str) -> Iterable[str]:
+        """Return the fields of the events with a name."""
+        return self.by_event[name].fields if name in self.by_event else ()
+
+    def want(self, names: Iterable[str] | None = None) -> Wanted:
+        """Return what is to be read for the fields of some names, or of all."""
+        of_names = sorted(self.by_event if names is None else names)
+        fields = [self.by_event[name] for name in of_names]
+        return Wanted(
+            of_names,
+            of_machines=any(one.need_machines for one in fields),
+            bodies=any(one.need_bodies for one in fields),
+        )
+
+
+def gather_matching(history: History, where: str, summed: str, zone: ZoneInfo) -> Gathered:
+    """Return the events that match the stored form of some rules, with the amounts of a property."""
+    fields = FieldsOfName(zone)
+    fields.fields[""] = EventField("", "", where=where, summed=summed)
+    return fields.gather(history)[where, summed]
+
+
+class FieldsOfName:
+    """The history fields of the events with one name."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self.fields: dict[str, EventField] = {}
+
+    @cached_property
+    def _asked(self) -> Sequence[tuple[str, str]]:
+        """The groups of rules, each with a property that is summed, empty if the events are counted."""
+        return sorted({(field.where, field.summed) for field in self.fields.values()})
+
+    @cached_property
+    def _wheres(self) -> Sequence[str]:
+        return sorted({where for where, _ in self._asked})
+
+    @cached_property
+    def _of_machines(self) -> frozenset[int]:
+        """The numbers of the groups of rules that name `machine`."""
+        return frozenset(n for n, where in enumerate(self._wheres) if where and _names_machine(where))
+
+    @cached_property
+    def _match(self) -> MatchFunction:
+        nodes = {number: tree.decode(where) for number, where in enumerate(self._wheres) if where}
+        return compile_to_python(nodes, self._zone)
+
+    @property
+    def need_bodies(self) -> bool:
+        """Whether a field depends on properties of events."""
+        return self._asked != [(ALL_EVENTS, "")]
+
+    @property
+    def need_machines(self) -> bool:
+        """Whether a field counts events that machines caused."""
+        return bool(self._of_machines)
+
+    def read_values(self, history: History) -> dict[str, EventValue]:
+        """Return the values of the fields that a contact with these events has."""
+        gathered = self.gather(history)
+        states = {what: found.add_up() for what, found in gathered.items()}
+        values: dict[str, EventValue] = {}
+        for field, parsed in self.fields.items():
+            what = parsed.where, parsed.summed
+            value = (
+                find_jumps(*gathered[what], read_test(parsed.test)) or None
+                if parsed.part == "jumps"
+                else parsed.read(states[what])
+            )
+            if value is not None:
+                values[field] = value
+        return values
+
+    def gather(self, history: History) -> Mapping[tuple[str, str], Gathered]:
+        """Return the events that count, by the stored form of what they match and the property summed."""
+        found = {(where, summed): Gathered([], []) for where, summed in self._asked}
+        by_where = [[one for one in self._asked if one[0] == where] for where in self._wheres]
+        for event in history:
+            properties = event.read_properties() if self.need_bodies else {}
+            for number in self._match_event(event, properties):
+                for what in by_where[number]:
+                    found[what].instants.append(event.at)
+                    if what[1]:
+                        found[what].amounts.append(to_decimal(properties.get(what[1])))
+        return found
+
+    def _match_event(self, event: PastEvent, properties: Mapping[str, Any]) -> Iterable[int]:
+        """Return the numbers of the groups of rules that an event matches; no rules stand first."""
+        matched = [0] if self._wheres[0] == ALL_EVENTS else []
+        matched += self._match(EventView(properties, self._zone), 0)
+        return self._of_machines.intersection(matched) if event.by_machine else matched
+
+
+def _names_machine(where: str) -> bool:
+    names = {predicate.field for predicate in tree.predicates_of(tree.decode(where))}
+    return ATTRIBUTE_PREFIX + MACHINE in names

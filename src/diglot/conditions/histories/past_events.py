@@ -1,0 +1,57 @@
+"""The single events of a contact, and what those of them that count add up to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from diglot.conditions import text
+from diglot.conditions.events.states import EventState, read_properties
+from diglot.conditions.histories.sums import add_all
+
+# Events of one name have the same few properties.
+_normalize: Final = lru_cache(maxsize=4_096)(text.normalize_name)
+
+
+class PastEvent(NamedTuple):
+    """An event: its number, its instant in microseconds, its kind and body as stored, and who caused it.
+
+    A history that was read without bodies has empty ones.
+    """
+
+    number: int
+    at: int
+    kind: str
+    body: str
+    by_machine: bool = False
+
+    def read_properties(self) -> dict[str, Any]:
+        """Return the properties, by their names in the form of attribute keys."""
+        properties = read_properties(self.kind, self.body)
+        return {_normalize(name): value for name, value in properties.items()}
+
+
+# The events of one name, newest first.
+History = Sequence[PastEvent]
+# By the name of the events.
+Histories = Mapping[str, History]
+
+
+def sort_events(events: Iterable[PastEvent]) -> History:
+    """Return events as a history."""
+    return sorted(events, key=attrgetter("at", "number"), reverse=True)
+
+
+class Gathered(NamedTuple):
+    """The events that count, newest first: their instants, and their amounts if a property is summed."""
+
+    instants: list[int]
+    amounts: list[Decimal]
+
+    def add_up(self) -> EventState | None:
+        """Return what the events add up to, with all instants; None without events."""
+        if not self.instants:
+            return None
+        instants = tuple(self.instants)
+        return EventState(len(instants), instants[-1], instants[0], add_all(self.amounts), instants)

@@ -1,0 +1,39 @@
+"""Sums of amounts over the newest events, and the instants at which they begin or cease to meet a test.
+
+The sum of a window is that of all events at or after its begin. Going back from now, it is 0 before the first
+event, and a test of it changes at some of the instants of events: it *jumps*. So it is true of a window if it
+is true of 0 and jumps an even number of times since the begin, or if it is false of 0 and jumps an odd number
+of times. Negative amounts may make it jump more than once. The instants do not depend on the window.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from diglot.conditions.events.states import EXACT
+from diglot.conditions.events.sum_tests import SumTest
+
+ZERO = Decimal(0)
+
+
+def add_all(amounts: Sequence[Decimal]) -> Decimal:
+    """Return the exact sum of amounts."""
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
+
+
+def find_jumps(instants: Sequence[int], amounts: Sequence[Decimal], test: SumTest) -> tuple[int, ...]:
+    """Return the instants at which a test changes, oldest first; the events are given newest first.
+
+    Amounts of one instant are added before the sum is tested.
+    """
+    jumps: list[int] = []
+    total, is_met = ZERO, test.meets(ZERO)
+    last = len(instants) - 1
+    for place, (instant, amount) in enumerate(zip(instants, amounts, strict=True)):
+        total = EXACT.add(total, amount)
+        if (place == last or instants[place + 1] != instant) and test.meets(total) is not is_met:
+            is_met = not is_met
+            jumps.append(instant)
+    return tuple(reversed(jumps))

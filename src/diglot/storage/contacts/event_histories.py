@@ -1,0 +1,151 @@
+"""The single events of contacts, for conditions that say which of the events of one name count."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Select, Text, bindparam, literal_column, select
+
+from diglot.conditions import text
+from diglot.conditions.events.states import EventState
+from diglot.conditions.histories.fields import Wanted
+from diglot.conditions.histories.past_events import Histories, PastEvent, sort_events
+from diglot.storage.schema import event_names, event_states, events
+from diglot.storage.sql.backend import Backend, Expression
+from diglot.storage.sql.databases import pin_to_index
+from diglot.storage.sql.engine import Row
+from diglot.storage.sql.statement import BackendStatement
+from diglot.storage.tenant import Tenant
+from diglot.storage.workspaces import load_last_contact_key
+
+# The keys of contacts whose events are read together.
+_KEYS_PER_READ: Final = 500
+# By the names of events.
+EventStates = Mapping[str, EventState]
+_e, _n, _s = events.c, event_names.c, event_states.c
+_EVENT: Final = (_e.event, _e.happened_at, _e.kind, _e.body)
+# What the index has, in the same shape.
+_WITHOUT_BODY: Final[Sequence[Expression]] = (
+    *(literal_column("0"), _e.happened_at),
+    *(literal_column("''"), literal_column("''")),
+)
+_SelectContacts = Callable[[Backend], Expression]
+
+
+def _among_keys(backend: Backend) -> Expression:
+    return backend.one_of(_e.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+
+
+def _in_range(_backend: Backend) -> Expression:
+    return _e.pk.between(bindparam("first"), bindparam("last"))
+
+
+def _select_counted(contacts: _SelectContacts, event: Sequence[Expression] = _EVENT) -> BackendStatement:
+    """Return the select of the events with a name that no machine caused.
+
+    One name has one range of the index, which SQLite would not find for several.
+    """
+
+    def build(backend: Backend) -> Select[Any]:
+        named = _n.name == bindparam("name", type_=_n.name.type)
+        number = select(_n.number).where(_n.workspace == bindparam("workspace"), named).scalar_subquery()
+        counted = pin_to_index(select(_e.pk, *event), events, "events_of_stream")
+        return counted.where(_e.workspace == bindparam("workspace"), _e.stream == number, contacts(backend))
+
+    return BackendStatement(build)
+
+
+def _select_of_machines(contacts: _SelectContacts) -> BackendStatement:
+    """Return the select of all events that machines caused."""
+
+    def build(backend: Backend) -> Select[Any]:
+        of_machines = pin_to_index(select(_e.pk, _e.name, *_EVENT), events, "events_of_contact")
+        return of_machines.where(
+            _e.workspace == bindparam("workspace"), contacts(backend), _e.stream.is_(None)
+        )
+
+    return BackendStatement(build)
+
+
+def _select_totals(backend: Backend) -> Select[Any]:
+    named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    same_name = (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
+    states = select(_s.pk, _n.name, _s.revenue).join(event_names, same_name)
+    in_range = _s.pk.between(bindparam("first"), bindparam("last"))
+    return states.where(_s.workspace == bindparam("workspace"), in_range, named)
+
+
+_TOTALS_IN_RANGE: Final = BackendStatement(_select_totals)
+_COUNTED: Final = {True: _select_counted(_among_keys), False: _select_counted(_among_keys, _WITHOUT_BODY)}
+_COUNTED_IN_RANGE: Final = {
+    True: _select_counted(_in_range),
+    False: _select_counted(_in_range, _WITHOUT_BODY),
+}
+_OF_MACHINES: Final = _select_of_machines(_among_keys)
+_OF_MACHINES_IN_RANGE: Final = _select_of_machines(_in_range)
+
+
+async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -> Mapping[int, Histories]:
+    """Return what is wanted of the events of contacts, by key and name; without those that have none."""
+    keys, found = tenant.backend.encode_list(list(pks)), _Found()
+    for name in wanted.names:
+        found.add_counted(name, await tenant.fetch_all(_COUNTED[wanted.bodies], pks=keys, name=name))
+    if wanted.of_machines:
+        found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES, pks=keys))
+    return found.sort()
+
+
+async def iterate_all(
+    tenant: Tenant, wanted: Wanted, total_names: Sequence[str] = ()
+) -> AsyncIterator[list[tuple[int, Histories, EventStates]]]:
+    """Yield what is wanted of the events of all contacts that have some, in parts, with their keys.
+
+    Of the states of the events with `total_names` only the revenue is read.
+    """
+    last, total_of = await load_last_contact_key(tenant), tenant.backend.encode_list(list(total_names))
+    for first in range(1, last + 1, _KEYS_PER_READ):
+        span, found = {"first": first, "last": first + _KEYS_PER_READ - 1}, _Found()
+        for name in wanted.names:
+            rows = await tenant.fetch_all(_COUNTED_IN_RANGE[wanted.bodies], **span, name=name)
+            found.add_counted(name, rows)
+        if wanted.of_machines:
+            found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_IN_RANGE, **span))
+        states: Mapping[int, EventStates] = {}
+        if total_names:
+            states = _group_totals(await tenant.fetch_all(_TOTALS_IN_RANGE, **span, names=total_of))
+        histories = found.sort()
+        yield [(pk, histories.get(pk, {}), states.get(pk, {})) for pk in sorted({*histories, *states})]
+
+
+def _group_totals(rows: Iterable[Row]) -> Mapping[int, EventStates]:
+    found: dict[int, dict[str, EventState]] = {}
+    for pk, name, revenue in rows:
+        found.setdefault(pk, {})[name] = EventState(0, 0, 0, Decimal(revenue), ())
+    return found
+
+
+class _Found:
+    """Events as they are found, by the key of the contact and the name."""
+
+    def __init__(self) -> None:
+        self._by_contact: defaultdict[int, dict[str, list[PastEvent]]] = defaultdict(dict)
+
+    def add_counted(self, name: str, rows: Iterable[Row]) -> None:
+        """Add events of a name that no machine caused."""
+        for pk, *event in rows:
+            self._by_contact[pk].setdefault(name, []).append(PastEvent(*event))
+
+    def add_of_machines(self, names: Iterable[str], rows: Iterable[Row]) -> None:
+        """Add those of some names among events that machines caused, which have the name as it was sent."""
+        for pk, sent_name, *event in rows:
+            if (name := text.to_nfc(sent_name)) in names:
+                past = PastEvent(*event)._replace(by_machine=True)
+                self._by_contact[pk].setdefault(name, []).append(past)
+
+    def sort(self) -> Mapping[int, Histories]:
+        """Return the events of each contact and name, newest first."""
+        return {
+            pk: {name: sort_events(of_name) for name, of_name in by_name.items()}
+            for pk, by_name in self._by_contact.items()
+        }

@@ -1,0 +1,55 @@
+"""What the instant index has of fields of single events: it answers for all contacts without their events.
+
+The name of such a field may be long, so that the index calls it by a hash.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from pyroaring import BitMap
+from sqlalchemy import bindparam, func, select
+
+from diglot.conditions import tree
+from diglot.conditions.events.fields import EVENT_PREFIX, is_history_field, is_jumps_field
+from diglot.storage.schema import field_instants, indexed_fields
+from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
+
+_m, _w = field_instants.c, indexed_fields.c
+_OF_FIELD = (_m.workspace == bindparam("workspace")) & (_m.field == bindparam("field"))
+_INDEXED_FIELDS: Final = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
+_WITHIN: Final = Statement(
+    select(_m.pk).where(_OF_FIELD, _m.instant >= bindparam("since"), _m.instant <= bindparam("until"))
+)
+_ODD_SINCE: Final = Statement(
+    select(_m.pk)
+    .where(_OF_FIELD, _m.instant >= bindparam("since"))
+    .group_by(_m.pk)
+    .having(func.count() % 2 == 1)
+)
+
+
+@lru_cache(maxsize=4_096)
+def key_of(field: str) -> str:
+    """Return what the index calls a field; the hash of a long name is none that a rule can name."""
+    if not is_history_field(field):
+        return field
+    return EVENT_PREFIX + blake2b(field.encode(), digest_size=16).hexdigest()
+
+
+async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
+    """Return the indexed fields, as `key_of` calls them."""
+    return frozenset(row[0] for row in await tenant.fetch_all(_INDEXED_FIELDS))
+
+
+async def find_matching(tenant: Tenant, predicate: tree.Predicate, now: int) -> BitMap:
+    """Return the contacts that match a predicate with a window on an indexed field at an instant."""
+    field, window = key_of(predicate.field), predicate.operand
+    assert isinstance(window, tree.Window)
+    since = now - window.value
+    if is_jumps_field(predicate.field):
+        rows = await tenant.fetch_all(_ODD_SINCE, field=field, since=since)
+    else:
+        rows = await tenant.fetch_all(_WITHIN, field=field, since=since, until=now)
+    return BitMap([row[0] for row in rows])
