@@ -15,7 +15,7 @@ from bench.data import NOW
 from bench.hand_written import CONDITIONS, HandWritten
 from bench.progress import Progress
 from bench.store import Filled
-from diglot.api import rules
+from diglot.api.input import rules
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS
 from diglot.membership import read as membership_read

@@ -9,7 +9,8 @@ import click
 import msgspec
 import pytest
 
-from diglot.api.rules import Words, read_condition, write_condition
+from diglot.api.input.rules import read_condition
+from diglot.api.rules import Words, write_condition
 from diglot.cli import commands
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR

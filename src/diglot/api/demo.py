@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from diglot.api.rules import Words, read_condition
+from diglot.api.input.rules import read_condition
+from diglot.api.rules import Words
 from diglot.conditions.check import check_condition
 from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.service.audience.segments import NewSegment

@@ -1,40 +1,28 @@
-"""Converts vendor rules to conditions and back, driven by a dialect's table of words.
+"""Writes conditions as vendor rules, driven by a dialect's table of words; `api/input/rules.py` reads them.
 
 Both vendors write a condition as groups of `{field, operator, value}`. The dialects differ only in the
-property and words for a group's mode and in the words for operators. Unknown parts are never dropped: each
-becomes a fault with its path.
+property and words for a group's mode and in the words for operators.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
 
 from diglot.conditions import dates, tree
-from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
 from diglot.conditions.computed_fields import SEGMENTS, is_computed, write_name
-from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.fields import attribute_key
-from diglot.conditions.operands import wrong_type_error
-from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
-from diglot.errors import Fault, Path
-from diglot.model.ids import parse_id
+from diglot.errors import Path
 from diglot.model.segments import Condition
 
 FIELD: Final = "field"
-_OPERATOR: Final = "operator"
-_VALUE: Final = "value"
+OPERATOR: Final = "operator"
+VALUE: Final = "value"
 RULES: Final = "rules"
 # The rules that an event has to match to be counted.
 WHERE: Final = "where"
-# The number of rules and groups in the largest valid condition: every rule at the maximum depth. A larger
-# body already has a fault in the part that was read, so the rest is not read.
-MAX_ITEMS_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
-
-
 # The operators that no vendor has, with their word in every dialect.
 NEW_OPERATORS: Final = {
     word: word for word in ("in_next_days", "in_last_hours", "more_than_hours_ago", "in_next_hours")
@@ -63,133 +51,6 @@ class Words:
         both = {**self.own_operators, **self.borrowed_operators}
         operators = {vendor: word for word, vendor in both.items()} | dict(self.synonyms)
         object.__setattr__(self, "operators", operators)
-
-
-def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
-    """Read a vendor's condition, unchecked; `strict` rejects what the vendor does not have.
-
-    These are operators of the other vendor and our own, nested groups, and computed fields with what they
-    count.
-    """
-    if not isinstance(value, dict):
-        return Unreadable((Fault((), str(wrong_type_error("object", value))),))
-    return _RuleReader(words, strict).read_group(value, (), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _RuleReader:
-    words: Words
-    strict: bool
-    # Counts the rules and groups that were read.
-    items_read: Iterator[int] = field(default_factory=count)
-    # Whether the rules are about the properties of events.
-    is_within_rule: bool = False
-
-    def read_group(self, value: dict[str, Any], path: Path, depth: int) -> UncheckedGroup:
-        """Read a group; faults are placed among its items, in the order of the document."""
-        mode: Literal["all", "any"] = "all"
-        items: list[Unchecked] = []
-        for key, part in value.items():
-            if key == self.words.group_key:
-                found = self.words.modes.get(part) if isinstance(part, str) else None
-                if found is None:
-                    items.append(_unreadable_at((*path, key), _enum_message(self.words.modes, part)))
-                mode = found or mode
-            elif key == RULES and isinstance(part, list):
-                items.extend(self.read_rules(part, (*path, key), depth))
-            elif key == RULES:
-                items.append(_unreadable_at((*path, key), str(wrong_type_error("array", part))))
-            else:
-                items.append(_unreadable_at((*path, key), "Unrecognized key"))
-        return UncheckedGroup(mode, items, path)
-
-    def read_rules(self, rules: list[Any], path: Path, depth: int) -> list[Unchecked]:
-        if depth > MAX_DEPTH:
-            return []  # the later check rejects the group itself
-        return [
-            self.read_rule(rule, (*path, index), depth)
-            for index, rule in enumerate(rules)
-            if next(self.items_read) < MAX_ITEMS_READ
-        ]
-
-    def read_rule(self, rule: Any, path: Path, depth: int) -> Unchecked:
-        if not isinstance(rule, dict):
-            return _unreadable_at(path, str(wrong_type_error("object", rule)))
-        if RULES not in rule:
-            return self.read_predicate(rule, path)
-        if FIELD in rule:
-            return _unreadable_at(path, "A rule has either field or rules")
-        if self.is_within_rule:
-            return _unreadable_at(path, "Groups of rules about events do not nest")
-        if self.strict:
-            return _unreadable_at(path, "Groups do not nest")
-        return self.read_group(rule, path, depth + 1)
-
-    def read_predicate(self, rule: dict[str, Any], path: Path) -> Unchecked:
-        name = rule.get(FIELD)
-        of_events = isinstance(name, str) and is_event_field(name) and not self.is_within_rule
-        known = (
-            (FIELD, _OPERATOR, _VALUE, WHERE) if of_events and not self.strict else (FIELD, _OPERATOR, _VALUE)
-        )
-        faults = [Fault((*path, key), "Unrecognized key") for key in rule if key not in known]
-        name = self.read_string(rule, FIELD, path, faults)
-        if self.strict and name is not None and is_computed(name):
-            faults.append(Fault((*path, FIELD), self.describe_computed(name)))
-        operator = self.read_string(rule, _OPERATOR, path, faults)
-        word = None if operator is None else self.read_operator(operator, path, faults)
-        where = self.read_where(rule[WHERE], (*path, WHERE)) if WHERE in rule and WHERE in known else None
-        operand = rule.get(_VALUE, UNSET)
-        if name == SEGMENTS and not self.is_within_rule:
-            operand = _read_segment_ids(operand)
-        return UncheckedRule(name, word, operand, path, tuple(rule), tuple(faults), where=where)
-
-    def read_where(self, value: object, path: Path) -> UncheckedGroup | Unreadable:
-        """Read the rules that an event has to match; their fields are names of properties."""
-        if not isinstance(value, dict):
-            return _unreadable_at(path, str(wrong_type_error("object", value)))
-        reader = _RuleReader(self.words, self.strict, self.items_read, is_within_rule=True)
-        return reader.read_group(value, path, 1)
-
-    def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
-        value = rule.get(key, UNSET)
-        if isinstance(value, str):
-            return value
-        message = "Required" if value is UNSET else str(wrong_type_error("string", value))
-        faults.append(Fault((*path, key), message))
-        return None
-
-    def describe_computed(self, name: str) -> str:
-        """Say why strict refuses a computed field, and how an attribute of that name is reached."""
-        return (
-            f"Unknown field. `{name[:100]}` is a field of Diglot's own, which this server refuses; an "
-            f"attribute of this name is written `{self.words.attribute_prefix}{name[:100]}`"
-        )
-
-    def read_operator(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
-        own = (*self.words.own_operators.values(), *self.words.synonyms)
-        allowed = own if self.strict else self.words.operators
-        if operator in allowed:
-            return self.words.operators[operator]
-        faults.append(Fault((*path, _OPERATOR), _enum_message(dict.fromkeys(allowed), operator)))
-        return None
-
-
-def _read_segment_ids(operand: object) -> object:
-    """Return the ids of segments in their canonical form; what is none stays, and the check refuses it."""
-    if isinstance(operand, list):
-        return [_read_segment_ids(one) for one in operand]
-    return (parse_id(operand) or operand) if isinstance(operand, str) else operand
-
-
-def _unreadable_at(path: Path, message: str) -> Unreadable:
-    return Unreadable((Fault(path, message),))
-
-
-def _enum_message(options: Mapping[str, object], value: object) -> str:
-    if not isinstance(value, str):
-        return str(wrong_type_error("string", value))
-    shown = " | ".join(f"'{option}'" for option in options)
-    return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -245,11 +106,11 @@ def _write_rule(node: tree.Predicate | tree.Not, words: Words, attribute_prefix:
     name = write_name(item.field, attribute_prefix)
     found: dict[str, Any] = {
         FIELD: name,
-        _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word],
+        OPERATOR: {**words.own_operators, **words.borrowed_operators}[word],
     }
     if item.operand is not None:
         value = _write_value(item.operand)
-        found[_VALUE] = _write_segment_ids(value, words) if item.field == SEGMENTS else value
+        found[VALUE] = _write_segment_ids(value, words) if item.field == SEGMENTS else value
     if item.where is not UNSET:
         found[WHERE] = _write_where(item.where, words)
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from diglot.api import rules
+from diglot.api.input import rules
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from diglot.api.rules import Words, read_condition, show_condition
+from diglot.api.input.rules import read_condition
+from diglot.api.rules import Words, show_condition
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR

@@ -2,7 +2,8 @@
 
 import pytest
 
-from diglot.api import rules
+from diglot.api.input import rules
+from diglot.api.rules import Words
 from diglot.conditions.check import MAX_DEPTH, MAX_FAULTS, MAX_PREDICATES, check_condition
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule
 from diglot.dialects.misar.words import WORDS
@@ -64,7 +65,7 @@ def test_a_rule_is_read_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("words", [WORDS, TOPMAIL], ids=["misar", "topmail"])
-def test_strict_names_the_attribute_instead_of_a_field_of_events(words: rules.Words) -> None:
+def test_strict_names_the_attribute_instead_of_a_field_of_events(words: Words) -> None:
     """Both vendors take any name as an attribute, so strict says how one of this name is reached."""
     rule: dict[str, object] = {"field": "events.purchase.count", "operator": "equals", "value": 1}
     with pytest.raises(InvalidInput) as caught:

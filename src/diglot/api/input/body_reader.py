@@ -3,11 +3,12 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from diglot.api import rules
 from diglot.api.input import request_body
 from diglot.api.input.member_reader import MemberReader
+from diglot.api.input.rules import read_condition
 from diglot.api.input.struct_plans import Plans, plan_struct
 from diglot.api.input.value_readers import Given
+from diglot.api.rules import Words, write_condition
 from diglot.conditions.analysis.segment_references import find_reference_paths
 from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft
@@ -48,23 +49,19 @@ class BodyReader(MemberReader):
         raw = self._members.get(self.key_of(name))
         return None if raw is None else msgspec.Raw(request_body.compact_json(raw).encode())
 
-    def read_condition(
-        self, key: str, dialect: str, words: rules.Words, *, strict: bool
-    ) -> Condition | UnsetType:
+    def read_condition(self, key: str, dialect: str, words: Words, *, strict: bool) -> Condition | UnsetType:
         """Read a condition in the words of a dialect."""
         value = self._decode_value(key) if key in self._members else UNSET
         if value is UNSET:
             return UNSET
         try:
-            unchecked = rules.read_condition(value, words, strict=strict)
+            unchecked = read_condition(value, words, strict=strict)
             node = check_condition(unchecked)
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return UNSET
         # Responses show a draft as a complete empty group, and never show synonyms.
         respelled = is_draft(node) or words.synonyms
-        text = (
-            rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
-        )
+        text = write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
         named = tuple(find_reference_paths(unchecked, (key,)))
         return Condition(node, OriginalText(dialect, text), named)
