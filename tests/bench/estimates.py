@@ -15,7 +15,7 @@ from bench.data import NOW
 from bench.hand_written import CONDITIONS, HandWritten
 from bench.progress import Progress
 from bench.store import Filled
-from diglot.api.input import rules
+from diglot.api.rules.reading import read_condition
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS
 from diglot.membership import read as membership_read
@@ -66,7 +66,7 @@ async def measure(url: str, workspace: int) -> list[Line]:
 
 
 async def _line(engine: Engine, driver: Any, workspace: int, condition: HandWritten) -> Line:
-    node = check_condition(rules.read_condition(json.loads(condition.wire), WORDS))
+    node = check_condition(read_condition(json.loads(condition.wire), WORDS))
     relation = MembershipQuery(node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:

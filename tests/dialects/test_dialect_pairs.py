@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pytest
 from msgspec import UNSET
 
-from diglot.api import rules
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import write_condition
 from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR
@@ -29,7 +30,7 @@ class DialectWords:
     """A dialect's words, the property that holds its conditions, and the other dialect."""
 
     member: str
-    words: rules.Words
+    words: Words
     other: str
 
 
@@ -54,7 +55,7 @@ def read_condition(dialect: str, text: str, *, strict: bool = False) -> Conditio
 
 def render_condition(dialect: str, node: tree.Node) -> str:
     """Return a condition in a dialect's words."""
-    return rules.write_condition(node, SPOKEN[dialect].words)
+    return write_condition(node, SPOKEN[dialect].words)
 
 
 def named(row: Pair | Rejected | Translation) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from diglot.api.rules import write_condition
+from diglot.api.rules.writing import write_condition
 from diglot.conditions.fields import CATALOGUE
 from diglot.model.ids import parse_id
 from diglot.model.segments import Segment

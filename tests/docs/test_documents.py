@@ -9,8 +9,9 @@ import click
 import msgspec
 import pytest
 
-from diglot.api.input.rules import read_condition
-from diglot.api.rules import Words, write_condition
+from diglot.api.rules.reading import read_condition
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import write_condition
 from diglot.cli import commands
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR

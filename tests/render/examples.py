@@ -3,8 +3,9 @@
 import json
 from typing import Any, Final
 
-from diglot.api.input.rules import read_condition
-from diglot.api.rules import Words, write_condition
+from diglot.api.rules.reading import read_condition
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import write_condition
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.conditions.fields import CATALOGUE, STATUS_ALIASES, STATUSES, Field, FieldKind
 from diglot.conditions.operands import OPS_BY_KIND
 from diglot.conditions.tree import OPERATOR_WORDS

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from diglot.api.input.rules import read_condition
-from diglot.api.rules import Words
+from diglot.api.rules.reading import read_condition
+from diglot.api.rules.words import Words
 from diglot.conditions.check import check_condition
 from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.service.audience.segments import NewSegment

@@ -12,7 +12,7 @@ from diglot.api.endpoint import Endpoint
 from diglot.api.input.request import HasScope
 from diglot.api.operation import Operation
 from diglot.api.responses import ErrorResponse, Headers
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.service.access.keys import KeyFormat
 from diglot.service.access.rate_limits import Rate, RateLimitState

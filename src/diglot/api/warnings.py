@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension
 from diglot.api.call import Call
-from diglot.api.rules import FIELD, RULES
+from diglot.api.rules.words import FIELD, RULES
 from diglot.conditions import tree
 from diglot.conditions.analysis import references
 from diglot.conditions.analysis.logic import Judgement, judge

@@ -14,7 +14,6 @@ from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvalu
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
-from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import History
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
@@ -70,20 +69,17 @@ async def load_surroundings(
     """
     on_lists: Mapping[int, Collection[str]] = {}
     states: Mapping[int, Mapping[str, EventState]] = {}
-    histories: Mapping[int, Mapping[str, EventValue]] = {}
     if active_segments.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
-    of_events, of_histories = active_segments.event_fields, active_segments.history_fields
-    if names := _find_event_names(active_segments, numbers, of_events.by_event) - {known}:
+    if names := _find_event_names(active_segments, numbers, active_segments.event_fields.by_event) - {known}:
         states = await event_states.load_of_contacts(tenant, pks, sorted(names))
-    by_name = {name: of_histories.fields_of(name) for name in of_histories.by_event}
-    if names := _find_event_names(active_segments, numbers, by_name) - {known}:
-        histories = await _load_history_values(tenant, of_histories, pks, sorted(names))
+    histories = await _load_history_values(tenant, active_segments, numbers, pks, known)
     on_segments = await load_segments_of(tenant, active_segments.find_static_references(numbers), pks)
+    read_values = active_segments.event_fields.read_values
     return {
         pk: Surroundings(
             on_lists.get(pk, ()),
-            {**of_events.read_values(states.get(pk, {})), **histories.get(pk, {})},
+            {**read_values(states.get(pk, {})), **histories.get(pk, {})},
             on_segments.get(pk, ()),
         )
         for pk in on_lists.keys() | states.keys() | histories.keys() | on_segments.keys()
@@ -102,10 +98,19 @@ def _find_event_names(
 
 
 async def _load_history_values(
-    tenant: Tenant, fields: HistoryFields, pks: Sequence[int], names: Sequence[str]
+    tenant: Tenant,
+    active_segments: ActiveSegments,
+    numbers: frozenset[int],
+    pks: Sequence[int],
+    known: str | None,
 ) -> Mapping[int, Mapping[str, EventValue]]:
-    """Return the values of the fields of single events with some names, by contact."""
-    found = await event_histories.load_of_contacts(tenant, pks, fields.want(names))
+    """Return the values of the fields of single events in the conditions of some segments, by contact."""
+    fields = active_segments.history_fields
+    by_name = {name: fields.fields_of(name) for name in fields.by_event}
+    names = _find_event_names(active_segments, numbers, by_name) - {known}
+    if not names:
+        return {}
+    found = await event_histories.load_of_contacts(tenant, pks, fields.want(sorted(names)))
     return await compute_off_loop(
         tenant, len(found), lambda: {pk: fields.read_values(one) for pk, one in found.items()}
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from diglot.api.input import rules
+from diglot.api.rules.reading import read_condition
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS
@@ -45,7 +45,7 @@ class Spec:
     @property
     def node(self) -> tree.Node:
         """The checked condition."""
-        return check_condition(rules.read_condition(msgspec.json.decode(self.wire), WORDS))
+        return check_condition(read_condition(msgspec.json.decode(self.wire), WORDS))
 
     @property
     def new(self) -> NewSegment:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.operation import Operation
-from diglot.api.rules import Words, write_condition
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import write_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support import canonical, random_conditions

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.api import rules
+from diglot.api.rules.writing import write_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support import canonical
@@ -42,7 +42,7 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
 def render_condition(actor: Actor, dialect: str) -> Any:
     """Return a condition in a dialect's words."""
     words = MISAR if dialect == "misar" else TOPMAIL
-    return msgspec.json.decode(rules.write_condition(canonical.read(_condition(actor), "UTC"), words))
+    return msgspec.json.decode(write_condition(canonical.read(_condition(actor), "UTC"), words))
 
 
 def has_room(actor: Actor, kind: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support.servers.in_process import Server, bearer

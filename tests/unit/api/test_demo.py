@@ -3,7 +3,7 @@
 import pytest
 
 from diglot.api.dialect import Dialect
-from diglot.api.input.rules import read_condition
+from diglot.api.rules.reading import read_condition
 from diglot.conditions.check import check_condition
 from diglot.dialects.registry import DIALECTS
 

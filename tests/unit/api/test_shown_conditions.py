@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from diglot.api.input.rules import read_condition
-from diglot.api.rules import Words, show_condition
+from diglot.api.rules.reading import read_condition
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import show_condition
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR

@@ -2,8 +2,8 @@
 
 import pytest
 
-from diglot.api.input import rules
-from diglot.api.rules import Words
+from diglot.api.rules.reading import MAX_ITEMS_READ, read_condition
+from diglot.api.rules.words import Words
 from diglot.conditions.check import MAX_DEPTH, MAX_FAULTS, MAX_PREDICATES, check_condition
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule
 from diglot.dialects.misar.words import WORDS
@@ -29,7 +29,7 @@ def _read(written: Unchecked) -> int:
 
 def test_the_largest_condition_is_read_to_its_end() -> None:
     """It has the maximum number of rules at the maximum depth."""
-    written = rules.read_condition(_deep(MAX_PREDICATES), WORDS)
+    written = read_condition(_deep(MAX_PREDICATES), WORDS)
     assert _read(written) == 1 + MAX_PREDICATES * MAX_DEPTH
     check_condition(written)
 
@@ -49,8 +49,8 @@ def test_the_largest_condition_is_read_to_its_end() -> None:
 )
 def test_a_condition_without_end_is_rejected_by_its_beginning(condition: object, message: str) -> None:
     """No part that was read is rejected for an unread part."""
-    written = rules.read_condition(condition, WORDS)
-    assert _read(written) <= rules.MAX_ITEMS_READ + 1
+    written = read_condition(condition, WORDS)
+    assert _read(written) <= MAX_ITEMS_READ + 1
     with pytest.raises(InvalidInput) as refused:
         check_condition(written)
     assert len(refused.value.faults) <= MAX_FAULTS
@@ -59,7 +59,7 @@ def test_a_condition_without_end_is_rejected_by_its_beginning(condition: object,
 
 def test_a_rule_is_read_as_a_whole() -> None:
     """The limit falls between rules, never within one."""
-    written = rules.read_condition({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
+    written = read_condition({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
     assert isinstance(written, UncheckedGroup)
     assert all(isinstance(leaf, UncheckedRule) and not leaf.faults for leaf in written.items)
 
@@ -69,7 +69,7 @@ def test_strict_names_the_attribute_instead_of_a_field_of_events(words: Words) -
     """Both vendors take any name as an attribute, so strict says how one of this name is reached."""
     rule: dict[str, object] = {"field": "events.purchase.count", "operator": "equals", "value": 1}
     with pytest.raises(InvalidInput) as caught:
-        check_condition(rules.read_condition({"rules": [rule]}, words, strict=True))
+        check_condition(read_condition({"rules": [rule]}, words, strict=True))
     (fault,) = caught.value.faults
     attribute = f"{words.attribute_prefix}events.purchase.count"
     assert fault.path == ("rules", 0, "field")
@@ -78,4 +78,4 @@ def test_strict_names_the_attribute_instead_of_a_field_of_events(words: Words) -
         f"attribute of this name is written `{attribute}`"
     )
     named = {"rules": [rule | {"field": attribute}]}
-    check_condition(rules.read_condition(named, words, strict=True))
+    check_condition(read_condition(named, words, strict=True))

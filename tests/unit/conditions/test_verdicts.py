@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from diglot.api import rules
 from diglot.api.extensions import explain
 from diglot.api.extensions.format import ExtensionFormat
+from diglot.api.rules.writing import write_condition
 from diglot.conditions import tree
 from diglot.conditions.computed.event_windows import lower_predicate
 from diglot.conditions.contact_view import ContactView
@@ -172,9 +172,7 @@ def test_an_explained_condition_equals_the_condition(form: ExtensionFormat, attr
             assert result is not None
             read = msgspec.json.decode(result)
             assert read["matches"] == verdict.matches
-            assert json.dumps(without_verdicts(read)) == json.dumps(
-                json.loads(rules.write_condition(node, words))
-            )
+            assert json.dumps(without_verdicts(read)) == json.dumps(json.loads(write_condition(node, words)))
             for rule in rules_in(read):
                 field = rule["rule"]["field"]
                 if field.startswith("events."):

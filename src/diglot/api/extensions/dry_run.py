@@ -5,13 +5,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from diglot.api import rules
 from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
 from diglot.api.operation import Operation
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import iterate_rule_paths, write_rule
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.model.dry_runs import DryRun, Sample
@@ -105,10 +106,10 @@ class _Answer:
         return list(map(self._form.show_contact, sample.newest))
 
 
-def _count_rules(run: DryRun, condition: tree.Node, key: str, words: rules.Words) -> list[CountedRule]:
+def _count_rules(run: DryRun, condition: tree.Node, key: str, words: Words) -> list[CountedRule]:
     """Return the rules of the condition in a property of the body."""
-    paths = rules.iterate_rule_paths(condition, (key,))
+    paths = iterate_rule_paths(condition, (key,))
     return [
-        CountedRule(".".join(map(str, path)), rules.write_rule(rule, words), count)
+        CountedRule(".".join(map(str, path)), write_rule(rule, words), count)
         for (rule, count), path in zip(run.rules, paths, strict=True)
     ]

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta
 
-from diglot.api import rules
 from diglot.api.annotations import Uuid, refused_as, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
@@ -16,6 +15,8 @@ from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, ExtensionFormat, SegmentTypeWord, define_struct
 from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
+from diglot.api.rules.words import RULES
+from diglot.api.rules.writing import as_group, mode_word, write_rule
 from diglot.api.warnings import Warnings, warn
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import referenced_ids
@@ -121,7 +122,7 @@ def render_condition(explanation: Explanation, form: ExtensionFormat) -> msgspec
         return None
     root = explanation.verdict
     if not isinstance(root.node, tree.All | tree.Any):
-        root = Verdict(rules.as_group(root.node), root.matches, (root,))
+        root = Verdict(as_group(root.node), root.matches, (root,))
     attributes = _attributes_decoder.decode(explanation.contact.attributes)
     writer = _VerdictWriter(explanation, form, form.show_contact(explanation.contact), attributes)
     return msgspec.Raw(encode_json(writer.render_item(root)))
@@ -139,13 +140,13 @@ class _VerdictWriter:
         if isinstance(node, tree.All | tree.Any):
             parts = [self.render_item(part) for part in verdict.parts]
             return {
-                words.group_key: rules.mode_word(node, words),
+                words.group_key: mode_word(node, words),
                 "matches": verdict.matches,
-                rules.RULES: parts,
+                RULES: parts,
             }
         predicate = node.item if isinstance(node, tree.Not) else node
         assert isinstance(predicate, tree.Predicate)
-        told = {"rule": rules.write_rule(node, words), "matches": verdict.matches}
+        told = {"rule": write_rule(node, words), "matches": verdict.matches}
         computed = find_computed(predicate.field)
         if isinstance(computed, EventField):
             return told | self.show_evidence(predicate, computed)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, CountedSegment

@@ -5,10 +5,11 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.input import request_body
 from diglot.api.input.member_reader import MemberReader
-from diglot.api.input.rules import read_condition
 from diglot.api.input.struct_plans import Plans, plan_struct
 from diglot.api.input.value_readers import Given
-from diglot.api.rules import Words, write_condition
+from diglot.api.rules.reading import read_condition
+from diglot.api.rules.words import Words
+from diglot.api.rules.writing import write_condition
 from diglot.conditions.analysis.segment_references import find_reference_paths
 from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft

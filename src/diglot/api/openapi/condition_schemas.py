@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from diglot.api.annotations import EXTENSION_KEY, enumeration_schema, json_reference
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.conditions.computed_fields import EXAMPLES, PATTERNS
 from diglot.conditions.fields import CATALOGUE, STATUSES
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from diglot.api.annotations import json_reference
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 
 _MATCHES_SCHEMA: Final = {"type": "boolean", "description": "Whether the contact matches."}
 _INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}

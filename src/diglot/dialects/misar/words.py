@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from diglot.api.rules import NEW_OPERATORS, Words
+from diglot.api.rules.words import NEW_OPERATORS, Words
 from diglot.model.ids import format_prefixed_id
 
 DIALECT_NAME = "misar"

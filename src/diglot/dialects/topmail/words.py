@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.api.rules import NEW_OPERATORS, Words
+from diglot.api.rules.words import NEW_OPERATORS, Words
 
 DIALECT_NAME = "topmail"
 

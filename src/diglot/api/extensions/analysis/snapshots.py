@@ -13,7 +13,7 @@ from diglot.api.extensions.format import TAG, ExtensionFormat
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.patterns import INSTANT_OR_SEQUENCE
-from diglot.api.rules import write_condition
+from diglot.api.rules.writing import write_condition
 from diglot.conditions.tree import DRAFT
 from diglot.model.ids import parse_id
 from diglot.model.segments import Condition, OriginalText, SegmentType

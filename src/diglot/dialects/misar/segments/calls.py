@@ -13,7 +13,7 @@ from diglot.api.extensions.known_answers import answer_known, recall, remember
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.responses import encode_json
-from diglot.api.rules import Words
+from diglot.api.rules.words import Words
 from diglot.api.warnings import Warnings
 from diglot.dialects.misar import formatting, pagination, wire
 from diglot.dialects.misar import words as misar_words

@@ -4,7 +4,7 @@ import msgspec
 
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_seconds
-from diglot.api.rules import show_condition
+from diglot.api.rules.writing import show_condition
 from diglot.api.warnings import Warnings
 from diglot.dialects.misar.formatting import format_time
 from diglot.dialects.misar.segments import wire as segments_wire

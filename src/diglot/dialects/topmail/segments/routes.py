@@ -11,7 +11,7 @@ from diglot.api.extensions.as_of import add_as_of_header, to_as_of
 from diglot.api.extensions.known_answers import answer_known
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
-from diglot.api.rules import write_condition
+from diglot.api.rules.writing import write_condition
 from diglot.conditions.tree import DRAFT
 from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.contacts import show as contacts_show

@@ -4,7 +4,7 @@ import msgspec
 
 from diglot.api.extensions.as_of import next_change
 from diglot.api.formatting import format_milliseconds
-from diglot.api.rules import show_condition
+from diglot.api.rules.writing import show_condition
 from diglot.api.warnings import Warnings
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import wire as segments_wire

@@ -1,4 +1,4 @@
-"""Reads vendor rules as conditions, driven by a dialect's table of words (see `api/rules.py`).
+"""Reads vendor rules as conditions, driven by a dialect's table of words (see `words.py`).
 
 Unknown parts are never dropped: each becomes a fault with its path.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET
 
-from diglot.api.rules import FIELD, OPERATOR, RULES, VALUE, WHERE, Words
+from diglot.api.rules.words import FIELD, OPERATOR, RULES, VALUE, WHERE, Words
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
 from diglot.conditions.computed_fields import SEGMENTS, is_computed
 from diglot.conditions.events.fields import is_event_field
