@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
 from diglot.conditions.computed.anniversaries import month_day_of
-from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.events.fields import is_event_field, parse_event_field
 from diglot.conditions.fields import attribute_key
 
@@ -97,16 +96,11 @@ def _number_of_scalar(value: str | float) -> int | float | None:
 
 
 class ContactFields(dict[str, Any]):
-    """The values of fields by their names.
-
-    Without events a contact has no entries for fields of events, and without segments none for `segments`.
-    """
+    """The values of fields by their names; a contact without events has no entries for fields of events."""
 
     def __missing__(self, name: str) -> Any:
         if is_event_field(name):
             return parse_event_field(name).read(None)
-        if name == SEGMENTS:
-            return ()
         raise KeyError(name)
 
 

@@ -186,6 +186,21 @@ def test_misars_other_events() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "shown"), [("misar", format_prefixed_id(SEGMENT.id)), ("topmail", SEGMENT.id)]
+)
+def test_a_referenced_segment_is_named(dialect: str, shown: str) -> None:
+    """A change because of a segment that the rules name has its id, as the dialect shows it."""
+    move = Move(12, AT, Cause.TIME, SEGMENT.id)
+    batch = BulkMove(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED, SEGMENT.id)
+    for event, payload in (
+        (WebhookEventType.SEGMENT_ENTERED, EventPayload(contact(), SEGMENT, move=move)),
+        (WebhookEventType.SEGMENT_CHANGED, EventPayload(group=SEGMENT, batch=batch)),
+    ):
+        data = decode(RENDERERS[dialect](webhook(dialect), delivery(event, payload), AT))["data"]
+        assert data["cause_segment_id"] == shown
+
+
+@pytest.mark.parametrize(
     ("event", "word"),
     [(WebhookEventType.SEGMENT_ENTERED, "segment.entered"), (WebhookEventType.SEGMENT_LEFT, "segment.left")],
 )
