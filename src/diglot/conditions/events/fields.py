@@ -164,7 +164,7 @@ def find_event_field_fault(field: str) -> str | None:
     if found is None:
         return _FORMS_IN_WORDS
     if found.part == "sum" and (fault := find_key_fault(found.summed)) is not None:
-        return fault
+        return f"After `.sum.` comes the name of a property: {fault}"
     if len(found.name) > MAX_NAME_LENGTH:
         return f"The name of an event has 1 to {MAX_NAME_LENGTH} characters"
     if found.window > _MAX_DAYS * _UNITS["d"]:
