@@ -123,10 +123,10 @@ async def test_a_large_workspace_is_indexed_before_its_writes(engine: Engine, in
     await index_ahead(engine, caller.workspace)
     await contacts.create(caller, ContactChange({"email": "before@example.com"}))
     indexed.take()
-    created = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(6)]
+    created = [await segments.create(caller, new_segment(wide_condition(0)))]
     await asyncio.gather(*(index_ahead(engine, caller.workspace) for _ in range(5)))
     assert indexed.take() == [], "so few rules are indexed by the write"
-    created += [await segments.create(caller, new_segment(wide_condition(number))) for number in range(6, 9)]
+    created += [await segments.create(caller, new_segment(wide_condition(number))) for number in range(1, 9)]
     await asyncio.gather(*(index_ahead(engine, caller.workspace) for _ in range(5)))
     assert indexed.take() == [tuple(item.number for item in created)]
     await contacts.create(caller, ContactChange({"email": "after@example.com"}))
@@ -214,10 +214,10 @@ async def test_a_changed_segment_leaves_the_index_of_others(engine: Engine, inde
     assert await again() == [(created[8].number,)]
     changed = Condition(wide_condition(1, 129), OriginalText("canonical", "{}"))
     await segments.update(caller, created[1].id, SegmentChange(condition=changed))
-    assert await again() == [(numbers[1], created[8].number)]
+    assert await again() == [(numbers[1],)]
     await segments.delete(caller, created.pop(3).id)
-    assert await again() == [(numbers[1], created[7].number)]
+    assert await again() == []
     await segments.create(caller, NewSegment("static", created[0].condition, type=SegmentType.STATIC))
-    assert await again() == [(numbers[1], created[7].number)]
+    assert await again() == []
     await Workspaces(engine).set_time_zone("one", "America/New_York")
     assert await again() == [tuple(item.number for item in created)]

@@ -18,7 +18,7 @@ from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
 from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
+from diglot.conditions.index.condition_index import ConditionIndex, Selection
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
@@ -35,6 +35,8 @@ BYTES_OF_A_SEGMENT: Final = 1_000
 _BYTES_OF_A_RULE: Final = 2_000
 _BYTES_OF_A_CHARACTER: Final = 3
 LISTS_FIELD: Final = "lists"
+# A write of many contacts reduces so many conditions by itself, in a few milliseconds.
+MAX_UNREDUCED: Final = 4
 
 
 @dataclass(slots=True)
@@ -166,7 +168,7 @@ class ActiveSegments:
     @property
     def is_prepared(self) -> bool:
         """Whether `prepare` has little to do."""
-        return self.index.is_settled and len(self.bulk.unreduced) <= MAX_ADDED
+        return self.index.is_settled and len(self.bulk.unreduced) <= MAX_UNREDUCED
 
     def prepare(self) -> None:
         """Index all conditions and their fields; this may take seconds."""
