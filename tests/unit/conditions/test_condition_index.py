@@ -233,11 +233,11 @@ def test_a_write_never_indexes_more_than_was_added(indexed: Indexed) -> None:
     index = ConditionIndex({0: wide_condition(0, wide)}, UTC)
     index.build()
     for number in range(1, MAX_LAYERS):
-        index = ConditionIndex(index.nodes | {number: wide_condition(number, wide)}, UTC, index)
+        index = ConditionIndex({**index.nodes, number: wide_condition(number, wide)}, UTC, index)
         index.build()
     assert index.is_settled
     indexed.take()
-    full = ConditionIndex(index.nodes | {MAX_LAYERS: wide_condition(MAX_LAYERS, wide)}, UTC, index)
+    full = ConditionIndex({**index.nodes, MAX_LAYERS: wide_condition(MAX_LAYERS, wide)}, UTC, index)
     full.build()
     assert indexed.take() == [(MAX_LAYERS,)]
     assert not full.is_settled
@@ -247,7 +247,7 @@ def test_a_write_never_indexes_more_than_was_added(indexed: Indexed) -> None:
     full.settle()
     more = full
     for number in range(100, 100 + MAX_LAYERS):
-        more = ConditionIndex(more.nodes | {number: wide_condition(number, wide // 3)}, UTC, more)
+        more = ConditionIndex({**more.nodes, number: wide_condition(number, wide // 3)}, UTC, more)
         more.build()
     indexed.take()
     more.settle()
@@ -260,10 +260,10 @@ def test_merges_that_nobody_makes_ahead_are_made_in_the_end(indexed: Indexed) ->
     index = ConditionIndex({}, UTC)
     wide = RULES_AT_ONCE + 1
     for number in range(2 * MAX_LAYERS):
-        index = ConditionIndex(index.nodes | {number: wide_condition(number, wide)}, UTC, index)
+        index = ConditionIndex({**index.nodes, number: wide_condition(number, wide)}, UTC, index)
         index.build()
     indexed.take()
-    index = ConditionIndex(index.nodes | {99: wide_condition(99, wide)}, UTC, index)
+    index = ConditionIndex({**index.nodes, 99: wide_condition(99, wide)}, UTC, index)
     assert met(index.build(), s99_5="x", s0_5="x") == [0, 99]
     assert indexed.take() == [(99,), tuple(index.nodes)]
 
