@@ -14,7 +14,7 @@ from diglot.conditions.index import condition_index
 from diglot.conditions.index.condition_index import RULES_AT_ONCE
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
-from diglot.membership.active_segments import ActiveSegments
+from diglot.membership.active_segments import CACHE, ActiveSegments
 from diglot.membership.index_ahead import index_ahead
 from diglot.membership.writer import tick
 from diglot.model.contacts import ContactChange
@@ -134,6 +134,27 @@ async def test_a_large_workspace_is_indexed_before_its_writes(engine: Engine, in
     created.append(await segments.create(caller, new_segment(wide_condition(9))))
     await contacts.create(caller, ContactChange({"email": "later@example.com"}))
     assert indexed.take() == [(created[-1].number,)], "more than the last segment was left to the write"
+
+
+async def test_an_import_is_indexed_before_its_parts(engine: Engine, indexed: Indexed) -> None:
+    """Neither the index nor the reduced conditions are left to a part, which holds the lock."""
+    caller = await caller_of(engine)
+    clock = iter(range(NOW, NOW + 1_000_000)).__next__
+    segments, contacts = Segments(engine, clock), Contacts(engine, clock)
+    for number in range(8):
+        await segments.create(caller, new_segment(wide_condition(number)))
+    engine.process_cache.of(CACHE).clear()
+    indexed.threads.clear()
+    rows = [ContactChange({"email": f"{number}@example.com"}, {"s3_1": "x"}) for number in range(120)]
+    result = await contacts.import_all(caller, rows)
+    assert result.created == len(rows)
+    assert indexed.take() == [tuple(range(1, 9))]
+
+    async def get_thread(_: Transaction) -> int:
+        return threading.get_ident()
+
+    assert indexed.threads
+    assert await engine.write(get_thread) not in indexed.threads
 
 
 def test_another_version_indexes_what_changed() -> None:
