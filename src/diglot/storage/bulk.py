@@ -35,7 +35,7 @@ _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
 # For fewer rows it costs more to compile another form of a statement than to send all values.
 _MANY: Final = 100
 # The values of a statement that inserts several rows of SQLite.
-_VALUES_OF_A_STATEMENT: Final = 320
+VALUES_OF_A_STATEMENT: Final = 320
 # Forms of a statement that are kept, each for other shared columns; an import needs few.
 _MOST_FORMS: Final = 32
 
@@ -55,7 +55,7 @@ class BulkStatement:
     ) -> None:
         self._columns = columns
         self._build = build
-        self._rows_at_once = max(1, _VALUES_OF_A_STATEMENT // len(columns)) if inserts else 1
+        self._rows_at_once = max(1, VALUES_OF_A_STATEMENT // len(columns)) if inserts else 1
         names = [column.name for column in columns]
         # SQLAlchemy reserves a column's own name for the value that it sets.
         self._bound_names = [f"row_{name}" for name in names]
