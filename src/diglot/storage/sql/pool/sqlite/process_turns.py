@@ -18,7 +18,7 @@ from diglot.storage.sql.sqlite_file import EPHEMERAL_SUFFIX, create_private
 from diglot.storage.sql.sqlite_module import sqlite3
 
 TURNS_SUFFIX: Final = f"{EPHEMERAL_SUFFIX}-turns"
-_RETRY_SECONDS: Final = 0.001
+_RETRY_SECONDS: Final = 0.000_2
 _EXCLUSIVE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
