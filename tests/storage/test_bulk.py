@@ -1,5 +1,6 @@
 """Statements for many rows: of one workspace each, and one statement for all rows where each costs a trip."""
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from random import Random
@@ -16,10 +17,11 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage import bulk
 from diglot.storage.contacts import queries
 from diglot.storage.schema import field_instants, tags
+from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.postgresql_dialect import encode_sent_columns
 from diglot.storage.sql.sqlite_dialect import SQLITE
-from diglot.storage.sql.statement import Statement
+from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 from support.populations import contact
 from support.reporting import SEED
@@ -97,6 +99,25 @@ async def test_rows_are_written_in_their_workspace(
     gone = [*instants(count), {"field": "created_at", "instant": 7, "pk": 1000}]
     await write(engine, two, lambda tenant: DELETE.execute(tenant, gone))
     assert await rows_of(engine, ALL_INSTANTS) == [(one, number) for number in range(count)]
+
+
+async def test_many_rows_are_compiled_off_the_loop(
+    engine: Engine, workspaces: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form of a statement that an import meets first does not stop other requests."""
+    threads: set[int] = set()
+    compile_for = BackendStatement.sql_for
+
+    def note(statement: BackendStatement, backend: Backend) -> Sql:
+        if not statement.is_compiled(backend):
+            threads.add(threading.get_ident())
+        return compile_for(statement, backend)
+
+    monkeypatch.setattr(BackendStatement, "sql_for", note)
+    insert = bulk.build_insert(field_instants)
+    await write(engine, workspaces[0], lambda tenant: insert.execute(tenant, instants(120)))
+    assert threading.get_ident() not in threads
+    assert len(await rows_of(engine, ALL_INSTANTS)) == 120
 
 
 @each_count

@@ -31,6 +31,11 @@ class Process:
         """Begin a write."""
         self.turns.begin(self.connection)
 
+    def write(self, value: str) -> None:
+        """Write a value."""
+        self.begin()
+        self.commit(value)
+
     def commit(self, value: str) -> None:
         """Write a value and end the write."""
         self.connection.execute("INSERT INTO written VALUES (?)", (value,))
@@ -69,13 +74,12 @@ def test_the_process_that_waits_writes_next(two: tuple[Process, Process]) -> Non
     one, other = two
     one.begin()
     assert not one.turns.is_awaited()
-    waiting = threading.Thread(target=lambda: (other.begin(), other.commit("other")))
+    waiting = threading.Thread(target=other.write, args=("other",))
     waiting.start()
     while not one.turns.is_awaited():
         assert waiting.is_alive()
     one.commit("one")
-    one.begin()
-    one.commit("again")
+    one.write("again")
     waiting.join(SECONDS)
     assert values(one.connection) == ["one", "other", "again"]
     assert not one.turns.is_awaited()

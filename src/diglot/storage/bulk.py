@@ -9,17 +9,18 @@ that compute, that takes several times as long as to insert a row, so some rows 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, repeat
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
+from diglot.storage.row_order import ByColumn, RowOrder
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import BoundValues
-from diglot.storage.sql.statement import BackendStatement, ShapedStatement
+from diglot.storage.sql.statement import BackendStatement
 from diglot.storage.tenant import Tenant
 
 T = TypeVar("T")
@@ -27,7 +28,6 @@ T = TypeVar("T")
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 # The values of a row, in the order of the columns of its statement.
 OrderedRow = Sequence[Any]
-ByColumn = Mapping[Column[Any], Sequence[Any]]
 # The columns that have one value in all rows.
 Shared = frozenset[Column[Any]]
 _NO_COLUMNS: Final[Shared] = frozenset()
@@ -88,15 +88,17 @@ class BulkStatement:
             await order.execute(tenant, columns)
             return
         statement, shared = self._at_once.find(tenant.backend, shared)
+        if len(rows) >= _MANY and not statement.is_compiled(tenant.backend):
+            await tenant.transaction.run_off_loop(partial(statement.sql_for, tenant.backend))
         single = {f"row_{one.name}": columns[one][0] for one in shared}
         several = {one: values for one, values in columns.items() if one not in shared}
         await tenant.execute(statement, **single, **many_rows.encode(several))
 
-    def _compile_in_order(self, backend: Backend, nulls: Shared) -> "_RowOrder":
+    def _compile_in_order(self, backend: Backend, nulls: Shared) -> RowOrder:
         def compile_rows(size: int) -> Sql:
             return backend.compile(self._build(_bind_rows(backend, self._columns, nulls, size)))
 
-        return _RowOrder(self._columns, compile_rows, self._rows_at_once)
+        return RowOrder(self._columns, compile_rows, self._rows_at_once)
 
     def _compile_at_once(self, backend: Backend, shared: Shared) -> BackendStatement:
         del backend
@@ -135,53 +137,6 @@ class _Forms(Generic[T]):
         if (form := known.get(shared)) is None:
             form = known[shared] = self._compile(backend, shared)
         return form, shared
-
-
-class _PositionalSql(Sql):
-    """A statement whose values come by position already."""
-
-    def positional_values(self, values: Any) -> Any:
-        return values
-
-
-def _to_positional(sql: Sql) -> ShapedStatement:
-    return ShapedStatement(_PositionalSql(sql.text, sql.parameter_names, {}), {})
-
-
-class _RowOrder:
-    """A statement for one row, the same for `size` rows, and the order of the values of a row.
-
-    To name the values of each row of an import, only to put them in order again, would take a third of the
-    time that SQLite needs for the row.
-    """
-
-    def __init__(self, columns: Sequence[Column[Any]], compile_rows: Callable[[int], Sql], size: int) -> None:
-        sql = compile_rows(1)
-        self._one = _to_positional(sql)
-        self._several: ShapedStatement | None = None
-        self._compile_rows, self._size = compile_rows, size
-        by_name = {f"row_{column.name}": column for column in columns}
-        # The workspace is a value like the others.
-        self._columns = [by_name.get(name) for name in sql.parameter_names]
-
-    async def execute(self, tenant: Tenant, columns: ByColumn) -> None:
-        """Execute the statement for all rows."""
-        rows, size = self._arrange(tenant.workspace, columns), self._size
-        end = len(rows) // size * size if size > 1 else 0
-        if end:
-            if self._several is None:
-                self._several = _to_positional(self._compile_rows(size))
-            joined: list[Any] = [
-                tuple(chain.from_iterable(rows[first : first + size])) for first in range(0, end, size)
-            ]
-            await tenant.transaction.execute_many(self._several, joined)
-        if end < len(rows):
-            await tenant.transaction.execute_many(self._one, rows[end:])
-
-    def _arrange(self, workspace: int, columns: ByColumn) -> list[Any]:
-        """Return the values of each row by position."""
-        own = repeat(workspace, len(next(iter(columns.values()))))
-        return list(zip(*(own if one is None else columns[one] for one in self._columns), strict=True))
 
 
 class BulkRows:
