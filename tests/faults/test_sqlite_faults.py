@@ -332,7 +332,8 @@ async def test_files_are_private(tmp_path: Path, umask: int) -> None:
             modes = modes_in(tmp_path)
     finally:
         os.umask(before)
-    kinds = ("", "-wal", "-shm", "-ephemeral", "-ephemeral-wal", "-ephemeral-shm", "-ephemeral-counts")
+    ephemeral = ("-ephemeral", "-ephemeral-wal", "-ephemeral-shm", "-ephemeral-counts", "-ephemeral-turns")
+    kinds = ("", "-wal", "-shm", *ephemeral)
     assert modes == {f"new.db{kind}": 0o600 for kind in kinds}
 
 

@@ -1,5 +1,6 @@
 """Statements for many rows: of one workspace each, and one statement for all rows where each costs a trip."""
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from random import Random
@@ -16,10 +17,11 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage import bulk
 from diglot.storage.contacts import queries
 from diglot.storage.schema import field_instants, tags
+from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.postgresql_dialect import encode_sent_columns
 from diglot.storage.sql.sqlite_dialect import SQLITE
-from diglot.storage.sql.statement import Statement
+from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 from support.populations import contact
 from support.reporting import SEED
@@ -29,6 +31,8 @@ UTC = ZoneInfo("UTC")
 DATES = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
 each_count = pytest.mark.parametrize("count", [1, 2, 20, 120])
 INSERT = bulk.build_insert(field_instants)
+# Those of an instant beside its workspace.
+COLUMNS = 3
 DELETE = bulk.build_delete(field_instants, ("field", "instant", "pk"))
 INSERT_TAGS = bulk.build_insert(tags)
 UPSERT_TAGS = bulk.build_insert(tags, replaced=("color",))
@@ -81,16 +85,39 @@ def tag_rows(count: int, color: str = "red") -> list[dict[str, Any]]:
 async def test_rows_are_written_in_their_workspace(
     engine: Engine, workspaces: tuple[int, int], count: int
 ) -> None:
-    """Equal rows of another workspace neither hinder an insert nor are deleted."""
+    """Equal rows of another workspace neither hinder an insert nor are deleted.
+
+    SQLite gets some rows with one statement, and the rest one by one with another.
+    """
     one, two = workspaces
+    has_rest = engine.backend is SQLITE and count > bulk.VALUES_OF_A_STATEMENT // COLUMNS
     for workspace in workspaces:
         statements = await write(engine, workspace, lambda tenant: INSERT.execute(tenant, instants(count)))
-        assert len(statements) == 1
+        assert len(statements) == 1 + has_rest
     both = [(workspace, number) for workspace in workspaces for number in range(count)]
     assert await rows_of(engine, ALL_INSTANTS) == both
     gone = [*instants(count), {"field": "created_at", "instant": 7, "pk": 1000}]
     await write(engine, two, lambda tenant: DELETE.execute(tenant, gone))
     assert await rows_of(engine, ALL_INSTANTS) == [(one, number) for number in range(count)]
+
+
+async def test_many_rows_are_compiled_off_the_loop(
+    engine: Engine, workspaces: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form of a statement that an import meets first does not stop other requests."""
+    threads: set[int] = set()
+    compile_for = BackendStatement.sql_for
+
+    def note(statement: BackendStatement, backend: Backend) -> Sql:
+        if not statement.is_compiled(backend):
+            threads.add(threading.get_ident())
+        return compile_for(statement, backend)
+
+    monkeypatch.setattr(BackendStatement, "sql_for", note)
+    insert = bulk.build_insert(field_instants)
+    await write(engine, workspaces[0], lambda tenant: insert.execute(tenant, instants(120)))
+    assert threading.get_ident() not in threads
+    assert len(await rows_of(engine, ALL_INSTANTS)) == 120
 
 
 @each_count

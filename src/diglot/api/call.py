@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from diglot.api.input.request import Request
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.computations import compute
-from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
+from diglot.errors import ContentTooLarge, DiglotError, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
 from diglot.request_record import record_of
 from diglot.service.parts import Checkpoint
@@ -44,6 +45,8 @@ class Call:
     preread_body: bytes | None = None
     # Where a write in parts keeps its progress; None without an idempotency key.
     checkpoint: Checkpoint | None = None
+    # Returns what was read of the body ahead, or raises what was wrong with it.
+    input_ahead: Callable[[], Any] | None = None
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
@@ -52,6 +55,19 @@ class Call:
     def with_checkpoint(self, checkpoint: Checkpoint, body: bytes) -> "Call":
         """Return the call of a write in parts that may be a retry, with the body that was read before."""
         return replace(self, checkpoint=checkpoint, preread_body=body)
+
+    async def read_ahead(self, read: Callable[["Call", bytes], object], body: bytes) -> "Call":
+        """Return the call with what a function reads of its body; a long one is read on another thread."""
+        work = partial(_read_ahead, read, self, body)
+        # On the thread of units, because files of other requests may be read for seconds on the other one.
+        ahead = work() if len(body) <= SHORT_OBJECT else await compute(work, in_unit=True)
+        return replace(self, input_ahead=ahead)
+
+    async def read_input(self, read: Callable[["Call", bytes], T]) -> T:
+        """Return what a function reads of the body, which may have been read ahead."""
+        body = await self.read_body()
+        found: T = read(self, body) if self.input_ahead is None else self.input_ahead()
+        return found
 
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
         """Run work on `size` bytes in a separate thread, unless it is short."""
@@ -131,3 +147,16 @@ class Call:
         except (InvalidInput, UnsupportedMediaType, ContentTooLarge):
             await look_up()
             raise
+
+
+def _read_ahead(read: Callable[[Call, bytes], object], call: Call, body: bytes) -> Callable[[], Any]:
+    """Return what gives or raises what reading the body gave or raised."""
+    try:
+        value = read(call, body)
+    except DiglotError as error:
+        return partial(_raise, error)
+    return lambda: value
+
+
+def _raise(error: DiglotError) -> Any:
+    raise error

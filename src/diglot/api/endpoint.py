@@ -17,19 +17,25 @@ from diglot.api.responses import (
 
 # A handler that remembers answers returns them encoded.
 Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFile | bytes]]
+# Reads the body of a call; see `Call.read_input`.
+ReadInput = Callable[[Call, bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An operation and the function that answers it."""
+    """An operation and the function that answers it.
+
+    A call that is one transaction reads its input with `read_input`, ahead of it.
+    """
 
     operation: Operation
     handler: Handler
+    read_input: ReadInput | None = None
 
 
-def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
+def handles(operation: Operation, read_input: ReadInput | None = None) -> Callable[[Handler], Endpoint]:
     """Return a decorator that makes a function the handler of an operation."""
-    return lambda handler: Endpoint(operation, handler)
+    return lambda handler: Endpoint(operation, handler, read_input)
 
 
 async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedResponse:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from diglot.api.call import Call
-from diglot.api.endpoint import Handler, respond_whole
+from diglot.api.endpoint import Endpoint, Handler, respond_whole
 from diglot.api.input import request_body
 from diglot.api.input.request import find_header
 from diglot.api.responses import JsonResponse
@@ -39,8 +39,9 @@ def applies_to(call: Call) -> bool:
     return operation.deduplicated or find_header(call.request, b"idempotency-key") is not None
 
 
-async def respond_once(call: Call, handler: Handler) -> JsonResponse:
+async def respond_once(call: Call, endpoint: Endpoint) -> JsonResponse:
     """Answer a call that may be a retry: execute it, or return the stored response."""
+    handler = endpoint.handler
     name = find_header(call.request, b"idempotency-key")
     if name is not None and not _KEY_PATTERN.fullmatch(name):
         raise InvalidInput.at((_HEADER,), "An idempotency key has 1 to 255 visible characters")
@@ -53,6 +54,8 @@ async def respond_once(call: Call, handler: Handler) -> JsonResponse:
     body = await request_body.read_bytes(call.request, call.operation.max_bytes)
     fingerprint = await call.run_in_thread(partial(_compute_fingerprint, call, body), len(body))
     request = IdempotentRequest(call.caller, name, fingerprint)
+    if endpoint.read_input is not None:
+        call = await call.read_ahead(endpoint.read_input, body)
     run = _run_in_parts if call.operation.in_parts else _run_in_transaction
     done = await run(call, handler, request, body)
     return JsonResponse(done.status, done.body, _REPLAYED_HEADERS if done.is_replay else ())

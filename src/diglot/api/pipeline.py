@@ -38,7 +38,7 @@ def build_responder(dialect: Dialect, endpoint: Endpoint) -> Responder:
         record_of(request.scope).operation = name
         call = await _admit_call(dialect, operation, request, services)
         if idempotency.applies_to(call):
-            return await idempotency.respond_once(call, handler)
+            return await idempotency.respond_once(call, endpoint)
         return await respond(call, handler)
 
     return answer

@@ -111,11 +111,15 @@ def _attribute_keys(node: tree.Node) -> Iterator[str]:
 
 def _describe_unknown(key: str, known: frozenset[str] | None) -> str:
     """Describe an unknown attribute, with the nearest known name; None looks for no name."""
-    names = () if known is None else (*CANONICAL_NAMES, *sorted(known))
-    near = (name for name in names if abs(len(name) - len(key)) <= _LENGTH_DIFFERENCE)
-    nearest = get_close_matches(key, list(islice(near, _MAX_CANDIDATES)), n=1)
+    nearest = [] if known is None else _find_nearest(key, known)
     suggestion = f": did you mean `{nearest[0]}`?" if nearest else ""
     return f"No field has the name `{key}`, and no contact has such an attribute{suggestion}"
+
+
+def _find_nearest(key: str, known: frozenset[str]) -> list[str]:
+    names = (*CANONICAL_NAMES, *sorted(known))
+    near = (name for name in names if abs(len(name) - len(key)) <= _LENGTH_DIFFERENCE)
+    return get_close_matches(key, list(islice(near, _MAX_CANDIDATES)), n=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class _RuleWarnings:
         for name in _attribute_keys(rule):
             if name in self.unknown_fields:
                 yield _warning((*path, FIELD), UNKNOWN_FIELD, self.unknown_fields[name])
-        for name in _event_names(rule):
+        for name in _event_names(rule) if self.unknown_events else ():
             if name in self.unknown_events:
                 message = f"No contact has had an event of the name `{name}`"
                 yield _warning((*path, FIELD), UNKNOWN_EVENT, message)

@@ -13,8 +13,8 @@ from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, NestedEngine
 from diglot.storage.tenant import Tenant, bind_workspace
 
-# Conditions of fewer bytes, about 1,500 rules, are indexed inside of the write, in about 20 ms.
-LARGE: Final = 3_000_000
+# Conditions of fewer bytes, about 450 rules, are indexed inside of the write, in about 10 ms.
+LARGE: Final = 1_000_000
 # The work in progress by workspace, so that parallel requests wait for one.
 _IN_PROGRESS: Final = CacheSlot[dict[int, asyncio.Task[None]]]("indexing", 0, lambda _: {})
 

@@ -16,6 +16,7 @@ import msgspec
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.clock import Clock
+from diglot.membership.index_ahead import index_ahead
 from diglot.storage.sql.engine import Engine
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 
@@ -128,6 +129,8 @@ class PartwiseWrite(Generic[P]):
         """Write all items that are not written yet; return the progress of all parts."""
         progress, size = self.progress_type(), _size_of(engine, workspace, self.progress_type)
         while progress.next_item < self.item_count:
+            # Other requests may have changed segments since the last part.
+            await index_ahead(engine, workspace)
             part = partial(self._run_part, checkpoint, size)
             work = lock_workspace(workspace, clock, part, MOVES_MEMBERS)
             progress = await engine.write(work, workspace=workspace)

@@ -1,18 +1,22 @@
-"""Writes many rows of a workspace: PostgreSQL gets all of them at once, SQLite one row after another.
+"""Writes many rows of a workspace: PostgreSQL gets all of them at once, SQLite some rows after another.
 
 A statement for each row would cost a server several times what the row itself does. The workspace is one
 value beside the rows, because a distributed database then runs the statement on one shard. So is a value that
 all rows of an import share, such as the instant of its part, or null in the columns that its file has not.
+
+The driver of SQLite passes the interpreter on with each execution and waits for its turn then. Beside threads
+that compute, that takes several times as long as to insert a row, so some rows are one statement.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
+from diglot.storage.row_order import ByColumn, RowOrder
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import BoundValues
@@ -24,23 +28,34 @@ T = TypeVar("T")
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 # The values of a row, in the order of the columns of its statement.
 OrderedRow = Sequence[Any]
-ByColumn = Mapping[Column[Any], Sequence[Any]]
 # The columns that have one value in all rows.
 Shared = frozenset[Column[Any]]
 _NO_COLUMNS: Final[Shared] = frozenset()
 _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
 # For fewer rows it costs more to compile another form of a statement than to send all values.
 _MANY: Final = 100
+# The values of a statement that inserts several rows of SQLite.
+VALUES_OF_A_STATEMENT: Final = 320
 # Forms of a statement that are kept, each for other shared columns; an import needs few.
 _MOST_FORMS: Final = 32
 
 
 class BulkStatement:
-    """A statement for many rows; each row has a value for every column but the workspace."""
+    """A statement for many rows; each row has a value for every column but the workspace.
 
-    def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
+    `inserts` says that it can have several rows, each with values of its own.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Any]],
+        build: Callable[["BulkRows"], ClauseElement],
+        *,
+        inserts: bool = False,
+    ) -> None:
         self._columns = columns
         self._build = build
+        self._rows_at_once = max(1, VALUES_OF_A_STATEMENT // len(columns)) if inserts else 1
         names = [column.name for column in columns]
         # SQLAlchemy reserves a column's own name for the value that it sets.
         self._bound_names = [f"row_{name}" for name in names]
@@ -70,16 +85,20 @@ class BulkStatement:
             # The driver of SQLite takes five times as long to bind null as to bind a value.
             nulls = frozenset(one for one in shared if columns[one][0] is None)
             order, _ = self._in_order.find(tenant.backend, nulls)
-            await tenant.transaction.execute_many(order, order.arrange(tenant.workspace, columns))
+            await order.execute(tenant, columns)
             return
         statement, shared = self._at_once.find(tenant.backend, shared)
+        if len(rows) >= _MANY and not statement.is_compiled(tenant.backend):
+            await tenant.transaction.run_off_loop(partial(statement.sql_for, tenant.backend))
         single = {f"row_{one.name}": columns[one][0] for one in shared}
         several = {one: values for one, values in columns.items() if one not in shared}
         await tenant.execute(statement, **single, **many_rows.encode(several))
 
-    def _compile_in_order(self, backend: Backend, nulls: Shared) -> "_RowOrder":
-        rows = _bind_rows(backend, self._columns, nulls)
-        return _RowOrder(backend.compile(self._build(rows)), self._columns)
+    def _compile_in_order(self, backend: Backend, nulls: Shared) -> RowOrder:
+        def compile_rows(size: int) -> Sql:
+            return backend.compile(self._build(_bind_rows(backend, self._columns, nulls, size)))
+
+        return RowOrder(self._columns, compile_rows, self._rows_at_once)
 
     def _compile_at_once(self, backend: Backend, shared: Shared) -> BackendStatement:
         del backend
@@ -120,60 +139,39 @@ class _Forms(Generic[T]):
         return form, shared
 
 
-class _PositionalSql(Sql):
-    """A statement whose values come by position already."""
-
-    def positional_values(self, values: Any) -> Any:
-        return values
-
-
-class _RowOrder:
-    """A statement for one row, and the order of its values.
-
-    To name the values of each row of an import, only to put them in order again, would take a third of the
-    time that SQLite needs for the row.
-    """
-
-    def __init__(self, sql: Sql, columns: Sequence[Column[Any]]) -> None:
-        self._sql = _PositionalSql(sql.text, sql.parameter_names, {})
-        by_name = {f"row_{one.name}": one for one in columns}
-        # The workspace is a value like the others.
-        self._columns = [by_name.get(name) for name in sql.parameter_names]
-
-    def sql_for(self, backend: Backend) -> Sql:
-        """Return the SQL, which was compiled for this backend."""
-        del backend
-        return self._sql
-
-    def arrange(self, workspace: int, columns: ByColumn) -> Any:
-        """Return the values of each row by position."""
-        own = repeat(workspace, len(next(iter(columns.values()))))
-        return list(zip(*(own if one is None else columns[one] for one in self._columns), strict=True))
-
-
 class BulkRows:
-    """The rows as a statement sees them: bound values of one row, or a table of all rows.
+    """The rows as a statement sees them: bound values of one row or of several, or a table of all rows.
 
-    `values` are those of the columns by name.
+    `values` are those of the columns by name, of the first row if there are several.
     """
 
     def __init__(
-        self, backend: Backend, values: Mapping[str, ColumnElement[Any]], table: FromClause | None = None
+        self,
+        backend: Backend,
+        values: Mapping[str, ColumnElement[Any]],
+        table: FromClause | None = None,
+        others: Sequence[Mapping[str, ColumnElement[Any]]] = (),
     ) -> None:
         self.backend = backend
         self.table = table
         self.values = values
+        self.others = others
 
 
-def _bind(column: Column[Any]) -> ColumnElement[Any]:
-    return bindparam(f"row_{column.name}", type_=column.type)
+def _bind(column: Column[Any], row: int = 0) -> ColumnElement[Any]:
+    return bindparam(f"row_{column.name}{row or ''}", type_=column.type)
 
 
-def _bind_rows(backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = _NO_COLUMNS) -> BulkRows:
-    """Return the rows one by one; `nulls` are the columns that are null in each."""
+def _bind_rows(
+    backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = _NO_COLUMNS, size: int = 1
+) -> BulkRows:
+    """Return the values of a row, or of several; `nulls` are the columns that are null in each."""
     # Not `null()`, with which a comparison would mean something else than with a bound null.
-    values = {one.name: literal_column("NULL", one.type) if one in nulls else _bind(one) for one in columns}
-    return BulkRows(backend, values)
+    first, *others = [
+        {one.name: literal_column("NULL", one.type) if one in nulls else _bind(one, row) for one in columns}
+        for row in range(size)
+    ]
+    return BulkRows(backend, first, others=others)
 
 
 def _send_rows(backend: Backend, columns: Sequence[Column[Any]], shared: Shared) -> BulkRows:
@@ -192,6 +190,8 @@ def _list_columns(table: Table, order: Sequence[str] = ()) -> list[Column[Any]]:
 
 def _insert_rows(table: Table, source: BulkRows) -> Any:
     insert = source.backend.insert(table)
+    if source.others:
+        return insert.values([{**row, "workspace": _WORKSPACE} for row in (source.values, *source.others)])
     if source.table is None:
         return insert.values(source.values).values(workspace=_WORKSPACE)
     # The row of the workspace says where the others belong; Citus would otherwise collect them first.
@@ -222,7 +222,7 @@ def build_insert(table: Table, replaced: Sequence[str] = (), order: Sequence[str
     def build(source: BulkRows) -> ClauseElement:
         return _upsert_rows(table, replaced, source) if replaced else _insert_rows(table, source)
 
-    return BulkStatement(_list_columns(table, order), build)
+    return BulkStatement(_list_columns(table, order), build, inserts=True)
 
 
 def build_replace(table: Table, replaced: Sequence[str], order: Sequence[str] = ()) -> BulkStatement:

@@ -16,7 +16,7 @@ from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
 from diglot.conditions.index import condition_index, set_masks, spans
-from diglot.conditions.index.condition_index import MAX_ADDED, ConditionIndex, Selection
+from diglot.conditions.index.condition_index import MAX_LAYERS, RULES_AT_ONCE, ConditionIndex, Selection
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.model.contact_views import Surroundings, changed_fields, views_before_and_after
@@ -218,34 +218,77 @@ def test_an_added_condition_costs_its_own_rules(indexed: Indexed) -> None:
     assert indexed.take() == [(8, 200)]
     assert met(found, s7_1="x", s8_1="x", s9_1="x", s200_2="x", new="x") == [8, 9, 200]
     assert second.find() is found
-    third = ConditionIndex(changed, UTC, second)
+    third = ConditionIndex(changed | {201: rule("newer")}, UTC, second)
     assert third.find() is not None
-    assert indexed.take() == [(8, 200)]
+    assert indexed.take() == [(8, 200, 201)], "small indexes become one with what is added"
+    assert ConditionIndex(third.nodes, UTC, third).find() is not None
+    assert indexed.take() == []
     elsewhere = ConditionIndex(changed, ZoneInfo("Asia/Kolkata"), second)
     assert elsewhere.find() is None, "dates have another meaning there"
 
 
-def test_many_changes_index_everything_anew(indexed: Indexed) -> None:
-    """More than 64 added conditions, or a quarter removed, are left to another thread."""
+def test_a_write_never_indexes_more_than_was_added(indexed: Indexed) -> None:
+    """However many conditions were added before, the next one costs its own rules; layers merge ahead."""
+    wide = RULES_AT_ONCE + 1
+    index = ConditionIndex({0: wide_condition(0, wide)}, UTC)
+    index.build()
+    for number in range(1, MAX_LAYERS):
+        index = ConditionIndex({**index.nodes, number: wide_condition(number, wide)}, UTC, index)
+        index.build()
+    assert index.is_settled
+    indexed.take()
+    full = ConditionIndex({**index.nodes, MAX_LAYERS: wide_condition(MAX_LAYERS, wide)}, UTC, index)
+    full.build()
+    assert indexed.take() == [(MAX_LAYERS,)]
+    assert not full.is_settled
+    full.settle()
+    assert full.is_settled
+    assert indexed.take() == [tuple(full.nodes)], "layers of equal size become one"
+    full.settle()
+    more = full
+    for number in range(100, 100 + MAX_LAYERS):
+        more = ConditionIndex({**more.nodes, number: wide_condition(number, wide // 3)}, UTC, more)
+        more.build()
+    indexed.take()
+    more.settle()
+    assert indexed.take() == [], "a few small layers stay beside a large one"
+    assert met(more.build(), s3_1="x", s104_0="x") == [3, 104]
+
+
+def test_merges_that_nobody_makes_ahead_are_made_in_the_end(indexed: Indexed) -> None:
+    """Nobody indexes a small workspace ahead, so its layers are bounded too."""
+    index = ConditionIndex({}, UTC)
+    wide = RULES_AT_ONCE + 1
+    for number in range(2 * MAX_LAYERS):
+        index = ConditionIndex({**index.nodes, number: wide_condition(number, wide)}, UTC, index)
+        index.build()
+    indexed.take()
+    index = ConditionIndex({**index.nodes, 99: wide_condition(99, wide)}, UTC, index)
+    assert met(index.build(), s99_5="x", s0_5="x") == [0, 99]
+    assert indexed.take() == [(99,), tuple(index.nodes)]
+
+
+def test_removed_conditions_are_forgotten_ahead(indexed: Indexed) -> None:
+    """A quarter of removed conditions is indexed anew, a layer of nothing else is dropped."""
     nodes = {number: wide_condition(number, 3) for number in range(100)}
     first = ConditionIndex(nodes, UTC)
     first.build()
-    added = {number: rule(f"a{number}") for number in range(100, 100 + MAX_ADDED)}
-    with_added = nodes | added
-    full = ConditionIndex(with_added, UTC, first)
-    assert full.find() is not None
-    assert not full.is_settled, "the next one would be too many"
-    indexed.take()
-    too_many = ConditionIndex(with_added | {500: rule("b")}, UTC, full)
-    assert too_many.find() is None
-    assert met(too_many.build(), b="x", a100="x") == [100, 500]
-    assert indexed.take() == [tuple(too_many.nodes)]
-    full.settle()
-    full.settle()
-    assert indexed.take() == [tuple(full.nodes)]
+    few = ConditionIndex({number: nodes[number] for number in range(81)}, UTC, first)
+    assert few.is_settled
     fewer = ConditionIndex({number: nodes[number] for number in range(74)}, UTC, first)
-    assert fewer.find() is None
+    assert not fewer.is_settled
+    indexed.take()
+    found = fewer.find()
+    assert found is not None
+    assert indexed.take() == [], "a write masks them out"
+    assert met(found, s73_0="x", s74_0="x") == [73]
+    fewer.settle()
+    assert fewer.is_settled
+    assert indexed.take() == [tuple(fewer.nodes)]
     assert met(fewer.build(), s73_0="x", s74_0="x") == [73]
+    none = ConditionIndex({}, UTC, fewer)
+    assert none.is_settled
+    assert met(none.build(), s73_0="x") == []
 
 
 def test_a_wide_addition_is_left_to_another_thread(indexed: Indexed) -> None:

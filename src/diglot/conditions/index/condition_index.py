@@ -1,8 +1,9 @@
-"""The index of conditions that change now and then: a large index of most, a small one of those added since.
+"""The index of conditions that change now and then: several indexes, each of conditions that came together.
 
-The small one is made anew for each added condition, which costs the time of the rules of at most 64. A
-removed condition is masked out. Once more were added, or a quarter is removed, all are indexed anew, which
-takes 25 ms for 1,000 conditions and 3 s for 100,000; `find` leaves that to `build`, on another thread.
+Conditions that were added are indexed by themselves, because the time to index conditions grows faster than
+their rules: 250 rules take 5 ms, 2,500 take 100 ms. Small indexes are made one with what is added, removed
+conditions are masked out. Once there are many indexes, or a quarter of all conditions is masked out, `settle`
+merges small ones into larger ones, on another thread and before a write needs them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,13 +17,13 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, find_differences
 from diglot.conditions.index.matcher import Matcher
 
-# The conditions in the small index.
-MAX_ADDED: Final = 64
-# The removed part of the large index at which it is made anew.
+# More indexes are merged ahead of writes; with twice as many the next write has to.
+MAX_LAYERS: Final = 8
+# The part of the conditions that is masked out at which they are indexed anew.
 MAX_REMOVED: Final = 1 / 4
-# So many rules are indexed in about 2 ms, which need no other thread.
+# So many rules are indexed in about 3 ms, which need no other thread.
 RULES_AT_ONCE: Final = 200
-
+NO_NODES: Final[Mapping[int, tree.Node]] = {}
 # The conditions that a contact enters and leaves.
 Moves = tuple[list[int], list[int]]
 
@@ -75,22 +76,34 @@ class Selection:
         return entered, left
 
 
-class _Base(NamedTuple):
-    """A large index with what it indexes, the conditions that it lacks, and those that no longer count."""
+class _Layer(NamedTuple):
+    """An index of some conditions, the number of their rules, and which of them no longer count."""
 
     matcher: Matcher
     nodes: Mapping[int, tree.Node]
-    added: frozenset[int] = frozenset()
+    rules: int
     removed: frozenset[int] = frozenset()
 
-    def change(self, differences: Differences) -> "_Base | None":
-        """Return the base of another version, or None if too much differs from the large index."""
-        added, removed = differences
-        added |= self.added - removed
-        removed = self.removed.union(number for number in removed if number in self.nodes)
-        if len(added) > MAX_ADDED or len(removed) > MAX_REMOVED * len(self.nodes):
-            return None
-        return self._replace(added=added, removed=removed)
+    def remove(self, numbers: Collection[int]) -> "_Layer":
+        """Return the layer without some conditions."""
+        removed = self.removed.union(number for number in numbers if number in self.nodes)
+        return self if len(removed) == len(self.removed) else self._replace(removed=removed)
+
+    @property
+    def counts(self) -> bool:
+        """Whether any condition of the layer counts."""
+        return len(self.removed) < len(self.nodes)
+
+    @property
+    def left(self) -> dict[int, tree.Node]:
+        """The conditions that count."""
+        return {number: node for number, node in self.nodes.items() if number not in self.removed}
+
+    @property
+    def mask(self) -> int:
+        """The mask of the conditions that count."""
+        every = self.matcher.all
+        return every ^ (every & self.matcher.mask_of(self.removed))
 
 
 class ConditionIndex:
@@ -98,8 +111,8 @@ class ConditionIndex:
 
     What an earlier index has of the same condition objects is reused: identical ones, because 5 and 5.0 are
     equal in Python but two operands here. `differences` are those from the conditions of the earlier index;
-    without them all are compared. `find` returns within milliseconds, `build` and `settle` may take seconds;
-    several threads may call them at the same time.
+    without them all are compared. `find` returns within milliseconds, `build` takes as long as what is not
+    indexed yet, `settle` may take seconds; several threads may call them at the same time.
     """
 
     def __init__(
@@ -111,9 +124,13 @@ class ConditionIndex:
     ) -> None:
         self.nodes = nodes
         self.zone = zone
-        self.base: _Base | None = None
-        if earlier is not None and earlier.zone == zone and (base := earlier.base) is not None:
-            self.base = base.change(differences or find_differences(earlier.nodes, nodes))
+        # The layers, and the conditions that are in none.
+        self.indexed: tuple[tuple[_Layer, ...], frozenset[int]] = (), frozenset(nodes)
+        if earlier is not None and earlier.zone == zone:
+            added, removed = differences or find_differences(earlier.nodes, nodes)
+            layers, missing = earlier.indexed
+            kept = (layer.remove(removed) for layer in layers)
+            self.indexed = tuple(layer for layer in kept if layer.counts), (missing - removed) | added
         self._lock = Lock()
         self._selection: Selection | None = None
 
@@ -124,39 +141,82 @@ class ConditionIndex:
         return self._selection
 
     def build(self) -> Selection:
-        """Return all conditions, indexed by one thread while others wait."""
+        """Return all conditions; one thread indexes those that no layer has, while others wait."""
         with self._lock:
-            if self._selection is None:
-                self._selection = self._index_all() if self.base is None else self._index_added(self.base)
-            return self._selection
+            return self._build()
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to index, and the next changes will be few."""
-        if self._selection is None or self.base is None:
-            return self._is_little()
-        return len(self.base.added) <= MAX_ADDED // 2
+        """Whether little is left to index, and the layers are few."""
+        layers, _ = self.indexed
+        return len(layers) <= MAX_LAYERS and not self._is_sparse(layers) and self._is_little()
 
     def settle(self) -> None:
-        """Index all conditions anew, unless that is done already, so that the next changes are few."""
+        """Index what is left to index, and merge layers unless they are few."""
         with self._lock:
-            if not self.is_settled:
-                self._selection = self._index_all()
+            self._build()
+            layers, missing = self.indexed
+            if self._is_sparse(layers):
+                layers = self._merge((), layers)
+            elif len(layers) > MAX_LAYERS:
+                layers = self._merge_small(layers)
+            self._show(layers, missing)
 
     def _is_little(self) -> bool:
         """Tell whether few rules have to be indexed."""
-        return _has_few_rules(self.nodes, self.nodes if self.base is None else self.base.added)
+        return _has_few_rules(self.nodes, self.indexed[1])
 
-    def _index_all(self) -> Selection:
-        matcher = Matcher(self.nodes, self.zone)
-        self.base = _Base(matcher, self.nodes)
-        return Selection([(matcher, matcher.all)])
+    def _is_sparse(self, layers: Iterable[_Layer]) -> bool:
+        """Tell whether many conditions of the layers no longer count."""
+        return sum(len(layer.removed) for layer in layers) > MAX_REMOVED * len(self.nodes)
 
-    def _index_added(self, base: _Base) -> Selection:
-        matcher = base.matcher
-        kept = matcher.all ^ (matcher.all & matcher.mask_of(base.removed))
-        small = Matcher({number: self.nodes[number] for number in sorted(base.added)}, self.zone)
-        return Selection([(matcher, kept), (small, small.all)])
+    def _build(self) -> Selection:
+        if self._selection is None:
+            layers, missing = self.indexed
+            if missing:
+                layers = self._add(layers, {number: self.nodes[number] for number in sorted(missing)})
+            if len(layers) > 2 * MAX_LAYERS:
+                layers = self._merge_small(layers)
+            self._show(layers, frozenset())
+        assert self._selection is not None
+        return self._selection
+
+    def _show(self, layers: tuple[_Layer, ...], missing: frozenset[int]) -> None:
+        self.indexed = layers, missing
+        self._selection = Selection([(layer.matcher, layer.mask) for layer in layers])
+
+    def _add(self, layers: tuple[_Layer, ...], added: dict[int, tree.Node]) -> tuple[_Layer, ...]:
+        """Return layers with one more, which takes in the last ones as long as it has few rules."""
+        rules, first = _count_rules(added.values()), len(layers)
+        while first and rules + layers[first - 1].rules <= RULES_AT_ONCE:
+            first -= 1
+            rules += layers[first].rules
+        return self._merge(layers[:first], layers[first:], added)
+
+    def _merge_small(self, layers: tuple[_Layer, ...]) -> tuple[_Layer, ...]:
+        """Return at most `MAX_LAYERS`, each with less than half of the rules of the one before it."""
+        ordered = sorted(layers, key=lambda layer: -layer.rules)
+        first, rules = len(ordered) - 1, ordered[-1].rules
+        while first and (first >= MAX_LAYERS or ordered[first - 1].rules <= 2 * rules):
+            first -= 1
+            rules += ordered[first].rules
+        return self._merge(tuple(ordered[:first]), ordered[first:])
+
+    def _merge(
+        self, kept: tuple[_Layer, ...], merged: Iterable[_Layer], added: Mapping[int, tree.Node] = NO_NODES
+    ) -> tuple[_Layer, ...]:
+        """Return the kept layers and one of the conditions of others, with those that are added."""
+        nodes: dict[int, tree.Node] = {}
+        for layer in merged:
+            nodes |= layer.left
+        nodes |= added
+        nodes = {number: nodes[number] for number in sorted(nodes)}
+        layer = _Layer(Matcher(nodes, self.zone), nodes, _count_rules(nodes.values()))
+        return (*kept, layer)
+
+
+def _count_rules(nodes: Iterable[tree.Node]) -> int:
+    return sum(1 for node in nodes for _ in tree.predicates_of(node))
 
 
 def _has_few_rules(nodes: Mapping[int, tree.Node], numbers: Iterable[int]) -> bool:

@@ -33,6 +33,7 @@ from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
+from diglot.storage.contacts import scans
 from diglot.storage.sql.engine import Engine, Row
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
@@ -180,6 +181,10 @@ class Segments:
         keys = MemberKeys(await read.load_members(tenant, query))
         ids = await load_first_ids(tenant, keys)
         return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
+
+    def prepare(self, caller: Caller, new: NewSegment) -> None:
+        """Build the statement that evaluates a new segment, ahead of the transaction and on any thread."""
+        scans.build_ahead(new.condition.tree, self.engine.backend, caller.zone)
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:

@@ -20,6 +20,7 @@ import msgspec
 
 from diglot.clock import Clock
 from diglot.errors import InvalidInput, MalformedRequest
+from diglot.membership.index_ahead import index_ahead
 from diglot.model.contacts import ContactChange
 from diglot.model.imports import (
     ACTIVE,
@@ -159,6 +160,7 @@ class ImportRun:
         work = lock_workspace(
             self.workspace, self.clock, partial(self._write_part, file, part), MOVES_MEMBERS
         )
+        await index_ahead(self.engine, self.workspace)
         self.job = await self.engine.write(work, workspace=self.workspace)
         while self._rows and self._rows[0].offset <= self.job.progress.offset:
             self._rows.popleft()

@@ -9,7 +9,9 @@ from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.caches import SharedCache
-from diglot.conditions.tree import Node, predicates_of
+from diglot.conditions.computed_fields import is_computed
+from diglot.conditions.events.fields import is_event_field
+from diglot.conditions.tree import Duration, Node, Predicate, Window, predicates_of
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
@@ -102,6 +104,11 @@ def _weigh(_key: tuple[Backend, str, str], sql: Sql) -> int:
     return 2 * len(sql.text) + _BYTES_PER_PARAMETER * (len(sql.parameter_names) + len(sql.constants))
 
 
+# Statements that were built ahead, by the identity of their condition, which an entry keeps alive.
+_MAX_BYTES_AHEAD: Final = 8 * 1024 * 1024
+_built_ahead = SharedCache[int, tuple[Node, Backend, ZoneInfo, ShapedStatement]](
+    _MAX_BYTES_AHEAD, lambda _, built: _weigh_statement(built[3])
+)
 _compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_BYTES, _weigh)
 
 
@@ -132,8 +139,30 @@ async def prepare_scan(  # noqa: PLR0913, PLR0917 - as above
     sort: Sort | None = None,
 ) -> ShapedStatement:
     """Return `build_scan` for a transaction, built off the event loop if the condition has many rules."""
+    ahead = _built_ahead.get(id(node)) if purpose == KEYS else None
+    if ahead is not None and ahead[0] is node and ahead[1:3] == (tenant.backend, zone):
+        return ahead[3]
     build = partial(build_scan, purpose, node, tenant.backend, now, zone, key_sets, sort=sort)
     return await compute_off_loop(tenant, count_rules(node), build)
+
+
+def build_ahead(node: Node, backend: Backend, zone: ZoneInfo) -> None:
+    """Build the statement that finds who matches a condition, for `prepare_scan` of the same object.
+
+    One that depends on the instant, or on what only the transaction knows, is not built.
+    """
+    if not any(map(_depends_on_transaction, predicates_of(node))):
+        statement = build_scan(KEYS, node, backend, 0, zone)
+        _built_ahead.put(id(node), (node, backend, zone, statement))
+
+
+def _depends_on_transaction(predicate: Predicate) -> bool:
+    name, operand = predicate.field, predicate.operand
+    return isinstance(operand, Duration | Window) or is_computed(name) or is_event_field(name)
+
+
+def _weigh_statement(statement: ShapedStatement) -> int:
+    return _BYTES_PER_PARAMETER * (len(statement.values) + 1)
 
 
 def count_rules(node: Node) -> int:

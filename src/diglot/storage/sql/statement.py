@@ -34,6 +34,10 @@ class BackendStatement:
         self._build = build
         self._compiled: dict[Backend, Sql] = {}
 
+    def is_compiled(self, backend: Backend) -> bool:
+        """Return whether the SQL for a backend is known, because compiling may take 20 ms."""
+        return backend in self._compiled
+
     def sql_for(self, backend: Backend) -> Sql:
         """Return the compiled SQL for a backend."""
         sql = self._compiled.get(backend)

@@ -58,15 +58,22 @@ async def warn_each(call: Call, page: Page[CountedSegment]) -> Iterator[tuple[Co
     return zip(page.items, await warnings.warn_each(call, rules, CRITERIA_KEY), strict=True)
 
 
-async def create_segment(call: Call) -> CountedSegment:
-    """Create the segment from the body."""
-    reader = BodyReader(await call.read_object(unique_keys=True))
+def read_new_segment(call: Call, sent: bytes) -> NewSegment:
+    """Return the segment in a body; raise `InvalidInput` or `MalformedRequest`."""
+    reader = BodyReader(request_body.parse_object(sent, unique_keys=True))
     body = reader.read(segments_wire.SegmentCreate, "name", "description", "segment_type")
     condition = _read_condition(call, reader)
     reader.raise_faults()
     assert condition is not UNSET
     text = None if body.description is UNSET else body.description
     new = NewSegment(body.name, condition, text, SegmentType(body.segment_type))
+    call.services.segments.prepare(call.caller, new)
+    return new
+
+
+async def create_segment(call: Call) -> CountedSegment:
+    """Create the segment from the body."""
+    new = await call.read_input(read_new_segment)
     return await call.services.segments.create_with_count(call.caller, new)
 
 

@@ -50,7 +50,8 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
         body=segments_wire.SegmentCreate,
         response=segments_wire.SegmentAnswer,
         deduplicated=True,
-    )
+    ),
+    calls.read_new_segment,
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     return await show_segment(call, await calls.create_segment(call))

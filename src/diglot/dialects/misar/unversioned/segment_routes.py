@@ -37,7 +37,10 @@ async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnsw
     return unversioned_wire.RootSegmentListAnswer(success=True, data=shown, pagination=pagination)
 
 
-@handles(_derive_operation(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer))
+@handles(
+    _derive_operation(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer),
+    calls.read_new_segment,
+)
 async def create_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
     return await _show_segment(call, await calls.create_segment(call))
 

@@ -9,6 +9,7 @@ from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import add_as_of_header, to_as_of
 from diglot.api.extensions.known_answers import answer_known
+from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.rules.writing import write_condition
@@ -55,6 +56,16 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     )
 
 
+def _read_new_segment(call: Call, sent: bytes) -> NewSegment:
+    reader = BodyReader(request_body.parse_object(sent, unique_keys=True))
+    body = reader.read(segments_wire.SegmentCreate, "name")
+    condition = _read_condition(call, reader)
+    reader.raise_faults()
+    new = NewSegment(body.name, _DRAFT_CONDITION if condition is UNSET else condition)
+    call.services.segments.prepare(call.caller, new)
+    return new
+
+
 @handles(
     Operation(
         "createSegment",
@@ -67,14 +78,11 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
         body=segments_wire.SegmentCreate,
         response=segments_wire.SegmentAnswer,
         deduplicated=True,
-    )
+    ),
+    _read_new_segment,
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
-    reader = BodyReader(await call.read_object(unique_keys=True))
-    body = reader.read(segments_wire.SegmentCreate, "name")
-    condition = _read_condition(call, reader)
-    reader.raise_faults()
-    new = NewSegment(body.name, _DRAFT_CONDITION if condition is UNSET else condition)
+    new = await call.read_input(_read_new_segment)
     segment = await call.services.segments.create(call.caller, new)
     return await show_segment(call, segment)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from diglot.storage.sql.engine import UnitOfWork
 from diglot.storage.sql.pool.sqlite.failures import OpenFile
+from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
 from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
 from diglot.storage.sql.pool.sqlite.transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.sqlite_module import sqlite3
@@ -40,23 +41,28 @@ class QueuedWrite:
     notified: AbstractSet[int] = frozenset()
 
 
-def run_units(
+def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
     thread: ConnectionThread,
     units: Sequence[QueuedWrite],
     begin: Begin,
     file: OpenFile,
+    turns: ProcessTurns,
     should_end: Callable[[float], bool],
-) -> None:
-    """Run units in one transaction until the commit has taken its time; on the thread."""
+) -> bool:
+    """Run units in one transaction until the commit has taken its time; on the thread.
+
+    Return whether another process wrote since the last commit.
+    """
     connection = thread.connection
     file.check()
-    connection.execute("BEGIN IMMEDIATE")
+    turns.begin(connection)
     transactions: list[SQLiteTransaction] = []
     try:
         began = time.monotonic()
+        others_wrote = turns.others_wrote(connection)
         for unit in units:
             transactions.append(begin(connection, may_write=True))
-            transactions[-1].others_write = unit.others_write
+            transactions[-1].others_write = unit.others_write or others_wrote
             _run_unit(unit, transactions[-1], connection)
             if should_end(time.monotonic() - began):
                 break
@@ -70,6 +76,7 @@ def run_units(
     for transaction in transactions:
         if transaction.large_sql:
             thread.bound_statements(transaction)
+    return others_wrote
 
 
 def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:

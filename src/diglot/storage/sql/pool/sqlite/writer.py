@@ -4,9 +4,9 @@ With `synchronous=FULL` the sync is most of the cost of a write. FULL is require
 write through a power cut, which NORMAL does not. Each unit runs in its own savepoint.
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
-has commits of its own, for the same time or, if another workspace waits, for one long unit. So a short write
-waits for at most one long unit of another workspace. Beside threads that compute, each statement waits for
-the interpreter, so a short unit can be slow.
+has commits of its own, for the same time or, if another workspace or process waits, for one long unit. So a
+short write waits for at most one long unit of another workspace of each process, because processes take turns
+at commits. Beside threads that compute, each statement waits for the interpreter: a short unit can be slow.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
+from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
 from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
 from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
 from diglot.storage.sql.pool.sqlite.units import COMMIT_SECONDS, LONG_SECONDS, Key, QueuedWrite, run_units
@@ -29,6 +30,8 @@ T = TypeVar("T")
 MAX_UNITS_PER_COMMIT: Final = 256
 # The writer waits so long for a lock of another process before it looks again at who gave up waiting.
 LOCK_SECONDS: Final = 0.25
+# All workspaces that other processes write, as one.
+OTHER_PROCESS: Final = -3
 
 
 class Writer:
@@ -39,6 +42,7 @@ class Writer:
         self._queues: dict[Key, deque[QueuedWrite]] = {}
         self._long: set[Key] = set()
         self._recent = RecentWrites()
+        self._turns = ProcessTurns(path, LOCK_SECONDS)
         # The workspace of the long commit that runs, and whether another one waits for its end.
         self._alone: tuple[Key] | None = None
         self._is_awaited = False
@@ -57,12 +61,14 @@ class Writer:
         thread = ConnectionThread(self._path, LOCK_SECONDS)
         await thread
         self._thread, self._file = thread, OpenFile(self._path)
+        self._turns.open()
 
     async def close(self) -> None:
         """Close the connection after the commit that it runs."""
         if self._thread is not None:
             await self._thread.close()
         self._thread = None
+        self._turns.close()
 
     def check_file(self) -> None:
         """Raise `DatabaseDamaged` if the file was deleted or replaced."""
@@ -162,9 +168,11 @@ class Writer:
     async def _commit(self, units: Sequence[QueuedWrite]) -> None:
         assert self._thread is not None
         assert self._file is not None
-        file, begin = self._file, self._begin
+        file, begin, turns, should_end = self._file, self._begin, self._turns, self._should_end
         try:
-            await self._thread.submit(lambda thread: run_units(thread, units, begin, file, self._should_end))
+            others_wrote = await self._thread.submit(
+                lambda thread: run_units(thread, units, begin, file, turns, should_end)
+            )
         except BaseException as error:  # noqa: BLE001 - every waiting request gets it
             if _is_locked(error) and not any(unit.ran for unit in units):
                 # Another process writes: wait on, until the units give up.
@@ -174,11 +182,15 @@ class Writer:
                 unit.ran, unit.error = True, error
         else:
             self._committed_at = asyncio.get_running_loop().time()
+            if others_wrote:
+                self._recent.add(OTHER_PROCESS, self._committed_at)
         self._locked_out = False
 
     def _should_end(self, seconds: float) -> bool:
         """Return whether a commit runs no further unit after some seconds; called by the thread."""
-        return seconds >= (LONG_SECONDS if self._is_awaited else COMMIT_SECONDS)
+        if seconds < LONG_SECONDS or seconds >= COMMIT_SECONDS:
+            return seconds >= COMMIT_SECONDS
+        return self._is_awaited or self._turns.is_awaited()
 
     def _finish(self, unit: QueuedWrite) -> None:
         self._recent.add(unit.key, asyncio.get_running_loop().time())
