@@ -56,16 +56,9 @@ def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
     connection = thread.connection
     file.check()
     turns.begin(connection)
-    transactions: list[SQLiteTransaction] = []
     try:
-        began = time.monotonic()
         others_wrote = turns.others_wrote(connection)
-        for unit in units:
-            transactions.append(begin(connection, may_write=True))
-            transactions[-1].others_write = unit.others_write or others_wrote
-            _run_unit(unit, transactions[-1], connection)
-            if should_end(time.monotonic() - began):
-                break
+        transactions = _run_until(units, begin, connection, should_end, others_wrote=others_wrote)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -77,6 +70,26 @@ def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
         if transaction.large_sql:
             thread.bound_statements(transaction)
     return others_wrote
+
+
+def _run_until(
+    units: Sequence[QueuedWrite],
+    begin: Begin,
+    connection: sqlite3.Connection,
+    should_end: Callable[[float], bool],
+    *,
+    others_wrote: bool,
+) -> Sequence[SQLiteTransaction]:
+    """Run units until the commit has taken its time; return their transactions."""
+    began = time.monotonic()
+    transactions: list[SQLiteTransaction] = []
+    for unit in units:
+        transactions.append(begin(connection, may_write=True))
+        transactions[-1].others_write = unit.others_write or others_wrote
+        _run_unit(unit, transactions[-1], connection)
+        if should_end(time.monotonic() - began):
+            break
+    return transactions
 
 
 def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
