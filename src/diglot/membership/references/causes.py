@@ -25,11 +25,7 @@ def split_by_cause(
     named = {one for change in changes for one in graph.references.get(change.segment, ())}
     if not named:
         return [(origin, changes)]
-    keys = {
-        change.segment: BitMap(change.entered) | BitMap(change.left)
-        for change in moved
-        if change.segment in named
-    }
+    keys = {one.segment: BitMap(one.entered) | BitMap(one.left) for one in moved if one.segment in named}
     own: list[SegmentChange] = []
     through: defaultdict[int, list[SegmentChange]] = defaultdict(list)
     for change in changes:
@@ -48,14 +44,9 @@ def _divide(change: SegmentChange, keys: BitMap) -> tuple[SegmentChange, Segment
     """Return the part of a change that is about some contacts, and the rest."""
     entered, left = BitMap(change.entered), BitMap(change.left)
     return (
-        SegmentChange(change.segment, _to_keys(entered & keys), _to_keys(left & keys)),
-        SegmentChange(change.segment, _to_keys(entered - keys), _to_keys(left - keys)),
+        SegmentChange(change.segment, entered & keys, left & keys),
+        SegmentChange(change.segment, entered - keys, left - keys),
     )
-
-
-def _to_keys(keys: BitMap) -> BitMap | list[int]:
-    # Few keys are stored as a list, in whatever form they come.
-    return keys if len(keys) > 1 else list(keys)
 
 
 def _non_empty(change: SegmentChange) -> Sequence[SegmentChange]:
