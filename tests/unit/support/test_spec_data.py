@@ -13,13 +13,14 @@ from support import oracle, spec_data
 from support.paths import SPEC
 
 FILES = [*spec_data.member_files(), SPEC / "refusals.json", SPEC / "acceptances.json"]
-OTHERS = [SPEC / "population.json", SPEC / "examples.json"]
+OTHERS = [SPEC / "population.json", SPEC / "examples.json", SPEC / "references" / "segments.json"]
 SCHEMA = spec_data.read(SPEC / "schema.json")
 SHAPES = {
     "refusals": "refusals_file",
     "acceptances": "acceptances_file",
     "population": "population",
     "examples": "examples_file",
+    "segments": "references_file",
 }
 OPERATORS = SCHEMA["$defs"]["operator"]["enum"]
 FIELDS = SCHEMA["$defs"]["field"]["anyOf"][1]["enum"]

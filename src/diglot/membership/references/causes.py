@@ -22,20 +22,21 @@ def split_by_cause(
     A contact that moves in a segment, and in one that this references, moves because of that. `moved` has all
     changes that may be such a cause.
     """
-    if graph.references.keys().isdisjoint(change.segment for change in changes):
+    named = {one for change in changes for one in graph.references.get(change.segment, ())}
+    if not named:
         return [(origin, changes)]
-    keys = {change.segment: BitMap(change.entered) | BitMap(change.left) for change in moved}
+    keys = {one.segment: BitMap(one.entered) | BitMap(one.left) for one in moved if one.segment in named}
     own: list[SegmentChange] = []
     through: defaultdict[int, list[SegmentChange]] = defaultdict(list)
     for change in changes:
         rest = change
-        for named in graph.references.get(change.segment, ()):
-            if named in keys:
-                part, rest = _divide(rest, keys[named])
-                through[named] += _non_empty(part)
+        for one in graph.references.get(change.segment, ()):
+            if one in keys:
+                part, rest = _divide(rest, keys[one])
+                through[one] += _non_empty(part)
         own += _non_empty(rest)
-    ordered = sorted(through, key=lambda named: (graph.level_of(named), named))
-    rows = [(origin, own), *((replace(origin, segment=named), through[named]) for named in ordered)]
+    ordered = sorted(through, key=lambda one: (graph.level_of(one), one))
+    rows = [(origin, own), *((replace(origin, segment=one), through[one]) for one in ordered)]
     return [row for row in rows if row[1]]
 
 
@@ -43,14 +44,9 @@ def _divide(change: SegmentChange, keys: BitMap) -> tuple[SegmentChange, Segment
     """Return the part of a change that is about some contacts, and the rest."""
     entered, left = BitMap(change.entered), BitMap(change.left)
     return (
-        SegmentChange(change.segment, _to_keys(entered & keys), _to_keys(left & keys)),
-        SegmentChange(change.segment, _to_keys(entered - keys), _to_keys(left - keys)),
+        SegmentChange(change.segment, entered & keys, left & keys),
+        SegmentChange(change.segment, entered - keys, left - keys),
     )
-
-
-def _to_keys(keys: BitMap) -> BitMap | list[int]:
-    # Few keys are stored as a list, in whatever form they come.
-    return keys if len(keys) > 1 else list(keys)
 
 
 def _non_empty(change: SegmentChange) -> Sequence[SegmentChange]:
