@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from diglot.conditions.events.fields import (
     EVENT_PREFIX,
+    MAX_CACHED_LENGTH,
     EventField,
     find_event_field_fault,
     is_event_field,
@@ -136,14 +137,20 @@ def is_sample(name: str) -> bool:
     return name == SAMPLE or name.startswith(_SAMPLE_PREFIX)
 
 
-@lru_cache(maxsize=4_096)
 def find_computed(name: str) -> ComputedField | None:
     """Return the computed field of a name, as sent or canonical; None if the name is none of these.
 
     Raise `FieldNameError` for a malformed name; one of events has to be canonical.
     """
+    return _find_short(name) if len(name) <= MAX_CACHED_LENGTH else _find(name)
+
+
+def _find(name: str) -> ComputedField | None:
     beginning = _find_beginning(name)
     return None if beginning is None else _PARSERS[beginning](name.removeprefix(beginning))
+
+
+_find_short: Final = lru_cache(maxsize=4_096)(_find)
 
 
 def resolve_name(spelling: str) -> str:

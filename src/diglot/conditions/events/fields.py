@@ -20,6 +20,8 @@ from diglot.conditions.text import find_text_fault, normalize_name, to_nfc
 
 EVENT_PREFIX: Final = "events."
 MAX_NAME_LENGTH: Final = 100
+# Longer names of history fields are not kept in caches, because those of a client could fill the memory.
+MAX_CACHED_LENGTH: Final = 1_000
 _MAX_DAYS: Final = 36_500
 _MINUTE: Final = 60 * 1_000_000
 _INSTANTS: Final = frozenset({"first_at", "last_at", "newest", "jumps"})
@@ -125,9 +127,12 @@ def name_history_field(field: EventField) -> str:
     return _HISTORY_PREFIX + _encode(field).decode()
 
 
-@lru_cache(maxsize=4_096)
 def parse_event_field(field: str) -> EventField:
     """Return the parts of a field that conditions have, checked or derived."""
+    return _parse_short(field) if len(field) <= MAX_CACHED_LENGTH else _parse(field)
+
+
+def _parse(field: str) -> EventField:
     if is_history_field(field):
         return _decode_field(field.removeprefix(_HISTORY_PREFIX))
     found = _match_form(field)
@@ -136,6 +141,9 @@ def parse_event_field(field: str) -> EventField:
         assert derived is not None, field
         return EventField(derived["name"], "newest", place=int(derived["place"]))
     return found
+
+
+_parse_short: Final = lru_cache(maxsize=4_096)(_parse)
 
 
 def _match_form(field: str) -> EventField | None:

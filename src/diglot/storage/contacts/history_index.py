@@ -3,7 +3,6 @@
 The name of such a field may be long, so that the index calls it by a hash.
 """
 
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -30,7 +29,6 @@ _ODD_SINCE: Final = Statement(
 )
 
 
-@lru_cache(maxsize=4_096)
 def key_of(field: str) -> str:
     """Return what the index calls a field; the hash of a long name is none that a rule can name."""
     if not is_history_field(field):
