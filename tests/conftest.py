@@ -15,7 +15,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
-from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample
+from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample, variants
 from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
 from support.populations import Crowd, load
@@ -96,9 +96,12 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest tests first."""
-    items.sort(key=lambda item: scheduling.turn_of(item.nodeid))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the variants that are not drawn, and put the slowest tests first."""
+    kept = variants.draw(items, config.getoption("databases_per_test"), config.stash[SEED])
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+    items[:] = sorted(kept, key=lambda item: scheduling.turn_of(item.nodeid))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
