@@ -98,15 +98,18 @@ def pytest_collection() -> Iterator[None]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the variants that are not drawn, and put the slowest tests first."""
-    kept = variants.draw(items, config.getoption("databases_per_test"), config.stash[SEED])
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=list(set(items) - set(kept)))
-    items[:] = sorted(kept, key=lambda item: scheduling.turn_of(item.nodeid))
+    if config.getoption("drawn"):
+        drawn = variants.draw(items, config.stash[SEED])
+        config.hook.pytest_deselected(items=list({*items} - {*drawn}))
+        items[:] = drawn
+    items.sort(key=lambda item: scheduling.turn_of(item.nodeid))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
+    drawn = "one database for each row, and some rows" if config.getoption("drawn") else "all"
     return [
         f"random seed: {config.stash[SEED]} (repeat with --random-seed)",
+        f"tests: {drawn} (all with --drawn 0 or --full)",
         f"seed of Schemathesis: {config.getoption('outside_seed')} (another with --outside-seed)",
     ]
 

@@ -86,6 +86,7 @@ def test_a_single_rule_renders_in_a_group(dialect: str) -> None:
     assert render_condition(dialect, lone) == render_condition(dialect, alone)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 @pytest.mark.parametrize("dialect", SPOKEN)
 def test_rendering_and_reading_back_changes_nothing(pair: Pair, dialect: str) -> None:

@@ -494,6 +494,7 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
         pytest.fail(f"the server did not start: {started.stderr.read()}")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals) -> None:
     """The server answers, checks keys, and exits with code 0 on a signal."""
@@ -605,6 +606,7 @@ def patched(folder: Path, code: str, *options: str) -> Iterator[subprocess.Popen
             started.kill()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -653,13 +655,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Stop in each way with `--full`, otherwise in two ways, because each takes seconds of waiting."""
-    if "orders" in metafunc.fixturenames:
-        ways = [(1, "T"), (2, "K"), (2, "T"), (2, "TK"), (2, "TTT")]
-        metafunc.parametrize(("workers", "orders"), ways if metafunc.config.getoption("full") else ways[:2])
-
-
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize(("workers", "orders"), [(1, "T"), (2, "K"), (2, "T"), (2, "TK"), (2, "TTT")])
 def test_a_stop_has_a_limit(prepared: Path, workers: int, orders: str) -> None:
     """Half-sent requests and a silent upstream cannot keep it, nor can the death of the first process."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as clients:
@@ -690,6 +687,7 @@ process.find_free_address = lambda host, port: addresses.ListenAddress('127.0.0.
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_that_is_taken_meanwhile_is_one_line(prepared: Path, workers: str) -> None:
     """Another process may take the port between the probe and the start."""

@@ -120,6 +120,7 @@ async def test_every_line_has_one_form(database: Database) -> None:
         assert line["message"]
 
 
+@pytest.mark.one_in(2)
 @BOTH_SHAPES
 async def test_a_stop_drains_first(workers: str) -> None:
     """`/ready` turns red at once, requests are served meanwhile, and one in progress is finished."""
@@ -139,6 +140,7 @@ async def test_a_stop_drains_first(workers: str) -> None:
             await get(one.server, "/health")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("workers", "signals"), [("1", (signal.SIGINT,)), ("2", (signal.SIGTERM, signal.SIGTERM))]
 )

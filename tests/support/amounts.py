@@ -24,7 +24,7 @@ class Amount:
 
 
 AMOUNTS: Final = (
-    Amount("--databases-per-test", 1, 9, "databases, or pairs of them, for each row of a test", True),
+    Amount("--drawn", 1, 0, "1 to run each row on a drawn database, and some rows; 0 to run all", True),
     Amount("--random-trees", 300, 20_000, "random conditions"),
     Amount("--random-contacts", 40, 50, "contacts for each hundred random conditions"),
     Amount("--hostile", 400, 20_000, "hostile requests to each dialect on SQLite"),

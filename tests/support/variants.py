@@ -1,9 +1,9 @@
-"""Draws the variants of a test that a run of the whole suite takes, so that each row and each engine stays.
+"""Draws what a run of the whole suite leaves out, so that every row and every database keep a part in it.
 
-A test that takes databases has a variant for each of them, or for each pair. The test command runs a part of
-the variants, which the seed draws; the rows of one test divide the databases among them, so that each
-database has a row of it if there are enough. `--full` and `.ci/run` run all variants, and so does a run of a
-part of the suite, because whoever works on a module asks about all of it.
+A test that takes databases has a variant for each of them, or for each pair. The test command runs one
+variant of each row; the rows of a test divide the databases among them. Of the rows marked `one_in(N)` it
+runs one in N. The seed draws both. `--full` and `.ci/run` leave out nothing, nor does a run of a part of the suite,
+because whoever works on a module asks about all of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,37 +15,43 @@ from support.engines import Database
 
 # Stands for the name of a database in the names of tests.
 _ANY = "*"
+# The variants of a row, and the rows of a test.
+_Row = list[pytest.Item]
+_Rows = dict[str, _Row]
 
 
-def draw(items: Sequence[pytest.Item], most: int, seed: int) -> list[pytest.Item]:
-    """Return the tests that run, in their order: of each row at most `most` variants."""
-    tests: dict[str, dict[str, list[pytest.Item]]] = {}
+def draw(items: Sequence[pytest.Item], seed: int) -> list[pytest.Item]:
+    """Return the tests that run, in their order."""
+    tests: dict[str, _Rows] = {}
     for item in items:
         rows = tests.setdefault(item.nodeid.partition("[")[0], {})
-        rows.setdefault(row_of(item), []).append(item)
-    kept = {item for name, rows in tests.items() for item in _draw_rows(name, rows, most, seed)}
+        rows.setdefault(_row_of(item), []).append(item)
+    kept = {item for name, rows in tests.items() for item in _draw_of_test(name, rows, seed)}
     return [item for item in items if item in kept]
 
 
-def row_of(item: pytest.Item) -> str:
+def _row_of(item: pytest.Item) -> str:
     """Return the name of a test without those of its databases."""
     callspec = getattr(item, "callspec", None)
     values = callspec.params.values() if callspec is not None else ()
-    result = item.nodeid
+    test, bracket, row = item.nodeid.partition("[")
     for name in sorted((value.name for value in values if isinstance(value, Database)), key=len)[::-1]:
-        before, bracket, after = result.partition("[")
-        result = before + bracket + after.replace(name, _ANY, 1)
-    return result
+        row = row.replace(name, _ANY, 1)
+    return test + bracket + row
 
 
-def _draw_rows(
-    name: str, rows: dict[str, list[pytest.Item]], most: int, seed: int
-) -> Iterator[pytest.Item]:
-    """Yield the variants of the rows of one test: those of a row follow on those of the row before it."""
-    rng = Random(f"{seed} variants of {name}")
-    drawn = rng.sample(list(rows.values()), len(rows))
+def _draw_of_test(name: str, rows: _Rows, seed: int) -> Iterator[pytest.Item]:
+    """Yield one variant of each row that is drawn; the next row takes the next variant."""
+    rng = Random(f"{seed} {name}")
+    shares = [_share_of(variants) for variants in rows.values()]
     place = rng.randrange(1 << 16)
-    for variants in drawn:
-        taken = min(most, len(variants))
-        yield from (variants[(place + step) % len(variants)] for step in range(taken))
-        place += taken
+    for share in sorted(set(shares)):
+        alike = [variants for variants, own in zip(rows.values(), shares, strict=True) if own == share]
+        for variants in rng.sample(alike, -(-len(alike) // share)):
+            yield variants[place % len(variants)]
+            place += 1
+
+
+def _share_of(row: _Row) -> int:
+    mark = row[0].get_closest_marker("one_in")
+    return int(mark.args[0]) if mark is not None else 1

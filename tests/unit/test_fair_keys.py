@@ -30,6 +30,7 @@ def test_units_of_requests_name_their_workspace() -> None:
     assert list(_without_key(modules)) == []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_have_no_deadline_of_requests(name: str) -> None:
     """Each use is in a command, or in what only commands use, with the engine of background work."""
