@@ -2,8 +2,8 @@
 
 A test that takes databases has a variant for each of them, or for each pair. The test command runs one
 variant of each row; the rows of a test divide the databases among them. Of the rows marked `one_in(N)` it
-runs one in N. The seed draws both. `--full` and `.ci/run` leave out nothing, nor does a run of a part of the suite, because
-whoever works on a module asks about all of it.
+runs one in N. The seed draws both. `--full` and `.ci/run` leave out nothing, nor does a run of a part of the
+suite, because whoever works on a module asks about all of it.
 """
 
 from collections.abc import Iterator, Sequence
