@@ -20,10 +20,11 @@ class Item:
     nodeid: str
     callspec: Any = field(compare=False, default=None)
     share: int | None = field(compare=False, default=None)
+    of: str | None = field(compare=False, default=None)
 
     def get_closest_marker(self, name: str) -> Any:
         assert name == "one_in"
-        return None if self.share is None else SimpleNamespace(args=(self.share,))
+        return None if self.share is None else SimpleNamespace(args=(self.share,), kwargs={"of": self.of})
 
 
 def on_databases(test: str, *rows: str) -> list[Item]:
@@ -72,6 +73,16 @@ def test_marked_rows_are_drawn(seed: int) -> None:
     kept = drawn([*marked, *others], seed)
     assert len(kept) == 3 + 2
     assert {other.nodeid for other in others} <= set(kept)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tests_of_a_kind_are_drawn_together(seed: int) -> None:
+    """One test in so many of a kind runs, and none of them is left out by all seeds."""
+    of_a_kind = [Item(f"a.py::test_{number}", share=2, of="stops") for number in range(5)]
+    others = [Item("b.py::test_0", share=2), Item("b.py::test_1", share=2)]
+    kept = drawn([*of_a_kind, *others], seed)
+    assert len([name for name in kept if name.startswith("a.py")]) == 3
+    assert kept[-2:] == ["b.py::test_0", "b.py::test_1"]
 
 
 @pytest.mark.parametrize(
