@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from diglot.storage.sql.engine import Engine
 from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample, variants
 from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
+from support.paths import TESTS
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
 from support.servers.in_process import Server, serving
@@ -64,10 +66,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.U
     return scheduling.UnitScheduling(config, log)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module without fast tests for `-m fast`, because that takes longer than to run the others."""
+    asks_for_fast = config.getoption("markexpr") == scheduling.FAST
+    if asks_for_fast and collection_path.suffix == ".py" and collection_path.is_relative_to(TESTS):
+        return not scheduling.is_fast(collection_path.relative_to(TESTS).as_posix()) or None
+    return None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the fast tests, and run tests that share a server in the event loop of its connections."""
     if scheduling.is_fast(item.nodeid):
-        item.add_marker("fast")
+        item.add_marker(scheduling.FAST)
     if "module_server" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from support.paths import ROOT, TESTS
+from support.scheduling import FAST
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ def settle(config: pytest.Config) -> None:
 
 
 def _is_part(config: pytest.Config) -> bool:
-    """Return whether a run is asked for some tests, by their paths, words, marks or last failures."""
+    """Return whether a run is asked for some tests, by paths, words, last failures or marks but `fast`."""
     paths = {Path(arg.partition("::")[0]).resolve() for arg in config.args}
     marks = config.getoption("markexpr")
     return (
         not paths <= {ROOT, TESTS}
         or bool(config.getoption("keyword"))
-        or marks not in config.getini("addopts")
+        or marks not in (FAST, *config.getini("addopts"))
         or bool(config.getoption("lf", default=False))
     )

@@ -35,8 +35,9 @@ def drawn_by(config: Config) -> int:
 
 @pytest.mark.parametrize("path", [TESTS, ROOT])
 def test_the_whole_suite_is_drawn(path: Path) -> None:
-    """It does not matter how the run names the suite."""
+    """It does not matter how the run names the suite; the fast tests of all of it are drawn, too."""
     assert drawn_by(Config(str(path))) == 1
+    assert drawn_by(Config(str(path), markexpr="fast")) == 1
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_the_whole_suite_is_drawn(path: Path) -> None:
     [
         Config(str(TESTS), full=True),
         Config(str(TESTS), keyword="segments"),
-        Config(str(TESTS), markexpr="fast"),
+        Config(str(TESTS), markexpr="clients"),
         Config(str(TESTS), lf=True),
         Config(str(TESTS / "storage")),
         Config(f"{TESTS / 'unit' / 'test_ids.py'}::test_a"),
