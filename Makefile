@@ -43,10 +43,10 @@ types: ## Check the types (mypy, strict)
 imports: ## Check the layers and the libraries that each may import (import-linter)
 	$(BIN)/lint-imports
 
-test: ## Run the test command of the README
+test: ## Run the test command of the README (5 minutes); it draws a database for each row of a test
 	$(BIN)/pytest $(ARGS)
 
-fast: ## Run the tests that need neither a process of their own nor a database server (30 s)
+fast: ## Run the tests that need neither a process nor a database server (30 s); it draws rows, too
 	$(BIN)/pytest -m fast $(ARGS)
 
 test-all: contract clients browser pgbouncer schemathesis sdks ## Run every test at its full amount; needs node, curl, Chromium, pgbouncer and Java

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from diglot.storage.connect import create_engine
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
-from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample
+from support import amounts, bytecode, certificates, reporting, scheduling, spec_data, truth_sample, variants
 from support.engines import DATABASES, Database, lend_each
 from support.membership.random_world import World, open_world
+from support.paths import TESTS
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
 from support.servers.in_process import Server, serving
@@ -64,10 +66,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.U
     return scheduling.UnitScheduling(config, log)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module without fast tests for `-m fast`, because that takes longer than to run the others."""
+    asks_for_fast = config.getoption("markexpr") == scheduling.FAST
+    if asks_for_fast and collection_path.suffix == ".py" and collection_path.is_relative_to(TESTS):
+        return not scheduling.is_fast(collection_path.relative_to(TESTS).as_posix()) or None
+    return None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the fast tests, and run tests that share a server in the event loop of its connections."""
     if scheduling.is_fast(item.nodeid):
-        item.add_marker("fast")
+        item.add_marker(scheduling.FAST)
     if "module_server" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
@@ -96,14 +106,20 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest tests first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the variants that are not drawn, and put the slowest tests first."""
+    if config.getoption("drawn"):
+        drawn = variants.draw(items, config.stash[SEED])
+        config.hook.pytest_deselected(items=list({*items} - {*drawn}))
+        items[:] = drawn
     items.sort(key=lambda item: scheduling.turn_of(item.nodeid))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
+    drawn = "one database for each row, and some rows" if config.getoption("drawn") else "all"
     return [
         f"random seed: {config.stash[SEED]} (repeat with --random-seed)",
+        f"tests: {drawn} (all with --drawn 0 or --full)",
         f"seed of Schemathesis: {config.getoption('outside_seed')} (another with --outside-seed)",
     ]
 

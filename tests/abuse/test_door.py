@@ -83,6 +83,7 @@ async def until(condition: Callable[[], bool], seconds: float) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_held_connections_leave_room(attack: str, pytestconfig: pytest.Config) -> None:
     """One address holds many connections, whatever they do, and a newcomer is answered."""

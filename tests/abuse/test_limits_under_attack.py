@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 
 from support.engines import SQLITE, Database
 from support.newcomer import attacker, newcomer
@@ -27,6 +28,7 @@ async def _send(client: httpx.AsyncClient, method: str, path: str, **more: Any) 
     return await client.request(method, path, **more)
 
 
+@pytest.mark.one_in(2, of="limits under attack")
 async def test_many_keys_buy_no_more_requests(database: Database) -> None:
     """Keys are limited, and all keys of a workspace together have an allowance."""
     options = ("--rate-limits", str(RATE), "--workspace-rate", str(WORKSPACE_RATE), "--max-keys", str(KEYS))
@@ -58,6 +60,7 @@ async def _status(client: httpx.AsyncClient, key: str) -> int:
     return (await _send(client, "GET", "/mail/v1/segments", headers=headers)).status_code
 
 
+@pytest.mark.one_in(2, of="limits under attack")
 async def test_guessing_keeps_nobody_out(tally: Tally) -> None:
     """While strangers guess a password, others are answered, and the owner signs in from another address."""
     async with SQLITE.fresh() as url, running(url, "--rate-limits", "off") as live:
@@ -87,6 +90,7 @@ async def test_guessing_keeps_nobody_out(tally: Tally) -> None:
         tally("calls of newcomers beside guesses", "sqlite", len(other.answers))
 
 
+@pytest.mark.one_in(2, of="limits under attack")
 async def test_dates_in_many_attributes(database: Database, tally: Tally) -> None:
     """Relative dates on thousands of attributes do not make each write of a contact slow for others."""
     async with database.fresh() as url, running(url, "--rate-limits", "off") as live:

@@ -29,6 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("attacked", "attack"), cases)
 
 
+@pytest.mark.one_in(2)
 async def test_a_neighbour_is_answered(
     attacked: Database, attack: str, pytestconfig: pytest.Config, tally: Tally
 ) -> None:

@@ -24,6 +24,7 @@ async def two_workers(database: Database) -> AsyncIterator[ServerProcess]:
         yield live
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
 async def test_every_webhook_method(
     two_workers: ServerProcess,

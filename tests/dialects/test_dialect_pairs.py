@@ -71,6 +71,7 @@ def test_wire_means_the_condition(pair: Pair) -> None:
     assert tree.is_draft(condition.tree) or json.loads(condition.original.text) == pair.wire
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 def test_the_condition_renders_canonically(pair: Pair) -> None:
     """This dialect renders the tree in the canonical spelling, with keys in the vendor's order."""
@@ -87,6 +88,7 @@ def test_a_single_rule_renders_in_a_group(dialect: str) -> None:
     assert render_condition(dialect, lone) == render_condition(dialect, alone)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 @pytest.mark.parametrize("dialect", SPOKEN)
 def test_rendering_and_reading_back_changes_nothing(pair: Pair, dialect: str) -> None:
@@ -103,6 +105,7 @@ def test_strict_emulation_rejects_extensions(pair: Pair) -> None:
     assert refused.value.faults[0].path[1:] == pair.strict_refused
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is None], ids=named)
 def test_strict_emulation_accepts_the_vendors_own(pair: Pair) -> None:
     """Strict emulation reads everything that the vendor has in the same way."""
@@ -110,6 +113,7 @@ def test_strict_emulation_accepts_the_vendors_own(pair: Pair) -> None:
     assert read_condition(pair.dialect, text, strict=True) == read_condition(pair.dialect, text)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is not None], ids=named)
 def test_a_rejection_names_the_fault(row: Rejected) -> None:
     """The faults have the paths of the row: the first one, or all of them if the row lists them."""

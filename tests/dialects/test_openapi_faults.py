@@ -170,6 +170,7 @@ async def _asked(server: Server, dialect: str, prefix: str) -> FaultCase:
     return asked
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("dialect", "prefix", "surface"), SURFACES, ids=lambda part: part or "first")
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_error_response_matches_its_example(

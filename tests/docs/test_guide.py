@@ -27,6 +27,7 @@ OF_SDKS = "in the tests of SDKs"
 OF_LITESTREAM = "by hand, with Litestream"
 # Commands of the Makefile, which test_architecture.py looks up.
 OF_DEVELOPERS = "by developers, in a clone"
+READ_FIRST = ("README.md", "docs/start.md")
 LOCAL_PAGES = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
 WITH_CURL = [page for page in LOCAL_PAGES if "curl " in page.read_text(encoding="utf-8")]
 
@@ -59,6 +60,11 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
         result.stop()
 
 
+def _marks_of(page: Path) -> list[pytest.MarkDecorator]:
+    """Draw the pages of a run, but for those that everybody reads first."""
+    return [] if page_name(page) in READ_FIRST else [pytest.mark.one_in(2)]
+
+
 def _follow(reader: Reader, blocks_: tuple[Block, ...]) -> None:
     same: Same = {}
     for block in blocks_:
@@ -74,7 +80,9 @@ def _local_blocks(page: Path) -> tuple[Block, ...]:
     return tuple(block for block in blocks(page) if not block.elsewhere)
 
 
-@pytest.mark.parametrize("page", LOCAL_PAGES, ids=page_name)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=_marks_of(page), id=page_name(page)) for page in LOCAL_PAGES]
+)
 def test_a_page(reader: Reader, page: Path, tmp_path: Path, tally: Tally) -> None:
     """Every block does what the page shows."""
     reader.programs = (_stand_in(tmp_path / "programs"), *reader.programs)

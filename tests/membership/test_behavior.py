@@ -36,7 +36,6 @@ from support.reporting import SEED, Tally
 NOW = 1_772_366_400_000_000
 ALL = Window(0, 1_000_000)
 SEGMENTS = 24
-STEPS = 250
 OTHERS = (
     {"field": "tags", "operator": "contains", "operand": "vip"},
     {"field": "total_opens", "operator": "lt", "operand": 2},
@@ -193,12 +192,16 @@ async def crowd(engine: Engine, pytestconfig: pytest.Config) -> AsyncIterator[Cr
 
 @pytest.mark.parametrize("crossing", [20_000, 1])
 async def test_members_are_those_of_the_oracle(
-    crowd: Crowd, crossing: int, monkeypatch: pytest.MonkeyPatch, tally: Tally
+    crowd: Crowd,
+    crossing: int,
+    monkeypatch: pytest.MonkeyPatch,
+    pytestconfig: pytest.Config,
+    tally: Tally,
 ) -> None:
     """After every write and at every instant, whether few or many cross an edge; nothing needs a repair."""
     monkeypatch.setattr(passage_of_time, "MAX_CROSSING", crossing)
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
-    for step in range(STEPS):
+    for step in range(pytestconfig.getoption("world_steps")):
         await crowd.step()
         await crowd.check()
         if step % 25 == 0:

@@ -238,6 +238,7 @@ WAYS = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_segments_of_an_older_database(world: World, way: Way) -> None:
     """Whatever evaluates them first, writes and time keep them current from then on."""

@@ -265,6 +265,7 @@ BREAKS: dict[str, tuple[Break, int]] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("broken", "contacts"), BREAKS.values(), ids=BREAKS)
 async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contacts: int) -> None:
     """The damage is repaired and counted; a second verification finds nothing, and everything goes on."""

@@ -71,6 +71,7 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
+@pytest.mark.one_in(2, of="backups")
 async def test_a_backup_beside_writers_is_restored(diglot: Run, tmp_path: Path) -> None:
     """The backup has all that was acknowledged before it; restoring waits for the server to be stopped."""
     copy = tmp_path / "backup.db"
@@ -122,6 +123,7 @@ async def test_what_cannot_be_restored(diglot: Run, tmp_path: Path) -> None:
         assert not list(file_of(url).parent.glob("*.restoring"))
 
 
+@pytest.mark.one_in(2, of="backups")
 async def test_a_damaged_and_a_missing_database_are_replaced(diglot: Run, tmp_path: Path) -> None:
     """That is what a backup is for; the damaged file is kept with its WAL, and its side files go."""
     copy = tmp_path / "backup.db"

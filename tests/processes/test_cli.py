@@ -494,6 +494,7 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
         pytest.fail(f"the server did not start: {started.stderr.read()}")
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals) -> None:
     """The server answers, checks keys, and exits with code 0 on a signal."""
@@ -510,6 +511,7 @@ def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals)
         httpx.get(f"{server.url}/health")
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 def test_repeated_signals_do_not_kill_a_stop(prepared: Path) -> None:
     """A hangup changes nothing, and a second stop signal does not end the process before it has stopped."""
     with served(prepared, "serve", "--port", "0") as server:
@@ -522,6 +524,7 @@ def test_repeated_signals_do_not_kill_a_stop(prepared: Path) -> None:
         assert server.process.wait(STOP_SECONDS) == 0
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 def test_a_stop_signal_ends_a_start_without_a_database(tmp_path: Path) -> None:
     """A start that waits for a silent database ends with code 0; the connect timeout would end it with 2."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -569,6 +572,7 @@ def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: P
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 def test_one_worker_is_one_process(prepared: Path) -> None:
     """The server answers in the process that was started, because a second one costs 25 MiB."""
     with served(prepared, "serve", "--port", "0") as server:
@@ -605,6 +609,7 @@ def patched(folder: Path, code: str, *options: str) -> Iterator[subprocess.Popen
             started.kill()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -619,6 +624,7 @@ def test_an_app_that_cannot_start_is_one_line(prepared: Path, error: str, line: 
         assert started.returncode == 2
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 def test_a_request_that_does_not_end_delays_a_stop_for_a_while(prepared: Path) -> None:
     """A client that sends half of a body cannot keep the process alive."""
     with patched(prepared, SHORT_STOP) as started:
@@ -653,13 +659,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Stop in each way with `--full`, otherwise in two ways, because each takes seconds of waiting."""
-    if "orders" in metafunc.fixturenames:
-        ways = [(1, "T"), (2, "K"), (2, "T"), (2, "TK"), (2, "TTT")]
-        metafunc.parametrize(("workers", "orders"), ways if metafunc.config.getoption("full") else ways[:2])
-
-
+@pytest.mark.one_in(2, of="stops of a server")
+@pytest.mark.parametrize(("workers", "orders"), [(1, "T"), (2, "K"), (2, "T"), (2, "TK"), (2, "TTT")])
 def test_a_stop_has_a_limit(prepared: Path, workers: int, orders: str) -> None:
     """Half-sent requests and a silent upstream cannot keep it, nor can the death of the first process."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as clients:
@@ -690,6 +691,7 @@ process.find_free_address = lambda host, port: addresses.ListenAddress('127.0.0.
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_that_is_taken_meanwhile_is_one_line(prepared: Path, workers: str) -> None:
     """Another process may take the port between the probe and the start."""
@@ -715,6 +717,7 @@ def test_a_worker_that_dies_is_replaced(prepared: Path) -> None:
         assert server.stop()[0] == 0
 
 
+@pytest.mark.one_in(2, of="stops of a server")
 def test_ctrl_c_stops_workers_through_the_first_process(prepared: Path) -> None:
     """A terminal signals every process, but workers keep serving until the first process stops them."""
     with served(prepared, "serve", "--port", "0", "--workers", "2") as server:

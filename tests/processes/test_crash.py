@@ -154,6 +154,7 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
     tally("events that webhooks received meanwhile", database.name, received)
 
 
+@pytest.mark.one_in(2, of="crashes")
 async def test_a_killed_import_is_finished_by_a_retry(database: Database) -> None:
     """The retry reports all rows as the first run would have, and nobody is there twice."""
     rows = [{"email": f"{number % ROWS}@example.com"} for number in range(ROWS + 100)]
@@ -191,6 +192,7 @@ def _client(base: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base, timeout=SECONDS)
 
 
+@pytest.mark.one_in(2, of="crashes")
 async def test_a_server_does_not_outlive_its_first_process() -> None:
     """Workers end with the process that started them: the port is free, and a new server uses it."""
     async with SQLITE.fresh() as url:
@@ -204,6 +206,7 @@ async def test_a_server_does_not_outlive_its_first_process() -> None:
             assert again.base == live.base
 
 
+@pytest.mark.one_in(2, of="crashes")
 async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture[str]) -> None:
     """A worker that is still starting stops on a signal, like any other."""
     async with SQLITE.fresh() as url, running(url, "--workers", "2") as live:

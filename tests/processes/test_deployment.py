@@ -106,6 +106,7 @@ def check_until_healthy(words: list[str], settings: dict[str, str], folder: Path
         time.sleep(0.1)
 
 
+@pytest.mark.one_in(2, of="deployments")
 def test_the_image(tmp_path: Path) -> None:
     """Its command serves, its health check follows the settings, its signal stops it; it is not root."""
     settings = image_environment()
@@ -130,6 +131,7 @@ async def pristine() -> AsyncIterator[str]:
         yield url
 
 
+@pytest.mark.one_in(2, of="deployments")
 def test_the_services_of_compose(pristine: str, tmp_path: Path) -> None:
     """PostgreSQL first, then `migrate`, then `serve`, each with the settings of the file."""
     services = COMPOSE["services"]
@@ -152,6 +154,7 @@ def test_the_services_of_compose(pristine: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())  # the root is read-only
 
 
+@pytest.mark.one_in(2, of="deployments")
 def test_the_unit(tmp_path: Path) -> None:
     """Its command serves in the folder of its state, where the database is made."""
     unit = configparser.RawConfigParser(strict=False)

@@ -175,6 +175,7 @@ NAMED: Final = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("addition", [FIELD, OPERATOR, DIALECT, DATABASE], ids=lambda addition: addition.name)
 def test_an_addition_is_one_guess(addition: Addition, tmp_path: Path) -> None:
     """It works although nothing but the named files knows it."""

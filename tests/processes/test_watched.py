@@ -41,6 +41,7 @@ async def page_of(server: ServerProcess) -> MetricsPage:
     return MetricsPage((await get(server, "/metrics")).text)
 
 
+@pytest.mark.one_in(2, of="servers that are watched")
 async def test_workers_are_one_server(database: Database) -> None:
     """Whichever worker answers shows the sums; a worker that dies takes nothing with it."""
     async with database.fresh() as url, running(url, "--workers", "2") as server:
@@ -101,6 +102,7 @@ async def watched(url: str, *options: str) -> AsyncIterator[Watched]:
             await process.wait()
 
 
+@pytest.mark.one_in(2, of="servers that are watched")
 async def test_every_line_has_one_form(database: Database) -> None:
     """Lines of requests, of the server and of granian are JSON objects with time and level."""
     options = ("--workers", "2", "--log-format", "json", "--access-log")
@@ -120,6 +122,7 @@ async def test_every_line_has_one_form(database: Database) -> None:
         assert line["message"]
 
 
+@pytest.mark.one_in(2, of="servers that are watched")
 @BOTH_SHAPES
 async def test_a_stop_drains_first(workers: str) -> None:
     """`/ready` turns red at once, requests are served meanwhile, and one in progress is finished."""
@@ -139,6 +142,7 @@ async def test_a_stop_drains_first(workers: str) -> None:
             await get(one.server, "/health")
 
 
+@pytest.mark.one_in(2, of="servers that are watched")
 @pytest.mark.parametrize(
     ("workers", "signals"), [("1", (signal.SIGINT,)), ("2", (signal.SIGTERM, signal.SIGTERM))]
 )
@@ -154,6 +158,7 @@ async def test_impatience_ends_the_drain(workers: str, signals: tuple[signal.Sig
         await one.stop(signals[-1])
 
 
+@pytest.mark.one_in(2, of="servers that are watched")
 async def test_a_rolling_restart_fails_no_request(database: Database) -> None:
     """Two servers behind a balancer that asks `/ready`: one is stopped while a client sends requests."""
     async with database.fresh() as url:

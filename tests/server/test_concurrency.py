@@ -122,6 +122,7 @@ async def test_a_client_that_leaves_inside_its_body_writes_nothing(server: Serve
     assert await _rows(server) == ([], [])
 
 
+@pytest.mark.one_in(2)
 @EVERY_DIALECT
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 13])
 async def test_a_client_that_leaves_inside_a_write_loses_nothing(

@@ -428,6 +428,7 @@ async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
     return {**rows, "workspace_profiles": [row for row in profiles if not row[1].startswith("\x7f")]}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("cell", "value", "message"),
     [
@@ -472,6 +473,7 @@ async def test_a_text_about_a_character(url: str, other_url: str) -> None:
     assert _digests(await write(other_url)).keys() == _digests(archive).keys()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("table", ["contacts", "tags", "workspaces", "workspace_profiles"])
 async def test_a_forged_row(url: str, other_url: str, table: str) -> None:
     """A row that is there twice is refused, also if the first parts are written by then."""

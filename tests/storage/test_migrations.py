@@ -70,6 +70,7 @@ def ephemeral_tables(connection: Connection) -> dict[str, tuple[list[str], list[
     }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
 @ON_SERVERS
 async def test_the_ephemeral_tables_are_those_of_the_code(database: Database, revision: str | None) -> None:

@@ -37,6 +37,7 @@ async def test_a_row_holds(
     tally("rows of the spec", database.name, 1)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("row", [row for row in ROWS if not is_draft(row)], ids=name_of)
 async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
     """A contact that does not match a condition matches its negation, missing values included."""
@@ -54,6 +55,7 @@ async def test_a_static_segment_keeps_the_members(
     assert await crowds[row.zone].static_members(node, row.now) == row.members
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 async def test_an_acceptance_is_evaluated(
     crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance

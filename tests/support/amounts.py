@@ -1,22 +1,31 @@
 """How much random or repeated work a test run does: little by default, all of it with `--full`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from support.paths import ROOT, TESTS
+from support.scheduling import FAST
+
 
 @dataclass(frozen=True)
 class Amount:
-    """An option for a number, with its default and its value under `--full`."""
+    """An option for a number, with its default and its value under `--full`.
+
+    If `full_for_parts`, a run of a part of the suite has the latter, too.
+    """
 
     option: str
     default: int
     full: int
     help: str
+    full_for_parts: bool = False
 
 
 AMOUNTS: Final = (
+    Amount("--drawn", 1, 0, "1 to run each row on a drawn database, and some rows; 0 to run all", True),
     Amount("--random-trees", 300, 20_000, "random conditions"),
     Amount("--random-contacts", 40, 50, "contacts for each hundred random conditions"),
     Amount("--hostile", 400, 20_000, "hostile requests to each dialect on SQLite"),
@@ -59,7 +68,21 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 def settle(config: pytest.Config) -> None:
     """Give each amount without a value its default; workers get the values of their controller."""
+    full, part = config.getoption("full"), _is_part(config)
     for amount in AMOUNTS:
         name = amount.option.removeprefix("--").replace("-", "_")
         if config.getoption(name) is None:
-            setattr(config.option, name, amount.full if config.getoption("full") else amount.default)
+            is_full = full or (part and amount.full_for_parts)
+            setattr(config.option, name, amount.full if is_full else amount.default)
+
+
+def _is_part(config: pytest.Config) -> bool:
+    """Return whether a run is asked for some tests, by paths, words, last failures or marks but `fast`."""
+    paths = {Path(arg.partition("::")[0]).resolve() for arg in config.args}
+    marks = config.getoption("markexpr")
+    return (
+        not paths <= {ROOT, TESTS}
+        or bool(config.getoption("keyword"))
+        or marks not in (FAST, *config.getini("addopts"))
+        or bool(config.getoption("lf", default=False))
+    )

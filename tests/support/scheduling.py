@@ -15,6 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+FAST: Final = "fast"
 ALONE: Final = "alone"
 FAULTS: Final = "faults"
 # Each worker collects all tests and starts a PostgreSQL, so more than a few workers are no faster.

@@ -42,6 +42,7 @@ def test_all_rows_hold_together(evaluator: str, zone: str, tally: Tally) -> None
     tally("rows", evaluator, len(rows))
 
 
+@pytest.mark.one_in(3)
 @every_evaluator
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 def test_an_acceptance_is_evaluated(evaluator: str, acceptance: spec_data.Acceptance) -> None:

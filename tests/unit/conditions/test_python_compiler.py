@@ -50,6 +50,7 @@ def members(evaluate: MatchFunction, number: int, now: datetime, zone: str) -> f
     return frozenset(name for name, one in population(zone).items() if number in evaluate(one, instant))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
     """The members of a row are exactly the matches of the function; its negation matches all others."""
@@ -76,6 +77,7 @@ def test_all_rows_hold_in_one_function(zone: str) -> None:
                 assert {name for name, met in results.items() if number in met} == row.members, row.name
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 def test_an_acceptance_is_evaluated(acceptance: spec_data.Acceptance) -> None:
     """A condition at the limit is not too large for Python's own limits, either."""

@@ -84,6 +84,7 @@ def assert_agree(node: tree.Node, views: list[ContactView], now: int, zone: Zone
     return count
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_the_predicates_of_a_row(row: spec_data.Row) -> None:
     """Each predicate of a row has the answers of the compiled function."""

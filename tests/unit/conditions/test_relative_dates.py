@@ -58,6 +58,7 @@ def test_the_bounds_are_half_open() -> None:
     assert bounds(Op.EXACTLY_DAYS_AGO, tree.Days(1), noon, ZONES[0]) == (-dates.DAY, 0)
 
 
+@pytest.mark.one_in(4)
 @every_edge
 @pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
 def test_the_compiled_predicate_has_the_same_bounds(edge: RelativeInstant, zone: ZoneInfo) -> None:
@@ -71,6 +72,7 @@ def test_the_compiled_predicate_has_the_same_bounds(edge: RelativeInstant, zone:
             assert verdict(edge, value, now, zone) is (low <= value < high)
 
 
+@pytest.mark.one_in(4)
 @every_edge
 @pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
 def test_every_change_has_a_crossed_span(edge: RelativeInstant, zone: ZoneInfo) -> None:
