@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r999"
-down_revision = "r009"
+down_revision = "r012"
 
 
 def upgrade() -> None:
@@ -35,7 +35,7 @@ FIELD: Final = Addition(
                 '    nickname: Annotated[str | None, _text(30, "What friends say.", "nickName")]\n',
             ),
         ),
-        "storage/schema/revisions.py": (('"r008", "r009"', ', "r999"'),),
+        "storage/schema/revisions.py": (('"r009", "r012"', ', "r999"'),),
     },
     files={f"{MIGRATIONS}/r999_nickname.py": MIGRATION},
 )

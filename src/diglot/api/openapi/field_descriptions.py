@@ -197,6 +197,12 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "next_attempt_at": "When the next attempt is due; null if none is.",
     # events of contacts
     "event_id": "The id of the event.",
+    "ContactEvent.event_id": "The id that the client gave to the event; null without one.",
+    "ContactEvent.name": "Its name; that of a conversion is its type.",
+    "ContactEvent.order_id": "The id of the order that it reports; null if it reports none.",
+    "ContactEvent.campaign_id": "The campaign in which it happened, or that it is attributed to.",
+    "ContactEvent.created_at": "When it arrived.",
+    "occurred_at": "When it happened.",
     "event_data": "Custom data, stored with the event.",
     "page_url": "The page on which it happened.",
     "referrer": "The page that led there.",

@@ -20,6 +20,7 @@ from diglot.model.events import (
     ContactRef,
     ConversionFilter,
     ConversionValue,
+    EventFilter,
     NewEvent,
     RecordedEvent,
 )
@@ -30,7 +31,7 @@ from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import point_reads, reads, writes_with
-from diglot.storage.audience import event_states, events
+from diglot.storage.audience import event_pages, event_states, events
 from diglot.storage.audience.event_states import ContactAndState
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
@@ -54,6 +55,22 @@ class Events:
         An event that was recorded before is returned as it was, and changes nothing.
         """
         return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
+
+    @point_reads
+    async def get(self, tenant: Tenant, id_: str | None) -> RecordedEvent:
+        """Return an event by its id; raise `NotFound`."""
+        found = None if id_ is None else await event_pages.find_event(tenant, id_)
+        if found is None:
+            raise NotFound("event")
+        return found
+
+    @reads
+    async def list_page(self, tenant: Tenant, filter_: EventFilter, window: Window) -> Page[RecordedEvent]:
+        """Return a window of the events that match a filter; an unknown contact has none.
+
+        They come in the order in which they arrived, newest first.
+        """
+        return await event_pages.load_events(tenant, filter_, window)
 
     @reads
     async def list_conversions(
