@@ -27,6 +27,13 @@ class EventKind(enum.StrEnum):
     OTHER = "other"
 
 
+# The names of events of sending, as both vendors and the conditions have them, that stand for an activity.
+ACTIVITIES: Final = {
+    "email.opened": EventKind.OPEN,
+    "email.clicked": EventKind.CLICK,
+    "email.sent": EventKind.SENT,
+    "email.delivered": EventKind.SENT,
+}
 # The kinds of ids that clients give to events; all others have one together.
 _ID_KINDS: Final = {EventKind.CONVERSION: "conversion", EventKind.VIEW: "view"}
 

@@ -197,6 +197,9 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "next_attempt_at": "When the next attempt is due; null if none is.",
     # events of contacts
     "event_id": "The id of the event.",
+    "EventCreate.campaign_id": "The campaign in which it happened.",
+    "EventCreate.properties": "Custom data, stored with the event.",
+    "TrackedEvent.name": "Its name.",
     "ContactEvent.event_id": "The id that the client gave to the event; null without one.",
     "ContactEvent.name": "Its name; that of a conversion is its type.",
     "ContactEvent.order_id": "The id of the order that it reports; null if it reports none.",
