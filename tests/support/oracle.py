@@ -241,7 +241,7 @@ def read_events(contact: Mapping[str, Any], field: str, now: datetime) -> Stored
         return Stored(values[:1] if end == "first" else values[-1:], is_set=bool(values))
     if length := parts.get("length"):
         until = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
-        since = until - int(length) * UNITS[parts["unit"]]
+        since = max(until - int(length) * UNITS[parts["unit"]], contact.get("kept_since", -(2**62)))
         instants = [at for at in instants if since <= at <= until]
     return Stored((Scalar(number=len(instants)),), is_set=True)
 

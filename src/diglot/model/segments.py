@@ -1,13 +1,17 @@
 """Segments: named groups of contacts, dynamic (by condition) or static (changed by hand)."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import NEVER
 from diglot.conditions.tree import DRAFT, Node, is_draft
+from diglot.errors import Path
+
+# How far back from now rules need events (see conditions/computed/needed_history.py), each with its path.
+EventNeeds = tuple[tuple[int, Path], ...]
 
 
 class DeletedReference(msgspec.Struct, frozen=True, array_like=True):
@@ -56,10 +60,14 @@ class OriginalText:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A checked condition and its original text."""
+    """A checked condition and its original text.
+
+    `event_needs` are those of the rules that need single events, if the condition was sent in a body.
+    """
 
     tree: Node
     original: OriginalText
+    event_needs: EventNeeds = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

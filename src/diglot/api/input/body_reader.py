@@ -9,6 +9,7 @@ from diglot.api.input.member_reader import MemberReader
 from diglot.api.input.struct_plans import Plans, plan_struct
 from diglot.api.input.value_readers import Given
 from diglot.conditions.check import check_condition
+from diglot.conditions.computed.needed_history import iterate_needs
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, InvalidInput
 from diglot.model.segments import Condition, OriginalText
@@ -64,4 +65,4 @@ class BodyReader(MemberReader):
         text = (
             rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
         )
-        return Condition(node, OriginalText(dialect, text))
+        return Condition(node, OriginalText(dialect, text), tuple(iterate_needs(node, (key,))))

@@ -14,7 +14,7 @@ from diglot.conditions.text import find_text_fault, to_nfc
 
 EVENT_PREFIX: Final = "events."
 MAX_NAME_LENGTH: Final = 100
-_MAX_DAYS: Final = 36_500
+MAX_DAYS: Final = 36_500
 _MINUTE: Final = 60 * 1_000_000
 _UNITS: Final = {"d": 24 * 60 * _MINUTE, "h": 60 * _MINUTE, "m": _MINUTE}
 _WINDOW: Final = r"[1-9][0-9]{0,4}[dhm]"
@@ -109,6 +109,6 @@ def find_event_field_fault(field: str) -> str | None:
         return _FORMS_IN_WORDS
     if len(found.name) > MAX_NAME_LENGTH:
         return f"The name of an event has 1 to {MAX_NAME_LENGTH} characters"
-    if found.window > _MAX_DAYS * _UNITS["d"]:
-        return f"A window has at most {_MAX_DAYS} days"
+    if found.window > MAX_DAYS * _UNITS["d"]:
+        return f"A window has at most {MAX_DAYS} days"
     return None

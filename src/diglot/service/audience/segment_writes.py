@@ -16,7 +16,7 @@ from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.model.workspaces import WorkspaceLimits
-from diglot.service.limits import require_room
+from diglot.service.limits import require_kept, require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
 
@@ -58,8 +58,12 @@ async def create_segment(
 async def insert_segment(
     unit: WriteUnit, new: NewSegment, limits: WorkspaceLimits, list_: ContactList | None = None
 ) -> tuple[MembershipWriter, Segment]:
-    """Insert the row of a segment; return it with the writer of its members. Raise `LimitReached`."""
+    """Insert the row of a segment; return it with the writer of its members.
+
+    Raise `LimitReached`, or `InvalidInput` for rules that need events which are not kept for so long.
+    """
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
+    require_kept(new.condition.event_needs, unit.row.event_days)
     _count_rules(unit, count_rules(new.condition), limits)
     unit.row.segment_count += 1
     segment = Segment(
@@ -87,13 +91,15 @@ async def update_segment(
     """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
     The writer must be opened first, because changes by time up to now follow the old condition. Raise
-    `LimitReached` if the workspace has no room for the rules that the change adds.
+    `LimitReached` if the workspace has no room for the rules that the change adds, `InvalidInput` if they
+    need events which are not kept for so long.
     """
     unit = writer.unit
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
     if changed.revision != stored.revision:
+        require_kept(changed.condition.event_needs, unit.row.event_days)
         _count_rules(unit, count_rules(changed.condition) - count_rules(stored.condition), limits)
     await segments.update_segment(unit, changed)
     if changed.revision != stored.revision:

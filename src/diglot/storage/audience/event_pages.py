@@ -16,6 +16,7 @@ from diglot.model.events import EventFilter, RecordedEvent
 from diglot.model.pages import Page, Window
 from diglot.storage.audience.events import RECORDED_COLUMNS, join_contacts, recorded_event_of
 from diglot.storage.contacts import queries as people
+from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import event_names, events
 from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -31,7 +32,9 @@ _FILTERS: Final[dict[str, Expression]] = {
     "since": _c.happened_at >= bindparam("since"),
     "before": _c.happened_at < bindparam("before"),
 }
-_BY_ID = Statement(join_contacts(select(*RECORDED_COLUMNS)).where(_IN_WORKSPACE, _c.id == bindparam("id")))
+_BY_ID = Statement(
+    join_contacts(select(*RECORDED_COLUMNS)).where(_IN_WORKSPACE, IS_KEPT, _c.id == bindparam("id"))
+)
 
 
 def _select_numbers(filters: Collection[str]) -> Select[Any] | CompoundSelect[Any]:
@@ -41,7 +44,7 @@ def _select_numbers(filters: Collection[str]) -> Select[Any] | CompoundSelect[An
     def select_from(index: str | None, *more: Expression) -> Select[Any]:
         found = select(_c.event)
         pinned = found if index is None else pin_to_index(found, events, index)
-        return pinned.where(_IN_WORKSPACE, *more, *conditions)
+        return pinned.where(_IN_WORKSPACE, IS_KEPT, *more, *conditions)
 
     if "name" in filters:
         return union_all(
@@ -56,7 +59,7 @@ def _count_statement(filters: tuple[str, ...]) -> Statement:
     if "name" not in filters:
         # A narrow index, which has the times.
         found = pin_to_index(select(func.count()).select_from(events), events, "events_of_contact")
-        return Statement(found.where(_IN_WORKSPACE, *(_FILTERS[name] for name in filters)))
+        return Statement(found.where(_IN_WORKSPACE, IS_KEPT, *(_FILTERS[name] for name in filters)))
     return Statement(select(func.count()).select_from(_select_numbers(filters).subquery("found")))
 
 

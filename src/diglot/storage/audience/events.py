@@ -10,6 +10,7 @@ from diglot.model.events import ContactEvent, ConversionFilter, EventKind, Recor
 from diglot.model.pages import Page, Window
 from diglot.storage.contacts import queries as people
 from diglot.storage.contacts.rows import shown_email
+from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -63,7 +64,7 @@ def _pin_conversions(statement: Select[Any], filters: Collection[str]) -> Select
     index = "events_by_campaign" if "campaign_id" in filters else contact
     conditions = (_CONVERSION_FILTERS[name] for name in filters)
     hinted = pin_to_index(statement, events, index)
-    return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *conditions)
+    return hinted.where(_IN_WORKSPACE, IS_KEPT, _IS_CONVERSION, *conditions)
 
 
 @cache

@@ -236,8 +236,8 @@ async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segmen
 
 
 async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, AudienceRef | None]]:
-    """Return all segments whose conditions mention a field, each with the dynamic list that it belongs to."""
-    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
+    """Return all segments that mention a field or one that begins so, each with its dynamic list if any."""
+    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}')
     return [
         (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows
     ]

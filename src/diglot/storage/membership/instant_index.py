@@ -138,6 +138,26 @@ async def purge_dropped(tenant: Tenant) -> bool:
     return True
 
 
+def holds_single_events(field: str) -> bool:
+    """Tell whether the index holds instants of events in a field, which may be kept for a limited time."""
+    return is_event_field(field) and parse_event_field(field).part == "newest"
+
+
+async def find_expired_field(tenant: Tenant, before: int) -> str | None:
+    """Return an indexed field that holds instants of events before an instant, or None."""
+    for field in sorted(filter(holds_single_events, await load_indexed_fields(tenant))):
+        if await _find_first_instant(tenant, field, -NEVER) < before:
+            return field
+    return None
+
+
+async def purge_expired(tenant: Tenant, field: str, before: int) -> None:
+    """Delete some instants of a field before an instant; the caller holds the lock of the workspace."""
+    row = await tenant.fetch_one(_ROW_AT_OFFSET, field=field, offset=_ROWS_PER_SLICE)
+    until, until_pk = (before, 0) if row is None else min((before, 0), (row[0], row[1]))
+    await tenant.execute(_DELETE_INSTANTS_BEFORE, field=field, until=until, until_pk=until_pk)
+
+
 async def find_dropped_field(tenant: Tenant) -> str | None:
     """Return a field that is no longer indexed but still has rows, or None."""
     indexed = await load_indexed_fields(tenant)

@@ -117,6 +117,7 @@ async def preview_segment(call: Call) -> CountedPage[Contact]:
 
 async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that match an unstored condition, and their number."""
+    await call.services.events.require_kept(call.caller, condition.event_needs)
     page = await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
     return replace(page, rules=Rules(condition.tree))
 
