@@ -13,6 +13,7 @@ import pytest_asyncio
 from sqlalchemy import func, select
 
 from diglot.background.retention import Retention
+from diglot.background.verification import Verification
 from diglot.conditions import dates
 from diglot.conditions.computed.needed_history import iterate_needs
 from diglot.errors import Conflict, InvalidInput, NotFound
@@ -28,10 +29,12 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.contacts.personal_data import PersonalData
 from diglot.storage.audience import event_expiry
-from diglot.storage.membership import instant_index
-from diglot.storage.schema import events
+from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.membership import instant_index, log_expiry
+from diglot.storage.schema import events, field_instants
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import bind_workspace
 from membership.test_behavior import NOW, OTHERS, Crowd, _micros
 from support import canonical, oracle, random_events
 from support.reporting import SEED, Tally
@@ -351,3 +354,107 @@ async def test_what_is_too_old_but_arrived_late_is_hidden(engine: Engine) -> Non
     while await retention.expire_batch(caller.workspace):
         pass
     assert await _count_rows(engine, events) == 0
+
+
+@dataclass
+class Late:
+    """A workspace in which an event of nine days ago has just arrived, so that its row outlives the floor."""
+
+    engine: Engine
+    caller: Caller
+    now: int = NOW
+    id: str = ""
+
+    def clock(self) -> int:
+        return self.now
+
+    async def record(self, at: int) -> None:
+        new = NewEvent(EventKind.OTHER, "own", occurred_at=OccurredAt(at, ("timestamp",)))
+        await Events(self.engine, self.clock).record(self.caller, ContactRef(self.id, None), new)
+
+    async def segment(self, window: str, count: int) -> str:
+        """Create the segment of those with so many events in a window."""
+        rule = {"field": f"events.own.count.{window}", "operator": "gte", "operand": count}
+        condition = Condition(canonical.read(rule), OriginalText("canonical", "{}"))
+        created = await Segments(self.engine, self.clock).create(self.caller, NewSegment(window, condition))
+        return created.id
+
+    async def count(self, id_: str) -> int:
+        return (await Segments(self.engine, self.clock).count_members(self.caller, id_)).members
+
+    async def expire(self, days: int) -> None:
+        """Delete what is over; after each step all is right."""
+        await Workspaces(self.engine, self.clock).set_event_days("one", days)
+        while await Retention(self.engine, 3_650, self.clock).expire_batch(self.caller.workspace):
+            await self.verify()
+
+    async def verify(self) -> None:
+        verification = Verification(self.engine, self.clock)
+        for number in await self.engine.read(
+            bind_workspace(self.caller.workspace, log_expiry.list_segment_numbers)
+        ):
+            verdict = await verification.compare(SegmentKey(self.caller.workspace, number))
+            assert verdict is not None
+            assert verdict.is_correct, verdict
+
+
+@pytest_asyncio.fixture
+async def late(engine: Engine) -> AsyncIterator[Late]:
+    """Lend such a workspace."""
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    lent = Late(engine, Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset()))
+    created = await Contacts(engine, lent.clock).create(
+        lent.caller, ContactChange({"email": "a@example.com"})
+    )
+    lent.id = created.id
+    await lent.record(NOW - 9 * dates.DAY)
+    yield lent
+
+
+async def test_a_longer_retention_brings_nothing_back(late: Late) -> None:
+    """Neither by a scan of events, nor by the instants of a state, nor by the instant index."""
+    once = await late.segment("10d", 1)
+    assert await late.count(once) == 1
+    late.now += 2 * dates.DAY
+    await late.expire(10)
+    assert await _count_rows(late.engine, events) == 1
+    assert await late.count(once) == 0
+    await late.expire(0)
+    since_long = await late.segment("60d", 1)
+    assert await late.count(since_long) == 0
+    await late.verify()
+    twice = await late.segment("60d", 2)
+    await late.record(late.now)
+    assert [await late.count(id_) for id_ in (once, since_long, twice)] == [1, 1, 0]
+    await late.verify()
+    assert await _count_rows(late.engine, field_instants, field_instants.c.instant < NOW) == 0
+    await late.record(late.now)
+    assert await late.count(twice) == 1
+    await late.verify()
+
+
+async def test_a_clock_that_is_set_back_brings_nothing_back(late: Late) -> None:
+    """The floor stays where it was, so the windows of earlier instants are empty."""
+    once = await late.segment("10d", 1)
+    late.now += 2 * dates.DAY
+    await late.expire(10)
+    late.now -= 2 * dates.DAY
+    again = await late.segment("9d", 1)
+    assert [await late.count(id_) for id_ in (once, again)] == [0, 0]
+    await late.verify()
+
+
+async def test_instants_of_expired_events_leave_the_index(late: Late) -> None:
+    """In parts, because nobody crosses them any more."""
+    for hour in range(5):
+        await late.record(NOW - hour * HOUR)
+    once = await late.segment("10d", 3)
+    late.now += 20 * dates.DAY
+    # A write before the floor rises leaves the present rows.
+    await late.record(late.now)
+    kept = await _count_rows(late.engine, field_instants)
+    assert kept == 1
+    await late.expire(10)
+    assert await _count_rows(late.engine, field_instants) == 0
+    assert await late.count(once) == 0
+    await late.verify()
