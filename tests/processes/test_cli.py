@@ -412,6 +412,12 @@ def test_workspaces(diglot: Diglot, url: str) -> None:
     assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
     bad = diglot("workspaces", "set", "Acme", "--time-zone", "Mars/Base", *of)
     assert bad == Result(2, "", "diglot: unknown time zone 'Mars/Base': use an IANA name\n")
+    kept = diglot("workspaces", "set", "Acme", "--event-days", "30", *of)
+    assert kept == Result(0, "", "Acme keeps events for 30 days now.\n")
+    forever = diglot("workspaces", "set", "Acme", "--event-days", "0", *of)
+    assert forever == Result(0, "", "Acme keeps events for ever now.\n")
+    assert "Give --time-zone or --event-days" in diglot("workspaces", "set", "Acme", *of).err
+    assert "36501" in diglot("workspaces", "set", "Acme", "--event-days", "36501", *of).err
 
 
 # Documents

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r999"
-down_revision = "r011"
+down_revision = "r012"
 
 
 def upgrade() -> None:
@@ -35,7 +35,7 @@ FIELD: Final = Addition(
                 '    nickname: Annotated[str | None, _text(30, "What friends say.", "nickName")]\n',
             ),
         ),
-        "storage/schema/revisions.py": (('"r010", "r011"', ', "r999"'),),
+        "storage/schema/revisions.py": (('"r011", "r012"', ', "r999"'),),
     },
     files={f"{MIGRATIONS}/r999_nickname.py": MIGRATION},
 )

@@ -33,10 +33,14 @@ from diglot.storage.sql.backups import sqlite_backup
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.workspaces import SINCE_EVER
 from support.earlier_revisions import take_back
 from support.engines import DATABASES, ON_SERVERS, PARTITIONED_POSTGRESQL, SQLITE, Database, set_revision
 from support.partitioned_tables import partition_number
+from support.servers.api_clients import dialect_clients
 from support.servers.in_process import bearer, serving
+
+NOW = 1_790_000_000_000_000
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -234,6 +238,22 @@ async def test_an_upgrade_keeps_dates_as_they_were_sent(url: str) -> None:
     assert await _read(url, select(segments.c.tree)) == stored
     keys = await _read(url, select(attribute_keys.c.key))
     assert {row[0] for row in keys} == {"plan", "a.b", "Plan"}
+
+
+async def test_an_upgrade_keeps_all_events(url: str) -> None:
+    """A workspace of before r012 has no retention, and its events are found by their ids."""
+    async with serving(url, now=NOW) as server:
+        misar, _ = await dialect_clients(server)
+        await misar.request("POST", "/contacts", {"email": "a@example.com"}, 201)
+        body = {"email": "a@example.com", "event_name": "own", "timestamp": "0001-01-01"}
+        told = await misar.request("POST", "/track/event", body)
+        before = await misar.request("GET", f"/events/{told['event_id']}")
+    await take_back(url, "r009")
+    assert await migrate.upgrade_schema(url) == ("r009", LATEST)
+    assert await _read(url, select(workspaces.c.event_days, workspaces.c.events_since)) == [(0, SINCE_EVER)]
+    async with serving(url, now=NOW) as server:
+        misar, _ = await dialect_clients(server)
+        assert await misar.request("GET", f"/events/{told['event_id']}") == before
 
 
 async def test_an_upgrade_keeps_sizes_over_time(url: str) -> None:

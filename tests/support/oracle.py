@@ -276,7 +276,7 @@ def read_events(
         return Stored(values[:1] if end == "first" else values[-1:], is_set=bool(values))
     if length := parts.get("length"):
         until = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
-        since = until - int(length) * UNITS[parts["unit"]]
+        since = max(until - int(length) * UNITS[parts["unit"]], contact.get("kept_since", -(2**62)))
         instants = [at for at in instants if since <= at <= until]
         found = [(at, worth) for at, worth in found if since <= at <= until]
     number = sum((worth for _, worth in found), Fraction()) if parts.get("summed") else len(instants)

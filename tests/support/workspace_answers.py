@@ -21,6 +21,7 @@ _LISTS = {
     "contact_id": ("/mail/v1/contacts", "id"),
     "list_id": ("/api/v1/lists", "id"),
     "tag_id": ("/api/v1/tags", "id"),
+    "event_id": ("/mail/v1/events", "id"),
     "webhook_id": ("/mail/v1/webhooks", "id"),
 }
 

@@ -13,9 +13,10 @@ from typing import Final
 from diglot.clock import Clock, system_clock
 from diglot.membership import store
 from diglot.membership.active_segments import get_active_segments
-from diglot.membership.writer import load_active_segments
+from diglot.membership.writer import load_active_segments, open_writer
 from diglot.storage import workspaces
 from diglot.storage.access import idempotent_responses
+from diglot.storage.audience import event_expiry
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import LongLog
 from diglot.storage.imports import jobs
@@ -27,11 +28,12 @@ from diglot.storage.webhooks import deliveries
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 SECOND: Final = 1_000_000
-DAY: Final = 86_400 * SECOND
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
 # A log without new rows for this long is compacted at a fraction of the length at which writes compact it.
 # After an hour it is compacted at a fraction of the minimum length; compaction is then rare enough.
 QUIET_PERIOD: Final = 60 * SECOND
-IDLE_PERIOD: Final = 3_600 * SECOND
+IDLE_PERIOD: Final = HOUR
 _EARLY_COMPACTION_DIVISOR: Final = 4
 _Check = Callable[[Tenant], Awaitable[bool]]
 _Step = Callable[[WriteUnit], Awaitable[None]]
@@ -39,7 +41,7 @@ _Step = Callable[[WriteUnit], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Deletes history older than `history_days`, and deliveries, responses and imports that are over."""
+    """Deletes what is over: history older than `history_days`, events, deliveries, responses and imports."""
 
     engine: Engine
     history_days: int
@@ -71,6 +73,9 @@ async def _find_step(tenant: Tenant, now: int, history_days: int) -> _Step | Non
         (partial(_has_expired_log, before=history), partial(_delete_expired_log, before=history)),
         (partial(_has_purgeable_contacts, before=history), partial(_purge_deleted_contacts, before=history)),
         (_has_unused_index, _purge_unused_index),
+        (partial(_is_floor_low, now=now), _raise_event_floor),
+        (_has_expired_events, _delete_expired_events),
+        (_has_expired_instants, _purge_expired_instants),
         (partial(deliveries.has_ended, before=delivered), partial(deliveries.purge, before=delivered)),
         (partial(_has_old_import, now=now), partial(_delete_old_import, now=now)),
         (
@@ -143,6 +148,46 @@ async def _find_purgeable_contacts(tenant: Tenant, before: int) -> Sequence[int]
     first = await log_expiry.load_oldest_rows(tenant, limit=1)
     log_start = min([before, *(row.happened_at for row in first)])
     return await log_expiry.load_deleted_contacts(tenant, log_start)
+
+
+def _event_floor(days: int, now: int) -> int:
+    """Return the instant since which events are to be kept; it rises by hours, so it is stored rarely."""
+    return (now - days * DAY) // HOUR * HOUR
+
+
+async def _is_floor_low(tenant: Tenant, now: int) -> bool:
+    kept = await event_expiry.load_retention(tenant)
+    return bool(kept.days) and kept.since < _event_floor(kept.days, now)
+
+
+async def _raise_event_floor(unit: WriteUnit) -> None:
+    """Stop counting the events before the floor. No membership changes, because no window is longer."""
+    if unit.row.event_days:
+        # The clock first: what it has not evaluated yet are windows that begin earlier.
+        await open_writer(unit)
+        floor = _event_floor(unit.row.event_days, unit.now)
+        unit.row.events_since = max(unit.row.events_since, floor)
+
+
+async def _has_expired_events(tenant: Tenant) -> bool:
+    kept = await event_expiry.load_retention(tenant)
+    return bool(await event_expiry.find_expired(tenant, kept.since, limit=1))
+
+
+async def _delete_expired_events(unit: WriteUnit) -> None:
+    if numbers := await event_expiry.find_expired(unit, unit.row.events_since):
+        await event_expiry.delete_until(unit, numbers[-1])
+
+
+async def _has_expired_instants(tenant: Tenant) -> bool:
+    kept = await event_expiry.load_retention(tenant)
+    return await instant_index.find_expired_field(tenant, kept.since) is not None
+
+
+async def _purge_expired_instants(unit: WriteUnit) -> None:
+    since = unit.row.events_since
+    if (field := await instant_index.find_expired_field(unit, since)) is not None:
+        await instant_index.purge_expired(unit, field, since)
 
 
 async def _has_old_import(tenant: Tenant, now: int) -> bool:

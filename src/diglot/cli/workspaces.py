@@ -14,6 +14,7 @@ from diglot.cli.options import (
     resolve_database,
     run_on_database,
 )
+from diglot.conditions.events.fields import MAX_DAYS as MAX_EVENT_DAYS
 from diglot.plurals import count_of
 from diglot.service.access.workspace_removal import WorkspaceRemoval
 from diglot.service.access.workspaces import Workspaces
@@ -41,18 +42,35 @@ def list_workspaces(database: str | None, config: str | None) -> None:
 
 @workspaces.command("set")
 @click.argument("name")
+@click.option("--time-zone", metavar="ZONE", help="An IANA name, such as Europe/Berlin or UTC.")
 @click.option(
-    "--time-zone", metavar="ZONE", required=True, help="An IANA name, such as Europe/Berlin or UTC."
+    "--event-days",
+    metavar="N",
+    type=click.IntRange(0, MAX_EVENT_DAYS),
+    help="Days for which events of contacts are kept; 0 for ever, which is the default.",
 )
 @database_options
-def set_workspace(name: str, time_zone: str, database: str | None, config: str | None) -> None:
-    """Set the time zone in which the days of the workspace NAME begin.
+def set_workspace(
+    name: str, *, time_zone: str | None, event_days: int | None, database: str | None, config: str | None
+) -> None:
+    """Set the time zone in which the days of the workspace NAME begin, or how long it keeps events.
 
-    Bare dates in contacts and in segments, and "exactly N days ago", follow it.
+    Bare dates in contacts and in segments, and "exactly N days ago", follow the time zone. Events are deleted
+    in the background once they are too old; what they add up to without a window stays. They cannot be kept
+    for a shorter time than a window in the rules of a dynamic segment.
     """
+    if time_zone is None and event_days is None:
+        raise click.UsageError("Give --time-zone or --event-days.")
     url = resolve_database(database, config)
-    run_on_database(url, lambda engine: Workspaces(engine.in_background()).set_time_zone(name, time_zone))
-    click.echo(f"{name} has time zone {time_zone} now.", err=True)
+    if time_zone is not None:
+        run_on_database(url, lambda engine: Workspaces(engine.in_background()).set_time_zone(name, time_zone))
+        click.echo(f"{name} has time zone {time_zone} now.", err=True)
+    if event_days is not None:
+        run_on_database(
+            url, lambda engine: Workspaces(engine.in_background()).set_event_days(name, event_days)
+        )
+        kept = f"for {count_of(event_days, 'day')}" if event_days else "for ever"
+        click.echo(f"{name} keeps events {kept} now.", err=True)
 
 
 @workspaces.command()

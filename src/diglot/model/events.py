@@ -12,6 +12,8 @@ from diglot.errors import Path
 PURCHASE: Final = "purchase"
 # What the source id of an order begins with.
 _ORDER: Final = "order:"
+_decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class EventKind(enum.StrEnum):
@@ -25,6 +27,13 @@ class EventKind(enum.StrEnum):
     OTHER = "other"
 
 
+# The names of events of sending, as both vendors and the conditions have them, that stand for an activity.
+ACTIVITIES: Final = {
+    "email.opened": EventKind.OPEN,
+    "email.clicked": EventKind.CLICK,
+    "email.sent": EventKind.SENT,
+    "email.delivered": EventKind.SENT,
+}
 # The kinds of ids that clients give to events; all others have one together.
 _ID_KINDS: Final = {EventKind.CONVERSION: "conversion", EventKind.VIEW: "view"}
 
@@ -60,6 +69,27 @@ def read_order_id(source_id: str | None) -> str | None:
     if source_id is None or not source_id.startswith(_ORDER):
         return None
     return source_id.removeprefix(_ORDER)
+
+
+def read_client_id(source_id: str | None) -> str | None:
+    """Return the id that a client gave to an event from its source id; None without one, and for an order."""
+    if source_id is None or source_id.startswith(_ORDER):
+        return None
+    return source_id.partition(":")[2]
+
+
+def show_properties(event: ContactEvent) -> msgspec.Raw:
+    """Return the properties of an event as JSON, each as it was sent.
+
+    Those of a conversion are its metadata, its revenue and its currency.
+    """
+    members = _decode_members(event.body)
+    if event.kind is EventKind.VIEW:
+        return msgspec.Raw(event.body.encode())
+    if event.kind is not EventKind.CONVERSION:
+        return members.get("data", msgspec.Raw(b"{}"))
+    worth = {name: members[name] for name in ("revenue", "currency")}
+    return msgspec.Raw(_encode({**_decode_members(members["metadata"]), **worth}))
 
 
 class ConversionValue(msgspec.Struct, frozen=True):
@@ -141,3 +171,16 @@ class ConversionFilter:
     contact_id: str | None = None
     campaign_id: str | None = None
     type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """A filter of events; None does not filter.
+
+    `name` is in normal form C. Events happened at `since` or later, and earlier than `before` (microseconds).
+    """
+
+    contact_id: str | None = None
+    name: str | None = None
+    since: int | None = None
+    before: int | None = None

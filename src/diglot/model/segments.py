@@ -12,6 +12,8 @@ from diglot.errors import Path
 
 # The ids of segments that rules name, each with its path in the body.
 SentReferences = tuple[tuple[str, Path], ...]
+# How far back from now rules need events (see conditions/computed/needed_history.py), each with its path.
+EventNeeds = tuple[tuple[int, Path], ...]
 
 
 class DeletedReference(msgspec.Struct, frozen=True, array_like=True):
@@ -65,12 +67,14 @@ class OriginalText:
 class Condition:
     """A checked condition and its original text.
 
-    `references` are the ids of segments that its rules name, with their paths in the body, if it was sent.
+    `references` are the ids of segments that its rules name, with their paths in the body, and `event_needs`
+    those of the rules that need single events, if it was sent in a body.
     """
 
     tree: Node
     original: OriginalText
     references: SentReferences = field(default=(), compare=False)
+    event_needs: EventNeeds = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

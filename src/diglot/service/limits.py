@@ -1,6 +1,8 @@
 """Checks the limits of a workspace, whose lock the caller holds: parallel requests cannot exceed them."""
 
-from diglot.errors import LimitReached
+from diglot.conditions.computed.needed_history import find_kept_fault
+from diglot.errors import Fault, InvalidInput, LimitReached
+from diglot.model.segments import EventNeeds
 
 
 def require_room(kind: str, limit: int, current: int, more: int = 1) -> None:
@@ -10,3 +12,11 @@ def require_room(kind: str, limit: int, current: int, more: int = 1) -> None:
     """
     if limit and more > 0 and current + more > limit:
         raise LimitReached(kind, limit, current, more)
+
+
+def require_kept(needs: EventNeeds, days: int) -> None:
+    """Raise `InvalidInput` with the paths of rules that need events for longer than some days, 0 for ever."""
+    found = ((find_kept_fault(needed, days), path) for needed, path in needs)
+    faults = [Fault(path, message) for message, path in found if message is not None]
+    if faults:
+        raise InvalidInput(faults)

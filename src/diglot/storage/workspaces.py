@@ -60,6 +60,8 @@ _STATE = Statement(
 )
 _SEGMENTS_STEPS = Statement(select(_c.segments_steps).where(_c.workspace == bindparam("workspace")))
 _LAST_CONTACT_KEY = Statement(select(_c.next_pk - 1).where(_c.workspace == bindparam("workspace")))
+# Events are kept since this instant in a workspace that has never deleted any.
+SINCE_EVER: Final = -NEVER
 # The kinds of dense keys, each numbered without gaps within a workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "event_name", "webhook", "delivery", "entry")
 
@@ -163,6 +165,8 @@ def _first_values(time_zone: str, now: int) -> dict[str, Any]:
         "segment_count": 0,
         "rule_count": 0,
         "list_count": 0,
+        "event_days": 0,
+        "events_since": SINCE_EVER,
     }
 
 

@@ -59,6 +59,8 @@ class WorkspaceRow(msgspec.Struct):
     segment_count: int
     rule_count: int
     list_count: int
+    event_days: int
+    events_since: int
     time_zone: str
 
 

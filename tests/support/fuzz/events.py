@@ -56,6 +56,16 @@ def _conversion(rng: Random, known: Known, number: int) -> Any:
     }
 
 
+def _own_event(rng: Random, known: Known, number: int) -> Any:
+    return _who(rng, known) | {
+        "name": rng.choice(("email.opened", "email.sent", f"own {number}")),
+        "properties": _DATA,
+        "campaign_id": "camp_1",
+        "occurred_at": _TIME,
+        "event_id": f"event {rng.randrange(number + 1)}",
+    }
+
+
 def _product_view(rng: Random, known: Known, number: int) -> Any:
     return _who(rng, known) | {
         "product_id": f"product {number}",
@@ -71,5 +81,6 @@ BODIES: Final[dict[str, Callable[[Random, Known, int], Any]]] = {
     "trackEvent": _event,
     "trackPurchase": _purchase,
     "createConversion": _conversion,
+    "createEvent": _own_event,
     "trackProductView": _product_view,
 }

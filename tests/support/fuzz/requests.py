@@ -32,6 +32,15 @@ SPOKEN: Final = {
 }
 
 
+_MORE_FILTERS: Final = {
+    "listEvents": [
+        (b"name", b"email.opened"),
+        (b"since", b"2026-01-01"),
+        (b"before", b"2099-01-01T00:00:00Z"),
+    ]
+}
+
+
 @dataclass
 class Maker:
     """Generates the hostile requests of a dialect, reproducibly by its seed."""
@@ -114,6 +123,7 @@ class Maker:
         if operation.id == "snapshotSegment":
             return [(b"as_of", b"2026-02-02T02:40:00Z")]
         results = [(b"limit", b"3"), (b"search", b"example")]
+        results += _MORE_FILTERS.get(operation.id, ())
         if operation.id == "importContacts":
             results = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
         if operation.id.endswith("Changes"):

@@ -1,7 +1,7 @@
 """All calls that Diglot adds to a dialect, in the order of the documents."""
 
 from diglot.api.endpoint import Endpoint
-from diglot.api.extensions import changes, dry_run, explain, export, imports
+from diglot.api.extensions import changes, dry_run, events, explain, export, imports
 from diglot.api.extensions.analysis import contact_segments, overlaps, sizes, snapshots
 from diglot.api.extensions.format import ExtensionFormat
 
@@ -16,6 +16,7 @@ def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, ...]:
         sizes.build_endpoint(form),
         snapshots.build_endpoint(form),
         contact_segments.build_endpoint(form),
+        *events.build_endpoints(form),
         export.build_endpoint(form),
         *imports.build_endpoints(form),
     )

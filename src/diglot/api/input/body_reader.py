@@ -12,6 +12,7 @@ from diglot.api.rules.words import Words
 from diglot.api.rules.writing import write_condition
 from diglot.conditions.analysis.segment_references import find_reference_paths
 from diglot.conditions.check import check_condition
+from diglot.conditions.computed.needed_history import iterate_needs
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, InvalidInput
 from diglot.model.segments import Condition, OriginalText
@@ -65,4 +66,5 @@ class BodyReader(MemberReader):
         respelled = is_draft(node) or words.synonyms
         text = write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
         named = tuple(find_reference_paths(unchecked, (key,)))
-        return Condition(node, OriginalText(dialect, text), named)
+        needs = tuple(iterate_needs(node, (key,)))
+        return Condition(node, OriginalText(dialect, text), references=named, event_needs=needs)

@@ -1,4 +1,4 @@
-"""Readers for instants in the bodies of events."""
+"""Readers for names and instants in the bodies of events."""
 
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 from diglot.api.annotations import checked_by, read_at_most
 from diglot.api.input.contact_values import INSTANT_FAULT
 from diglot.conditions import dates
+from diglot.conditions.events.fields import MAX_NAME_LENGTH
+from diglot.conditions.text import to_nfc
 from diglot.model.events import OccurredAt
 
 
@@ -19,6 +21,15 @@ INSTANT_CHECK: Final = checked_by(_find_instant_fault)
 INSTANT_LENGTH: Final = read_at_most(100)
 
 
+def _find_name_fault(name: str) -> str | None:
+    """Return what is wrong with the name of an event; conditions have it in normal form C."""
+    if len(to_nfc(name)) <= MAX_NAME_LENGTH:
+        return None
+    return f"String must contain at most {MAX_NAME_LENGTH} character(s)"
+
+
+# Of a name with a length of 1 to 100 characters as it is sent.
+EVENT_NAME_CHECK: Final = checked_by(_find_name_fault)
 EventId = Annotated[
     str,
     Meta(

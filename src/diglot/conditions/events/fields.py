@@ -22,7 +22,7 @@ EVENT_PREFIX: Final = "events."
 MAX_NAME_LENGTH: Final = 100
 # Longer names of history fields are not kept in caches, because those of a client could fill the memory.
 MAX_CACHED_LENGTH: Final = 1_000
-_MAX_DAYS: Final = 36_500
+MAX_DAYS: Final = 36_500
 _MINUTE: Final = 60 * 1_000_000
 _INSTANTS: Final = frozenset({"first_at", "last_at", "newest", "jumps"})
 _UNITS: Final = {"d": 24 * 60 * _MINUTE, "h": 60 * _MINUTE, "m": _MINUTE}
@@ -175,6 +175,6 @@ def find_event_field_fault(field: str) -> str | None:
         return f"After `.sum.` comes the name of a property: {fault}"
     if len(found.name) > MAX_NAME_LENGTH:
         return f"The name of an event has 1 to {MAX_NAME_LENGTH} characters"
-    if found.window > _MAX_DAYS * _UNITS["d"]:
-        return f"A window has at most {_MAX_DAYS} days"
+    if found.window > MAX_DAYS * _UNITS["d"]:
+        return f"A window has at most {MAX_DAYS} days"
     return None

@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import export, imports
+from diglot.api.extensions import events, export, imports
 from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
@@ -82,6 +82,7 @@ MISAR: Final = Dialect(
     named_schemas=build_condition_schemas("FilterCriteria", "Rule", WORDS)
     | build_group_schemas("PlatformFilterCriteria", "PlatformRule", "PlatformRuleOperator", PLATFORM_WORDS)
     | build_explained_schemas(WORDS)
+    | events.SCHEMAS
     | export.SCHEMAS
     | imports.SCHEMAS
     | sizes.SCHEMAS

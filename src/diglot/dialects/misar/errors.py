@@ -27,6 +27,7 @@ _NOT_FOUND_MESSAGES = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
+    "event": "Event not found",
     "key": "API key not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",

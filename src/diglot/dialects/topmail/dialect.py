@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import export, imports
+from diglot.api.extensions import events, export, imports
 from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
@@ -82,6 +82,7 @@ TOPMAIL: Final = Dialect(
     security_options=(("bearer",), ("apiKey",)),
     named_schemas=build_condition_schemas("Conditions", "Rule", WORDS)
     | build_explained_schemas(WORDS)
+    | events.SCHEMAS
     | export.SCHEMAS
     | imports.SCHEMAS
     | sizes.SCHEMAS

@@ -25,6 +25,7 @@ _NOT_FOUND_MESSAGES = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
+    "event": "Event not found",
     "tag": "Tag not found",
     REFERENCED_CONTACT: "Contact not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",

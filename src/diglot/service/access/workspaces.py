@@ -11,6 +11,7 @@ from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership.evaluate import reevaluate_all_segments
 from diglot.membership.writer import open_writer
 from diglot.model.workspaces import Workspace, parse_time_zone
+from diglot.service.access.event_retention import set_event_days
 from diglot.service.access.passwords import check_new_password, hash_password
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
@@ -70,6 +71,10 @@ class Workspaces:
         """Set the time zone of a workspace, and rebuild what depends on it in the same transaction."""
         zone = parse_time_zone(time_zone)
         await self.engine.write(partial(self._run, name=name, step=partial(_set_time_zone, zone=zone)))
+
+    async def set_event_days(self, name: str, days: int) -> None:
+        """Set for how many days a workspace keeps events, 0 for ever; raise `NotFound` or `Conflict`."""
+        await self.engine.write(partial(self._run, name=name, step=partial(set_event_days, days=days)))
 
     async def rename(self, name: str, new_name: str) -> None:
         """Rename a workspace; raise `NotFound`, or `Conflict` for a name in use."""

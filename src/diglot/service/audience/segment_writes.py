@@ -24,7 +24,7 @@ from diglot.service.audience.rules.segment_references import (
     follow_segment,
     require_unreferenced,
 )
-from diglot.service.limits import require_room
+from diglot.service.limits import require_kept, require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
 
@@ -65,6 +65,7 @@ async def insert_segment(
 ) -> tuple[MembershipWriter, Segment]:
     """Insert the row of a segment; return it with the writer of its members; raise as `create_segment`."""
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
+    require_kept(new.condition.event_needs, unit.row.event_days)
     writer = await open_writer(unit)
     unit.row.segment_count += 1
     segment = Segment(
@@ -94,13 +95,14 @@ async def update_segment(
 
     The writer must be opened first, because changes by time up to now follow the old condition. Raise
     `LimitReached` if the workspace has no room for the rules that the change adds, `InvalidInput` for
-    segments that the rules cannot name.
+    segments that the rules cannot name, or if they need events which are not kept for so long.
     """
     unit = writer.unit
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
     if changed.revision != stored.revision:
+        require_kept(changed.condition.event_needs, unit.row.event_days)
         changed = await _expand(writer, changed, stored)
         add_rules(unit, count_rules(changed) - count_rules(stored), limits)
     await segments.update_segment(unit, changed)

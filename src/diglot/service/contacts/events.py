@@ -22,17 +22,22 @@ from diglot.model.events import (
     ContactRef,
     ConversionFilter,
     ConversionValue,
+    EventFilter,
     NewEvent,
     RecordedEvent,
 )
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
+from diglot.model.segments import EventNeeds
 from diglot.model.webhooks import Conversion, DomainEvent, EventPayload
+from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
+from diglot.service.limits import require_kept
 from diglot.service.unit_of_work import point_reads, reads, writes_with
-from diglot.storage.audience import event_states, events
+from diglot.storage.audience import event_expiry, event_pages, event_states, events
+from diglot.storage.audience.event_expiry import EventRetention
 from diglot.storage.audience.event_states import ContactAndState
 from diglot.storage.contacts import event_histories
 from diglot.storage.sql.engine import Engine
@@ -54,9 +59,26 @@ class Events:
     async def record(self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
         """Store an event and update the contact's engagement fields; raise `NotFound` for an unknown contact.
 
-        An event that was recorded before is returned as it was, and changes nothing.
+        An event that was recorded before is returned as it was, and changes nothing. So does one that is
+        older than the events that the workspace keeps.
         """
         return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
+
+    @point_reads
+    async def get(self, tenant: Tenant, id_: str | None) -> RecordedEvent:
+        """Return an event by its id; raise `NotFound`."""
+        found = None if id_ is None else await event_pages.find_event(tenant, id_)
+        if found is None:
+            raise NotFound("event")
+        return found
+
+    @reads
+    async def list_page(self, tenant: Tenant, filter_: EventFilter, window: Window) -> Page[RecordedEvent]:
+        """Return a window of the events that match a filter; an unknown contact has none.
+
+        They come in the order in which they arrived, newest first.
+        """
+        return await event_pages.load_events(tenant, filter_, window)
 
     @reads
     async def list_conversions(
@@ -64,6 +86,15 @@ class Events:
     ) -> Page[RecordedEvent]:
         """Return a window of the conversions, newest first; an unknown contact has none."""
         return await events.load_conversions(tenant, filter_, window)
+
+    async def require_kept(self, caller: Caller, needs: EventNeeds) -> None:
+        """Raise `InvalidInput` for unsaved rules that need events which are not kept for so long."""
+        if needs:
+            require_kept(needs, (await self._load_retention(caller)).days)
+
+    @point_reads
+    async def _load_retention(self, tenant: Tenant) -> EventRetention:
+        return await event_expiry.load_retention(tenant)
 
     @point_reads
     async def find_known_names(self, tenant: Tenant, names: Collection[str]) -> frozenset[str]:
@@ -97,6 +128,9 @@ class _EventRecorder:
                 return first
         found = await self.require_contact(contact_ref)
         contact = found.contact
+        if self.happened_at < unit.row.events_since:
+            # It may repeat one that is deleted, so it is answered, but neither stored nor counted.
+            return RecordedEvent(self.build_event(number, None), contact.id, contact.shown_email)
         event = self.build_event(number, await self.find_attributed_click(contact))
         # The clock first, because what time moved until now was right without the event.
         writer = await open_writer(unit)
@@ -166,6 +200,7 @@ class _EventRecorder:
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
         """Return the click that a conversion is attributed to, unless it names its campaign or flow."""
         conversion_value, since = self.new_event.value, self.happened_at - self.new_event.attribution_window
+        since = max(since, self.unit.row.events_since)
         if (
             conversion_value is None
             or conversion_value.flow_id is not None

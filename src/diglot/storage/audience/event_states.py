@@ -14,6 +14,7 @@ from diglot.conditions.events.states import EventState, pack_instants, unpack_in
 from diglot.model.contacts import Contact
 from diglot.storage import bulk
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of
+from diglot.storage.predicates.kept_events import KEPT_SINCE
 from diglot.storage.schema import contacts, event_names, event_states
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.engine import Row
@@ -23,7 +24,8 @@ from diglot.storage.write_unit import WriteUnit
 
 _c, _n, _s = contacts.c, event_names.c, event_states.c
 _VALUES: Final = ("count", "first_at", "last_at", "revenue", "recent")
-_STATE_COLUMNS: Final = tuple(_s[name] for name in _VALUES)
+# The last one is no column of a state: it tells which of its instants count.
+_STATE_COLUMNS: Final = (*(_s[name] for name in _VALUES), KEPT_SINCE.label("kept_since"))
 
 
 def _find_contact_and_state(condition: Expression) -> Statement:
@@ -103,8 +105,11 @@ def _read(row: Row) -> ContactAndState:
 
 
 def _state_of(values: Sequence[Any]) -> EventState:
-    count, first_at, last_at, revenue, recent = values
-    return EventState(count, first_at, last_at, Decimal(revenue), unpack_instants(bytes(recent)))
+    count, first_at, last_at, revenue, packed, kept_since = values
+    recent = unpack_instants(bytes(packed))
+    if recent and recent[-1] < kept_since:
+        recent = tuple(at for at in recent if at >= kept_since)
+    return EventState(count, first_at, last_at, Decimal(revenue), recent)
 
 
 async def load_of_contact(tenant: Tenant, pk: int) -> dict[str, EventState]:

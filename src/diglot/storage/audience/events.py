@@ -10,6 +10,7 @@ from diglot.model.events import ContactEvent, ConversionFilter, EventKind, Recor
 from diglot.model.pages import Page, Window
 from diglot.storage.contacts import queries as people
 from diglot.storage.contacts.rows import shown_email
+from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -25,11 +26,18 @@ _IN_WORKSPACE: Final = _c.workspace == bindparam("workspace")
 # A literal, not a bound value, because the planner must see that the partial index contains all rows.
 _IS_CONVERSION: Final = _c.kind == literal_column(f"'{EventKind.CONVERSION.value}'")
 _CONTACT_JOIN: Final = (contacts.c.workspace == bindparam("workspace")) & (contacts.c.pk == _c.pk)
+# An event with the id and the address of its contact.
+RECORDED_COLUMNS: Final = (*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent)
+
+
+def join_contacts(statement: Select[Any]) -> Select[Any]:
+    """Return a select of events with their contacts."""
+    return statement.join(contacts, _CONTACT_JOIN)
+
+
 _INSERT = Statement(insert(events))
 _BY_SOURCE = Statement(
-    select(*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent)
-    .join(contacts, _CONTACT_JOIN)
-    .where(_IN_WORKSPACE, _c.source_id == bindparam("source_id"))
+    join_contacts(select(*RECORDED_COLUMNS)).where(_IN_WORKSPACE, _c.source_id == bindparam("source_id"))
 )
 _LAST_CLICK = Statement(
     select(*_COLUMNS)
@@ -56,7 +64,7 @@ def _pin_conversions(statement: Select[Any], filters: Collection[str]) -> Select
     index = "events_by_campaign" if "campaign_id" in filters else contact
     conditions = (_CONVERSION_FILTERS[name] for name in filters)
     hinted = pin_to_index(statement, events, index)
-    return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *conditions)
+    return hinted.where(_IN_WORKSPACE, IS_KEPT, _IS_CONVERSION, *conditions)
 
 
 @cache
@@ -67,12 +75,7 @@ def _count_statement(filters: tuple[str, ...]) -> Statement:
 @cache
 def _page_statement(filters: tuple[str, ...]) -> Statement:
     return Statement(
-        _pin_conversions(
-            select(*_COLUMNS, contacts.c.id, contacts.c.email, contacts.c.as_sent).join(
-                contacts, _CONTACT_JOIN
-            ),
-            filters,
-        )
+        _pin_conversions(join_contacts(select(*RECORDED_COLUMNS)), filters)
         .order_by(_c.event.desc())
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
@@ -84,7 +87,8 @@ def _event_of(row: Sequence[Any]) -> ContactEvent:
     return ContactEvent(number, id_, EventKind(kind), *columns)
 
 
-def _recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
+def recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
+    """Return the event of a row selected with `RECORDED_COLUMNS`."""
     *columns, contact_id, email, as_sent = row
     return RecordedEvent(_event_of(columns), contact_id, shown_email(email, as_sent))
 
@@ -110,7 +114,7 @@ async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:
 async def find_by_source(tenant: Tenant, source_id: str) -> RecordedEvent | None:
     """Return the event with a source id, or None."""
     row = await tenant.fetch_one(_BY_SOURCE, source_id=source_id)
-    return None if row is None else _recorded_event_of(row)
+    return None if row is None else recorded_event_of(row)
 
 
 async def find_last_click(tenant: Tenant, pk: int, since: int, until: int) -> ContactEvent | None:
@@ -132,4 +136,4 @@ async def load_conversions(tenant: Tenant, filter_: ConversionFilter, window: Wi
     total = await tenant.fetch_one(_count_statement(shape), **values)
     assert total is not None
     rows = await tenant.fetch_all(_page_statement(shape), **values, limit=window.limit, offset=window.offset)
-    return Page([_recorded_event_of(row) for row in rows], total[0])
+    return Page([recorded_event_of(row) for row in rows], total[0])

@@ -39,7 +39,16 @@ async def load_mentioning(tenant: Tenant, field: str) -> list[tuple[Segment, Aud
 
     They may mention it in the rules of a segment that they reference.
     """
-    rows = await tenant.fetch_all(_MENTIONING, mention=f'"field":"{field}"')
+    return await _load(tenant, f'"field":"{field}"')
+
+
+async def load_mentioning_prefix(tenant: Tenant, prefix: str) -> list[tuple[Segment, AudienceRef | None]]:
+    """Return the same of all fields whose names begin so."""
+    return await _load(tenant, f'"field":"{prefix}')
+
+
+async def _load(tenant: Tenant, mention: str) -> list[tuple[Segment, AudienceRef | None]]:
+    rows = await tenant.fetch_all(_MENTIONING, mention=mention)
     return [
         (segment_of(row[:-2]), None if row[-2] is None else AudienceRef(row[-2], row[-1])) for row in rows
     ]

@@ -11,6 +11,7 @@ from diglot.conditions import text
 from diglot.conditions.events.states import EventState
 from diglot.conditions.histories.fields import Wanted
 from diglot.conditions.histories.past_events import Histories, PastEvent, sort_events
+from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import event_names, event_states, events
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -42,7 +43,7 @@ def _in_range(_backend: Backend) -> Expression:
 
 
 def _select_counted(contacts: _SelectContacts, event: Sequence[Expression] = _EVENT) -> BackendStatement:
-    """Return the select of the events with a name that no machine caused.
+    """Return the select of the kept events with a name that no machine caused.
 
     One name has one range of the index, which SQLite would not find for several.
     """
@@ -51,18 +52,20 @@ def _select_counted(contacts: _SelectContacts, event: Sequence[Expression] = _EV
         named = _n.name == bindparam("name", type_=_n.name.type)
         number = select(_n.number).where(_n.workspace == bindparam("workspace"), named).scalar_subquery()
         counted = pin_to_index(select(_e.pk, *event), events, "events_of_stream")
-        return counted.where(_e.workspace == bindparam("workspace"), _e.stream == number, contacts(backend))
+        return counted.where(
+            _e.workspace == bindparam("workspace"), _e.stream == number, contacts(backend), IS_KEPT
+        )
 
     return BackendStatement(build)
 
 
 def _select_of_machines(contacts: _SelectContacts) -> BackendStatement:
-    """Return the select of all events that machines caused."""
+    """Return the select of all kept events that machines caused."""
 
     def build(backend: Backend) -> Select[Any]:
         of_machines = pin_to_index(select(_e.pk, _e.name, *_EVENT), events, "events_of_contact")
         return of_machines.where(
-            _e.workspace == bindparam("workspace"), contacts(backend), _e.stream.is_(None)
+            _e.workspace == bindparam("workspace"), contacts(backend), _e.stream.is_(None), IS_KEPT
         )
 
     return BackendStatement(build)

@@ -3,6 +3,7 @@
 The name of such a field may be long, so that the index calls it by a hash.
 """
 
+import re
 from hashlib import blake2b
 from typing import Final
 
@@ -10,7 +11,13 @@ from pyroaring import BitMap
 from sqlalchemy import bindparam, func, select
 
 from diglot.conditions import tree
-from diglot.conditions.events.fields import EVENT_PREFIX, is_history_field, is_jumps_field
+from diglot.conditions.events.fields import (
+    EVENT_PREFIX,
+    is_event_field,
+    is_history_field,
+    is_jumps_field,
+    parse_event_field,
+)
 from diglot.storage.schema import field_instants, indexed_fields
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -29,11 +36,21 @@ _ODD_SINCE: Final = Statement(
 )
 
 
+_HASH: Final = re.compile(re.escape(EVENT_PREFIX) + "[0-9a-f]{32}")
+
+
 def key_of(field: str) -> str:
     """Return what the index calls a field; the hash of a long name is none that a rule can name."""
     if not is_history_field(field):
         return field
     return EVENT_PREFIX + blake2b(field.encode(), digest_size=16).hexdigest()
+
+
+def holds_single_events(key: str) -> bool:
+    """Tell whether the index holds instants of events in a field, which may be kept for a limited time."""
+    if _HASH.fullmatch(key):
+        return True
+    return is_event_field(key) and parse_event_field(key).part == "newest"
 
 
 async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:

@@ -17,6 +17,7 @@ from diglot.storage.contacts.instants import CORE_FIELDS
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
 from diglot.storage.predicates.events import select_instants
+from diglot.storage.predicates.kept_events import KEPT_SINCE
 from diglot.storage.schema import contacts
 from diglot.storage.schema import field_instants as kept
 from diglot.storage.sql.statement import Statement
@@ -38,6 +39,14 @@ _INDEX_CHECKSUM = Statement(
         _m.workspace == bindparam("workspace"), _m.field == bindparam("field")
     )
 )
+# Instants of events that are no longer kept stay in the index until they are purged.
+_KEPT_CHECKSUM = Statement(
+    select(*_checksum_columns(_m.instant, _m.pk)).where(
+        _m.workspace == bindparam("workspace"),
+        _m.field == bindparam("field"),
+        _m.instant >= KEPT_SINCE,
+    )
+)
 _CONTACT_CHECKSUMS: Final = {
     name: Statement(
         pin_to_index(select(*_checksum_columns(_c[name], _c.pk)).select_from(contacts)).where(
@@ -57,7 +66,9 @@ _EVENT_CHECKSUMS: Final = {
 
 async def index_matches_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> bool:
     """Tell whether the instant index of a field holds exactly the instants of the contacts."""
-    row = await tenant.fetch_one(_INDEX_CHECKSUM, field=history_index.key_of(field))
+    key = history_index.key_of(field)
+    checksum = _KEPT_CHECKSUM if history_index.holds_single_events(key) else _INDEX_CHECKSUM
+    row = await tenant.fetch_one(checksum, field=key)
     assert row is not None
     return (row[0], row[1]) == await _checksum_contacts(tenant, field, zone)
 

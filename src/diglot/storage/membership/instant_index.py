@@ -30,7 +30,7 @@ from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
 from diglot.storage.contacts.event_histories import EventStates
-from diglot.storage.contacts.history_index import key_of, load_indexed_fields
+from diglot.storage.contacts.history_index import holds_single_events, key_of, load_indexed_fields
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.events import select_instants
@@ -159,6 +159,21 @@ async def purge_dropped(tenant: Tenant) -> bool:
         instant, pk = first_kept
         await tenant.execute(_DELETE_INSTANTS_BEFORE, field=field, until=instant, until_pk=pk)
     return True
+
+
+async def find_expired_field(tenant: Tenant, before: int) -> str | None:
+    """Return an indexed field that holds instants of events before an instant, or None."""
+    for field in sorted(filter(holds_single_events, await load_indexed_fields(tenant))):
+        if await _find_first_instant(tenant, field, -NEVER) < before:
+            return field
+    return None
+
+
+async def purge_expired(tenant: Tenant, field: str, before: int) -> None:
+    """Delete some instants of a field before an instant; the caller holds the lock of the workspace."""
+    row = await tenant.fetch_one(_ROW_AT_OFFSET, field=field, offset=_ROWS_PER_SLICE)
+    until, until_pk = (before, 0) if row is None else min((before, 0), (row[0], row[1]))
+    await tenant.execute(_DELETE_INSTANTS_BEFORE, field=field, until=until, until_pk=until_pk)
 
 
 async def find_dropped_field(tenant: Tenant) -> str | None:

@@ -8,6 +8,7 @@ from sqlalchemy import cast as cast_to
 from diglot.conditions import tree
 from diglot.conditions.events.fields import EventField, parse_event_field
 from diglot.storage.predicates.binder import INTEGER, Binder, bind_integer
+from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import contacts, event_names, event_states, events
 from diglot.storage.sql.backend import ZERO, Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -45,6 +46,7 @@ def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
         _e.workspace == bindparam("workspace"),
         _e.stream == _number_of(binder.bind_text(parsed.name)),
         in_window,
+        IS_KEPT,
     )
     enough = func.count() >= binder.bind(parsed.place, INTEGER)
     return _c.pk.in_(found.group_by(_e.pk).having(enough))
@@ -62,7 +64,7 @@ def select_instants(field: EventField) -> Select[Any]:
     place = func.row_number().over(partition_by=_e.pk, order_by=_e.happened_at.desc()).label("place")
     counted = pin_to_index(
         select(_e.pk, _e.happened_at.label("instant"), place), events, "events_of_stream"
-    ).where(_e.workspace == bindparam("workspace"), _e.stream == _number_of(name))
+    ).where(_e.workspace == bindparam("workspace"), _e.stream == _number_of(name), IS_KEPT)
     numbered = counted.subquery("numbered")
     wanted = cast_to(bindparam("place"), BigInteger())
     return select(numbered.c.pk, numbered.c.instant).where(numbered.c.place == wanted)

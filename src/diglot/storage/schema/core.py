@@ -83,6 +83,10 @@ workspaces = Table(
     Column("segment_count", Integer, nullable=False),
     Column("rule_count", Integer, nullable=False),
     Column("list_count", Integer, nullable=False),
+    # The days for which events are kept, 0 for ever, and the instant since which they are kept, which only
+    # rises: what happened earlier is neither counted nor read.
+    Column("event_days", Integer, nullable=False),
+    Column("events_since", BigInteger, nullable=False),
     ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
 )
 

@@ -19,6 +19,7 @@ from diglot.storage.sql.databases import limit_index
 
 _HAS_SOURCE = text("source_id IS NOT NULL")
 _IS_COUNTED = text("stream IS NOT NULL")
+_IS_NOT_COUNTED = text("stream IS NULL")
 _IS_CONVERSION = text("kind = 'conversion'")
 _IS_CAMPAIGN_CONVERSION = text("kind = 'conversion' AND campaign_id IS NOT NULL")
 
@@ -43,6 +44,8 @@ events = Table(
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("workspace", "event"),
     ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
+    # For reading one back. Ids ascend, so that a new one is appended.
+    Index("events_by_id", "id", "workspace", unique=True),
     # An event counts once, even if it is reported again.
     Index(
         "events_by_source",
@@ -60,6 +63,14 @@ events = Table(
         "pk",
         "happened_at",
         **limit_index(_IS_COUNTED),
+    ),
+    # The few others of a name.
+    Index(
+        "events_not_counted",
+        "workspace",
+        "name",
+        "event",
+        **limit_index(_IS_NOT_COUNTED),
     ),
     # Conversions are listed for the whole workspace; the far more frequent opens and clicks only by contact.
     Index(

@@ -8,7 +8,10 @@ from diglot.storage.schema.distribution import list_placements
 from diglot.storage.sql.databases import find_database
 
 # Every revision of the schema in order, as in migrations/versions.
-REVISIONS: Final = ("r001", "r002", "r003", "r004", "r005", "r006", "r007", "r008", "r009", "r010", "r011")
+REVISIONS: Final = (
+    *("r001", "r002", "r003", "r004", "r005", "r006", "r007", "r008", "r009"),
+    *("r010", "r011", "r012"),
+)
 LATEST: Final = REVISIONS[-1]
 # The revisions of development versions before the first release.
 _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 9))

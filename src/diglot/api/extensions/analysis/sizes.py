@@ -1,19 +1,17 @@
 """The size of a segment over time, by hours or days."""
 
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import checked_by, choice_ref, enumeration_schema, schema_ref
+from diglot.api.annotations import choice_ref, enumeration_schema, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import add_entry_header
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
+from diglot.api.extensions.time_range import instant_parameter, to_instant
 from diglot.api.operation import Operation
-from diglot.api.patterns import PRECISE_INSTANT
-from diglot.conditions import dates
 from diglot.model.ids import parse_id
 from diglot.service.audience.analysis.buckets import Interval
 from diglot.service.audience.analysis.sizes import MAX_BUCKETS, Period, SizesOverTime
@@ -24,31 +22,17 @@ SCHEMAS: Final[dict[str, Any]] = {
 }
 
 
-def _find_instant_fault(written: str) -> str | None:
-    return "Expected an instant" if dates.parse(written) is None else None
-
-
 _IntervalWord = Annotated[
     str, choice_ref("SizeInterval", _INTERVALS), Meta(description="The length of a bucket; `day` by default.")
 ]
-_Since = Annotated[
-    str,
-    Meta(
-        description="Begin with the hour or day that holds this instant; the default is the last 24 hours or "
-        "30 days, as far as the history goes back. Without an offset, it is in the workspace's time zone.",
-        pattern=PRECISE_INSTANT,
-    ),
-    checked_by(_find_instant_fault),
-]
-_Before = Annotated[
-    str,
-    Meta(
-        description="End with the hour or day before this instant, or with the one that holds it if that has "
-        f"begun; the default is now. At most {MAX_BUCKETS:,} buckets.",
-        pattern=PRECISE_INSTANT,
-    ),
-    checked_by(_find_instant_fault),
-]
+_Since: Any = instant_parameter(
+    "Begin with the hour or day that holds this instant; the default is the last 24 hours or 30 days, as far "
+    "as the history goes back. Without an offset, it is in the workspace's time zone."
+)
+_Before: Any = instant_parameter(
+    "End with the hour or day before this instant, or with the one that holds it if that has begun; the "
+    f"default is now. At most {MAX_BUCKETS:,} buckets."
+)
 
 
 class SizesQuery(msgspec.Struct, frozen=True):
@@ -113,7 +97,7 @@ class _Answer:
             query = call.read_query(SizesQuery)
         interval = Interval.DAY if query.by is UNSET else Interval(query.by)
         zone = call.caller.zone
-        period = Period(interval, _to_instant(query.since, zone), _to_instant(query.before, zone))
+        period = Period(interval, to_instant(query.since, zone), to_instant(query.before, zone))
         found = await call.services.segment_sizes.list_sizes(call.caller, id_, period)
         add_entry_header(call, found.entry)
         return self.struct(**self._form.envelope, data=self._to_wire(found))
@@ -136,12 +120,3 @@ class _Answer:
             time_zone=found.zone.key,
             buckets=buckets,
         )
-
-
-def _to_instant(written: str | UnsetType, zone: ZoneInfo) -> int | None:
-    """Return the instant that a valid text stands for, None for one that was not sent."""
-    if written is UNSET:
-        return None
-    parsed = dates.parse(written)
-    assert parsed is not None
-    return parsed.to_instant(zone)

@@ -6,16 +6,13 @@ other name is the client's own event and updates no field, because a bare `click
 
 from typing import Final
 
-from diglot.model.events import EventKind
+from diglot.model.events import ACTIVITIES, EventKind
 
 _DOTTED_NAMES: Final = {
-    "email.opened": EventKind.OPEN,
+    **ACTIVITIES,
     "campaign.opened": EventKind.OPEN,
-    "email.clicked": EventKind.CLICK,
     "campaign.clicked": EventKind.CLICK,
     "link.clicked": EventKind.CLICK,
-    "email.sent": EventKind.SENT,
-    "email.delivered": EventKind.SENT,
 }
 _KINDS: Final = _DOTTED_NAMES | {name.replace(".", "_"): kind for name, kind in _DOTTED_NAMES.items()}
 

@@ -11,6 +11,7 @@ from diglot.api.formatting import format_seconds
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.events import read_occurred_at, without_unset
 from diglot.api.operation import Operation
+from diglot.conditions.text import to_nfc
 from diglot.dialects.misar.tracking import wire
 from diglot.dialects.misar.tracking.event_names import event_kind_of
 from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind, NewEvent, RecordedEvent
@@ -62,7 +63,7 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
     )
     new = NewEvent(
         event_kind_of(body.event_name),
-        body.event_name,
+        to_nfc(body.event_name),
         _encode(kept).decode(),
         occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
         campaign_id=body.campaign_id or None,

@@ -15,7 +15,7 @@ from diglot.api.annotations import (
     schema_ref,
 )
 from diglot.api.input.contact_values import EmailOfContact
-from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH, EventId
+from diglot.api.input.events import EVENT_NAME_CHECK, INSTANT_CHECK, INSTANT_LENGTH, EventId
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.wire import Money, NullableText, Time
 
@@ -49,6 +49,7 @@ class TrackEvent(msgspec.Struct, frozen=True):
             "contact's engagement fields; any other name is your own.",
         ),
         also_spelled("event"),
+        EVENT_NAME_CHECK,
     ]
     event_data: Annotated[Data, also_spelled("properties")] | UnsetType | None = UNSET
     source: Id | UnsetType | None = UNSET

@@ -1,4 +1,4 @@
-"""Calls on conversions and product views, from the vendor's pages with these names."""
+"""Calls on conversions and product views, from the vendor's pages with these names, and on other events."""
 
 from typing import Final
 
@@ -11,9 +11,11 @@ from diglot.api.formatting import format_milliseconds, whole_if_integral
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.events import read_occurred_at, without_unset
 from diglot.api.operation import Operation
+from diglot.conditions.text import to_nfc
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
 from diglot.model.events import (
+    ACTIVITIES,
     ContactRef,
     ConversionFilter,
     ConversionValue,
@@ -191,4 +193,39 @@ async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     return wire.ProductViewAnswer(view)
 
 
-ENDPOINTS: Final = (list_conversions, create_conversion, track_product_view)
+@handles(
+    Operation(
+        "createEvent",
+        "POST",
+        "/track/event",
+        _TAG,
+        "Record an event of a contact, of any name (an extension)",
+        scope="conversions:write",
+        status=201,
+        body=wire.EventCreate,
+        response=wire.TrackedEventAnswer,
+        body_references=True,
+        extension=True,
+    )
+)
+async def create_event(call: Call) -> wire.TrackedEventAnswer:
+    reader = BodyReader(await call.read_object(), omit_nulls=True)
+    contact = _read_contact_ref(reader)
+    reader.read(wire.EventCreate, "name", "properties")
+    body = reader.read(wire.EventCreate)
+    reader.raise_faults()
+    new = NewEvent(
+        ACTIVITIES.get(body.name, EventKind.OTHER),
+        to_nfc(body.name),
+        _encode(without_unset(data=reader.json_of("properties"))).decode(),
+        occurred_at=read_occurred_at(body.occurred_at, "occurred_at", call.caller.zone),
+        campaign_id=body.campaign_id or None,
+        event_id=body.event_id or None,
+    )
+    recorded = await call.services.events.record(call.caller, contact, new)
+    event = recorded.event
+    shown = wire.TrackedEvent(event.id, recorded.contact_id, event.name, _format_time(event.happened_at))
+    return wire.TrackedEventAnswer(shown)
+
+
+ENDPOINTS: Final = (list_conversions, create_conversion, track_product_view, create_event)

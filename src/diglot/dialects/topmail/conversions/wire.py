@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension, choice_ref, read_at_most, refused_as, schema_ref
 from diglot.api.input.contact_values import EmailOfContact
-from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH, EventId
+from diglot.api.input.events import EVENT_NAME_CHECK, INSTANT_CHECK, INSTANT_LENGTH, EventId
 from diglot.api.patterns import URL
 from diglot.dialects.topmail.schemas import CONVERSION_TYPES
 from diglot.dialects.topmail.wire import Id, Money, NullableText, Number, Pagination, Time, WindowQuery
@@ -142,3 +142,37 @@ class ProductViewCreate(OfContact, frozen=True, kw_only=True):
     sku: Word | UnsetType | None = UNSET
     session_id: Word | UnsetType | None = UNSET
     event_id: Extension[EventId] | UnsetType | None = UNSET
+
+
+class EventCreate(OfContact, frozen=True, kw_only=True):
+    """An event of the contact with this `email` or `contact_id`."""
+
+    name: Annotated[
+        Short,
+        Meta(
+            description="`email.opened`, `email.clicked`, `email.sent` and `email.delivered` update the "
+            "contact's engagement fields; any other name is your own."
+        ),
+        EVENT_NAME_CHECK,
+    ]
+    properties: MetadataSent | UnsetType | None = UNSET
+    campaign_id: (
+        Annotated[Short, Meta(description="The campaign in which it happened.")] | UnsetType | None
+    ) = UNSET
+    occurred_at: ConvertedAt | UnsetType | None = UNSET
+    event_id: EventId | UnsetType | None = UNSET
+
+
+class TrackedEvent(msgspec.Struct, frozen=True):
+    """An event, as it was first recorded."""
+
+    id: Id
+    contact_id: Id
+    name: str
+    occurred_at: Time
+
+
+class TrackedEventAnswer(msgspec.Struct, frozen=True):
+    """An event."""
+
+    data: TrackedEvent

@@ -1,0 +1,27 @@
+"""Let events be read back and expire.
+
+They are found by id, and by name also if no condition counts them. A workspace keeps all of them, as before.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from diglot.storage.sql.databases import limit_index
+
+revision = "r012"
+down_revision = "r011"
+branch_labels = None
+depends_on = None
+
+_SINCE_EVER = -(2**62)
+
+
+def upgrade() -> None:
+    """Create the indexes, and add the columns of the retention."""
+    op.create_index("events_by_id", "events", ["id", "workspace"], unique=True)
+    not_counted = limit_index(sa.text("stream IS NULL"))
+    op.create_index("events_not_counted", "events", ["workspace", "name", "event"], **not_counted)
+    days = sa.Column("event_days", sa.Integer(), nullable=False, server_default="0")
+    since = sa.Column("events_since", sa.BigInteger(), nullable=False, server_default=str(_SINCE_EVER))
+    op.add_column("workspaces", days)
+    op.add_column("workspaces", since)
