@@ -1,6 +1,5 @@
 """Events that expire: what they added up to stays, and no window counts them again."""
 
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import bind_workspace
 from membership.test_behavior import NOW, OTHERS, Crowd, _micros
-from support import canonical, oracle, random_events
+from support import canonical, oracle, populations, random_events
 from support.reporting import SEED, Tally
 from support.servers.api_clients import dialect_clients
 from support.servers.in_process import Server, bearer, serving
@@ -44,7 +43,8 @@ from support.servers.in_process import Server, bearer, serving
 HOUR = 3_600 * dates.SECOND
 STEPS, FULL_STEPS = 100, 600
 CHOICES = (0, 1, 2, 7, 31, 45, 200)
-WINDOW = re.compile(r"\.count\.([0-9]+[dhm])")
+WINDOW = re.compile(r"\.(?:count|sum\.[^.]+)\.([0-9]+[dhm])$")
+FOR_EVER = 2**62
 
 
 @dataclass
@@ -75,20 +75,36 @@ class Forgetful(Crowd):
         at = _micros(random_events.instant(rng, self.moment))
         source = rng.choice((None, f"e{rng.randrange(40)}"))
         happened = OccurredAt(at, ("timestamp",))
-        new = NewEvent(EventKind.OTHER, name, occurred_at=happened, event_id=source)
+        event = {"name": name, "at": dates.format_instant(at), "properties": random_events.properties(rng)}
+        new = NewEvent(
+            *(EventKind.OTHER, name, populations.event_body(event)), occurred_at=happened, event_id=source
+        )
         told = await self.use(Events).record(self.caller, ContactRef(id_, None), new)
         if source is not None and source in {one[2] for one in self.arrived}:
             return
         assert (told.contact_id, told.event.name, told.event.happened_at) == (id_, name, at)
         if at >= self.kept_since:
             self.arrived.append((id_, self.now, source))
-            self.contacts[id_]["events"].append({"name": name, "at": dates.format_instant(at)})
+            self.contacts[id_]["events"].append(event)
 
     def longest(self, written: Any) -> int:
-        """Return the longest window of a condition, in microseconds."""
-        windows = WINDOW.findall(json.dumps(written))
-        lengths = (random_events.length_of(window) // oracle.MICROSECOND for window in windows)
-        return max(lengths, default=0)
+        """Return the longest window of a condition, in microseconds; `FOR_EVER` for a rule that has none."""
+        if "field" in written:
+            return self.needed(written)
+        parts = [written["not"]] if "not" in written else written.get("all", written.get("any"))
+        return max(map(self.longest, parts), default=0)
+
+    def needed(self, rule: Any) -> int:
+        """Return the window of a rule; one that totals answer needs none."""
+        if not rule["field"].startswith("events."):
+            return 0
+        if (window := WINDOW.search(rule["field"])) is not None:
+            return random_events.length_of(window[1]) // oracle.MICROSECOND
+        has_sum = ".sum." in rule["field"]
+        if has_sum and rule["operator"] in {"is_set", "is_empty"}:
+            return 0
+        is_total = "where" not in rule and (not has_sum or rule["field"].endswith(".sum.revenue"))
+        return 0 if is_total else FOR_EVER
 
     async def segment(self) -> None:
         """Create a segment or change the rules of one, unless they have a window longer than what is kept."""
@@ -112,6 +128,7 @@ class Forgetful(Crowd):
             self.segments[id_] = written
         assert bool(message) == (0 < self.days * dates.DAY < self.longest(written))
         assert not message or f"keeps them for {self.days} day" in message
+        assert ("any age" in message) == (bool(message) and self.longest(written) == FOR_EVER)
         self.refused += bool(message)
 
     async def keep(self) -> None:

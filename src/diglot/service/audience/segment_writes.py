@@ -102,9 +102,7 @@ async def update_segment(
     if changed is stored:
         return EvaluatedSegment(stored)
     if changed.revision != stored.revision:
-        require_kept(changed.condition.event_needs, unit.row.event_days)
-        changed = await _expand(writer, changed, stored)
-        add_rules(unit, count_rules(changed) - count_rules(stored), limits)
+        changed = await _admit(writer, changed, stored, limits)
     await segments.update_segment(unit, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
@@ -119,6 +117,16 @@ async def update_segment(
         # Webhook events about the members contain the name.
         store.renew_segments_version(unit, [stored.number])
     return EvaluatedSegment(changed)
+
+
+async def _admit(
+    writer: MembershipWriter, changed: Segment, stored: Segment, limits: WorkspaceLimits
+) -> Segment:
+    """Return a segment with the meaning of its new rules, if the workspace admits them."""
+    require_kept(changed.condition.event_needs, writer.unit.row.event_days)
+    expanded = await _expand(writer, changed, stored)
+    add_rules(writer.unit, count_rules(expanded) - count_rules(stored), limits)
+    return expanded
 
 
 def changes_nothing(stored: Segment, patch: SegmentPatch) -> bool:
