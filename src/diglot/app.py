@@ -52,6 +52,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import MEBIBYTE, Imports
 from diglot.service.imports.turns import ImportTurns
@@ -169,11 +170,10 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
         attribute_keys=AttributeKeys(engine),
-        rate_limits=RateLimits(
-            engine, clock, override=settings.rate_limit_override, workspace_rate=settings.workspace_rate
-        ),
+        rate_limits=_build_rate_limits(engine, clock, settings),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
+        received_webhooks=ReceivedWebhooks(engine, clock),
         explanations=Explanations(engine, clock),
         dry_runs=DryRuns(engine, clock, counts),
         membership_history=MembershipHistory(engine, clock),
@@ -186,6 +186,11 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         exports=Exports(engine, clock),
         strict=settings.strict,
     )
+
+
+def _build_rate_limits(engine: Engine, clock: Clock, settings: Settings) -> RateLimits:
+    override, together = settings.rate_limit_override, settings.workspace_rate
+    return RateLimits(engine, clock, override=override, workspace_rate=together)
 
 
 def _build_routes(settings: Settings) -> list[Any]:

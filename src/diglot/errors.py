@@ -4,6 +4,7 @@
     |-- InvalidInput            the input has faults: a list, each with its path
     |   `-- MalformedRequest    the body is not the JSON object that the call needs (no path)
     |-- Unauthenticated         no key, or a key that is unknown or revoked
+    |   `-- InvalidSignature    a webhook of a vendor whose signature is not right, or too old
     |-- Forbidden               the key lacks a scope
     |   `-- ScopeNotGranted     the key lacks a scope that it tries to give to another key
     |-- CrossSiteWrite          another site may have sent this write with a session cookie
@@ -72,6 +73,10 @@ class MalformedRequest(InvalidInput):
 
 class Unauthenticated(DiglotError):
     """The request has no valid API key."""
+
+
+class InvalidSignature(Unauthenticated):
+    """A webhook of a vendor has no signature of its source, or one that is too old."""
 
 
 class Forbidden(DiglotError):

@@ -65,7 +65,7 @@ async def test_bodies_beyond_the_largest_limit(database: Database, dialect: Dial
 
 def _too_large(maker: Maker) -> Iterator[Request]:
     for surface, operation in maker.dialect.operations:
-        if operation.body is None or operation.method == "PATCH":
+        if operation.body is None or operation.method == "PATCH" or operation.is_signed:
             continue
         draft = maker.valid(surface, operation)
         draft.piece = edge_values.MEGABYTE

@@ -400,6 +400,27 @@ def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
         assert message in refused.err
 
 
+def test_sources_of_webhooks(diglot: Diglot, url: str) -> None:
+    """A source has a path and, once it is set, a secret; a deleted one is gone."""
+    create_key(diglot, url, "misar", "Acme")
+    of = ("--database", url)
+    made = diglot("webhooks-in", "create", "--dialect", "topmail", "--workspace", "Acme", *of)
+    path = made.out.strip()
+    id_ = path.removeprefix("/api/v1/webhooks-in/")
+    assert made.err == f"Set the secret of the vendor: diglot webhooks-in secret {id_}\n"
+    listed = diglot("webhooks-in", "list", *of).out.rstrip("\n").split("\t")
+    assert (listed[:4], listed[5]) == ([id_, "Acme", "topmail", path], "no secret")
+    for secret, code in (("whsec_x\n", 0), ("", 2), ("x" * 257, 2), ("a\tb", 2)):
+        assert diglot("webhooks-in", "secret", id_, *of, stdin=secret).code == code
+    assert diglot("webhooks-in", "list", *of).out.endswith("\tactive\n")
+    assert diglot("webhooks-in", "delete", id_, *of) == Result(0, "", "The source is deleted.\n")
+    for gone in (id_, "none"):
+        refused = diglot("webhooks-in", "delete", gone, *of)
+        assert refused == Result(2, "", "diglot: there is no such source\n")
+    unknown = diglot("webhooks-in", "create", "--dialect", "misar", "--workspace", "Nobody", *of)
+    assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
+
+
 def test_workspaces(diglot: Diglot, url: str) -> None:
     """A workspace has a time zone, which is set at creation or later."""
     create_key(diglot, url, "misar", "Berlin", "--time-zone", "Europe/Berlin")

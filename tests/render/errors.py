@@ -23,6 +23,7 @@ from diglot.errors import (
     IdempotencyKeyReused,
     InUse,
     InvalidInput,
+    InvalidSignature,
     LimitReached,
     MalformedRequest,
     MethodNotAllowed,
@@ -64,6 +65,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _BOTH,
         "The key is missing, unknown, revoked, expired or of the other dialect",
         "Check the header, and the state of the key in `diglot keys list`",
+    ),
+    (
+        InvalidSignature(),
+        _BOTH,
+        "A webhook of the vendor has no signature of its source, or one that is too old",
+        "Check the path, the secret and the clock: `diglot webhooks-in list`",
     ),
     (
         Forbidden("contacts"),

@@ -46,7 +46,7 @@ IN_ARCHIVES = {
     *("attribute_keys", "event_names", "event_states", "membership_log_counts"),
 }
 NOT_IN_ARCHIVES = {
-    *("keys", "sessions", "idempotent_responses"),
+    *("keys", "sessions", "idempotent_responses", "webhook_sources"),
     *("import_jobs", "import_chunks", "import_rejects"),
 }
 

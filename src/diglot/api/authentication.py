@@ -1,4 +1,4 @@
-"""Authenticates the caller of a request: by API key, or by the session cookie of a browser.
+"""Authenticates the caller of a request: by API key, by the session cookie of a browser, or by a signature.
 
 A browser also sends the cookie with requests that other sites trigger. A write in a session therefore needs a
 CSRF token, which only our own pages can read, and is rejected if the browser reports another site as origin.
@@ -6,10 +6,14 @@ CSRF token, which only our own pages can read, and is rejected if the browser re
 
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from diglot.api.dialect import Dialect
-from diglot.api.input.request import HasScope, find_header
-from diglot.errors import CrossSiteWrite
+from diglot.api.input import request_body
+from diglot.api.input.request import HasScope, Request, find_header
+from diglot.api.operation import Operation
+from diglot.errors import CrossSiteWrite, InvalidSignature
+from diglot.model.ids import parse_id
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions
 from diglot.service.services import Services
@@ -33,6 +37,26 @@ async def authenticate_request(dialect: Dialect, request: HasScope, services: Se
         require_csrf_token(request, secret)
         return sessions.session_caller(session, dialect.key_format.scopes)
     return await services.keys.authenticate(dialect.name, key)
+
+
+async def authenticate_webhook(
+    dialect: Dialect, operation: Operation, request: Request, services: Services
+) -> tuple[Caller, bytes]:
+    """Return the caller that the source in the path stands for, and the body; raise `InvalidSignature`.
+
+    An unknown source is not told from a wrong signature. The bytes are verified as they came, before anything
+    is made of them.
+    """
+    received = services.received_webhooks
+    id_ = parse_id(request.scope["path_params"]["source_id"])
+    source = await received.find_source(dialect.name, id_)
+    if source is None or source.secret is None:
+        raise InvalidSignature
+    request_body.check_headers(request, operation.max_bytes, operation.media_types)
+    body = await request_body.read_bytes(request, operation.max_bytes)
+    if not dialect.is_signed(request, body, source.secret, received.clock()):
+        raise InvalidSignature
+    return Caller(source.workspace, ZoneInfo(source.time_zone), source.id, frozenset({operation.scope})), body
 
 
 def read_session_cookie(request: HasScope) -> str | None:

@@ -55,6 +55,8 @@ class Dialect:
     build_rate_headers: Callable[[RateLimitState], Headers]
     rate_header_docs: Mapping[str, Any]
     render_message: Callable[[Webhook, Delivery, int], WebhookMessage]
+    # Tells whether a webhook of the vendor has the signature of a secret, given its body and now.
+    is_signed: Callable[[HasScope, bytes, str, int], bool]
     tag_descriptions: Mapping[str, str]
     security_schemes: dict[str, Any]
     # Alternatives; all schemes of one alternative are required together.

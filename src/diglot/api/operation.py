@@ -50,6 +50,8 @@ class Operation:
     lists_members: bool = False
     # The response is a file of members, and headers give its change, its revision and its number of contacts.
     exports_members: bool = False
+    # The vendor calls it, without a key: the signature of the body tells whether it may.
+    is_signed: bool = False
     # The vendor does not have this call.
     extension: bool = False
 
@@ -62,7 +64,8 @@ class Operation:
     @property
     def accepts_idempotency_key(self) -> bool:
         """Whether a client may send an Idempotency-Key, so that the request is executed once."""
-        return not (self.method == "GET" or self.read_only or self.returns_secret or self.streams_body)
+        has_key = not (self.read_only or self.returns_secret or self.streams_body or self.is_signed)
+        return self.method != "GET" and has_key
 
     @property
     def has_id(self) -> bool:

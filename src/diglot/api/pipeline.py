@@ -72,13 +72,17 @@ async def _not_called() -> ASGIApp:
 
 
 async def _admit_call(dialect: Dialect, operation: Operation, request: Request, services: Services) -> Call:
-    caller = await authentication.authenticate_request(dialect, request, services)
+    body = None
+    if operation.is_signed:
+        caller, body = await authentication.authenticate_webhook(dialect, operation, request, services)
+    else:
+        caller = await authentication.authenticate_request(dialect, request, services)
     record = record_of(request.scope)
     record.workspace, record.key = caller.workspace, caller.key
     await _count_request(dialect, operation, request, services, caller)
     if not dialect.scopes_allow(caller.scopes, operation.scope):
         raise Forbidden(operation.scope)
-    return Call(request, operation, caller, services)
+    return Call(request, operation, caller, services, body)
 
 
 async def _count_request(

@@ -26,10 +26,11 @@ SUMMARIES: Final = {
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
     "restore": "Put a backup in place of a SQLite database.",
     "serve": "Start the server.",
+    "webhooks-in": "Receive the webhooks of a vendor, so that its opens and opt-outs are known here.",
     "workspaces": "List, rename, delete, export and import workspaces, set their time zones and passwords.",
 }
-# Of a command whose name is a word of Python.
-_MODULES: Final = {"import": "import_contacts"}
+# Of a command whose name is a word of Python, or no name in it.
+_MODULES: Final = {"import": "import_contacts", "webhooks-in": "vendors.webhooks_in"}
 
 
 class _Commands(click.Group):
@@ -47,7 +48,7 @@ class _Commands(click.Group):
             return None
         with _without_collecting():
             name = _MODULES.get(cmd_name, cmd_name)
-            command: click.Command = getattr(import_module(f"diglot.cli.{name}"), name)
+            command: click.Command = getattr(import_module(f"diglot.cli.{name}"), name.rpartition(".")[2])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

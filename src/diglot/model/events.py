@@ -131,7 +131,8 @@ class NewEvent:
     """An event reported by a client; without `occurred_at` it happens now.
 
     A conversion has a `value`, and is attributed to the last click within `attribution_window` microseconds.
-    `order_id` or else `event_id` makes an event that is sent twice one event.
+    `order_id` or else `event_id` makes an event that is sent twice one event; `sender` is the dialect of a
+    vendor whose webhook told of it, whose ids are its own.
     """
 
     kind: EventKind
@@ -143,6 +144,7 @@ class NewEvent:
     value: ConversionValue | None = None
     attribution_window: int = 0
     event_id: str | None = None
+    sender: str | None = None
 
     @property
     def source_id(self) -> str | None:
@@ -152,7 +154,9 @@ class NewEvent:
         """
         if self.order_id is not None:
             return f"{_ORDER}{self.order_id}"
-        return None if self.event_id is None else f"{_ID_KINDS.get(self.kind, 'event')}:{self.event_id}"
+        if self.event_id is None:
+            return None
+        return f"{self.sender or _ID_KINDS.get(self.kind, 'event')}:{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,22 @@ class WebhookEventType(enum.StrEnum):
     TESTED = "tested"
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookSource:
+    """Where the webhooks of a vendor arrive for a workspace, given by number and name.
+
+    Without a secret, which is None, none is accepted.
+    """
+
+    id: str
+    workspace: int
+    workspace_name: str
+    time_zone: str
+    dialect: str
+    secret: str | None
+    created_at: int
+
+
 class AudienceRef(msgspec.Struct, frozen=True):
     """The id and name of a list or segment when an event happened."""
 

@@ -25,6 +25,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
 from diglot.service.webhooks import Webhooks
@@ -53,6 +54,7 @@ class Services:
     rate_limits: RateLimits
     idempotency: Idempotency
     webhooks: Webhooks
+    received_webhooks: ReceivedWebhooks
     explanations: Explanations
     dry_runs: DryRuns
     membership_history: MembershipHistory

@@ -47,6 +47,7 @@ from diglot.storage.schema import (
     metadata,
     segments,
     sessions,
+    webhook_sources,
     webhooks,
     workspace_profiles,
     workspaces,
@@ -59,6 +60,7 @@ from diglot.storage.tenant import Tenant
 LEFT_OUT: Final[Mapping[Table, str]] = {
     keys: "a key is a secret of the server that made it; new ones are made",
     sessions: "people sign in again",
+    webhook_sources: "a vendor posts to the server that made it; new ones are made",
     import_jobs: "an import ends where its file is",
     import_chunks: "they belong to an import",
     import_rejects: "they belong to an import",

@@ -27,7 +27,8 @@ MATCHERS = {
     "<rfc3339 ms>": re.compile(SECOND + r"\.[0-9]{3}Z"),
 }
 STORY_NEEDS = {"story", "basis", "now", "keys", "steps"}
-STORY_KEYS = STORY_NEEDS | {"settings"}
+STORY_KEYS = STORY_NEEDS | {"settings", "sources"}
+SOURCE_KEYS = {"dialect", "workspace", "secret"}
 KEY_KEYS = {"dialect", "workspace", "scopes"}
 STEP_NEEDS = {"name", "as", "method", "path", "status", "answer"}
 STEP_KEYS = STEP_NEEDS | {
@@ -40,6 +41,7 @@ STEP_KEYS = STEP_NEEDS | {
     "clock",
     "example",
     "lenient",
+    "signed",
 }
 
 
@@ -54,6 +56,15 @@ class Key:
     dialect: str
     workspace: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of webhooks of a story: where those of a vendor arrive, and what they are signed with."""
+
+    dialect: str
+    workspace: str
+    secret: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class Step:
     clock: timedelta
     example: bool
     lenient: str | None
+    signed: str | None
 
     def content(self, kept: Mapping[str, Json]) -> bytes | None:
         """Return the bytes of the request's body, or None without one."""
@@ -97,6 +109,7 @@ class Story:
     keys: Mapping[str, Key]
     steps: tuple[Step, ...]
     settings: Mapping[str, Any]
+    sources: Mapping[str, Source]
 
 
 def load_stories(folder: Path = FOLDER) -> list[Story]:
@@ -120,7 +133,14 @@ def read_story(file: str, source: str) -> Story:
     require(file, now.utcoffset() == timedelta(0), "now in UTC")
     settings = raw.get("settings", {})
     require(file, all(isinstance(value, int) for value in settings.values()), "settings that are numbers")
-    return Story(file, raw["story"], raw["basis"], now.astimezone(UTC), keys, steps, settings)
+    sources = {name: _source(f"{file}: source {name}", one) for name, one in raw.get("sources", {}).items()}
+    require(file, all(step.signed in (None, *sources) for step in steps), "a source of this story")
+    return Story(file, raw["story"], raw["basis"], now.astimezone(UTC), keys, steps, settings, sources)
+
+
+def _source(where: str, raw: dict[str, Json]) -> Source:
+    require(where, set(raw) == SOURCE_KEYS and raw["dialect"] in DIALECTS, "the keys of a source")
+    return Source(str(raw["dialect"]), str(raw["workspace"]), str(raw["secret"]))
 
 
 def _key(where: str, raw: dict[str, Json]) -> Key:
@@ -156,6 +176,7 @@ def _step(file: str, raw: dict[str, Json], keys: Mapping[str, Key]) -> Step:
         clock=_clock(where, raw.get("clock", "+0s")),
         example=_marked(where, raw.get("example", False)),
         lenient=_reason(where, raw.get("lenient")),
+        signed=None if raw.get("signed") is None else str(raw["signed"]),
     )
 
 

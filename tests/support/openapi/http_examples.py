@@ -1,14 +1,17 @@
 """Runs the stories of tests/spec/http against an app, and returns the results."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from diglot.service.access.webhook_sources import WebhookSources
 from support.openapi import documents
-from support.openapi.exchanges import Json, Step, Story, difference, fill, pick
+from support.openapi.exchanges import Json, Source, Step, Story, difference, fill, pick
 from support.servers.in_process import Server, bearer, serving
+from support.webhook_signatures import SIGNERS
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,16 @@ async def run_story(story: Story, server: Server) -> list[StepResult]:
     kept: dict[str, Json] = {}
     for name, key in story.keys.items():
         kept[f"key.{name}"] = await server.key(key.dialect, key.workspace, key.scopes)
-    return [await _take(server, step, kept) for step in story.steps]
+    for name, source in story.sources.items():
+        kept[f"source.{name}"] = await _create_source(server, source)
+    return [await _take(server, step, kept, story.sources) for step in story.steps]
+
+
+async def _create_source(server: Server, source: Source) -> str:
+    sources = WebhookSources(await server.beside.engine(), lambda: server.now)
+    id_ = await sources.create(server.apart + source.workspace, source.dialect)
+    await sources.set_secret(id_, source.secret)
+    return id_
 
 
 async def run_story_alone(story: Story, url: str) -> list[StepResult]:
@@ -35,14 +47,21 @@ async def run_story_alone(story: Story, url: str) -> list[StepResult]:
         return await run_story(story, server)
 
 
-async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult:
+async def _take(
+    server: Server, step: Step, kept: dict[str, Json], sources: Mapping[str, Source]
+) -> StepResult:
     server.now += round(step.clock.total_seconds() * 1_000_000)
+    headers, content = _headers(step, kept), step.content(kept)
+    if step.signed is not None:
+        assert content is not None
+        source = sources[step.signed]
+        headers |= SIGNERS[source.dialect](content, source.secret, server.now)
     answer = await server.client.request(
         step.method,
         str(fill(step.path, kept)),
         params={key: str(fill(value, kept)) for key, value in step.query.items()} or None,
-        headers=_headers(step, kept),
-        content=step.content(kept),
+        headers=headers,
+        content=content,
     )
     body: Any = documents.read_body(answer.headers, answer.content)
     result = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)

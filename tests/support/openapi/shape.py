@@ -80,6 +80,7 @@ OPERATION = _object(
         "description required content", description=TEXT, required={"type": "boolean"}, content=INPUT
     ),
     **{LEGACY_KEY: {"type": "array", "items": TEXT, "minItems": 1}},
+    security={"const": []},
     responses={
         "type": "object",
         "minProperties": 2,

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
+from diglot.api.extensions.received_webhooks import ReceivedFormat
 from diglot.api.rules.words import Words
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
@@ -71,6 +72,7 @@ class ExtensionFormat:
     show_contact: Callable[[Contact], msgspec.Struct]
     paging: Paging
     snapshot: SnapshotFormat
+    received: ReceivedFormat
     dry_run_body: type[msgspec.Struct]
     read_dry_run: Callable[[Call], Awaitable[tuple[Condition, str | None]]]
     """Returns the condition of the body, and the id of the segment that it would replace."""

@@ -148,7 +148,9 @@ def _name_prefix(surface: Surface) -> str:
 
 
 def _possible_statuses(operation: Operation) -> Iterator[int]:
-    yield from (401, 403, 429, 500, 503)
+    yield from (401, 429, 500, 503)
+    if not operation.is_signed:
+        yield 403
     if operation.query is not None or operation.body is not None or operation.accepts_idempotency_key:
         yield 400
     if operation.body is not None or operation.other_bodies:
@@ -161,6 +163,8 @@ def _possible_statuses(operation: Operation) -> Iterator[int]:
 
 def _references_resource(operation: Operation) -> bool:
     """Tell whether the path, the query or the body refers to a resource, so that the call may answer 404."""
+    if operation.is_signed:
+        return False
     structs = [struct for struct in (operation.query, operation.body) if struct is not None]
     fields = {name for struct in structs for name in struct.__struct_fields__}
     named = operation.body_references or not fields.isdisjoint({"id", "list_id", "segment_id", "segments"})

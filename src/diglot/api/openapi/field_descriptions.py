@@ -195,6 +195,11 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "response_body": "The beginning of the body of the last response.",
     "delivered_at": "When the receiver accepted it.",
     "next_attempt_at": "When the next attempt is due; null if none is.",
+    "VendorWebhook.id": "The vendor's id of the message; a repetition with the same id changes nothing.",
+    "VendorWebhook.type": "The type of the event.",
+    "VendorWebhook.created_at": "When the vendor made the message.",
+    "VendorWebhook.event": "The type of the event.",
+    "VendorWebhook.timestamp": "When it happened.",
     # events of contacts
     "event_id": "The id of the event.",
     "EventCreate.campaign_id": "The campaign in which it happened.",

@@ -32,12 +32,7 @@ def describe_operation(
         "summary": one.summary,
         "description": _describe_limits(dialect, one),
     }
-    if one.extension:
-        described[EXTENSION_KEY] = True
-    if older := [
-        name for name, (part, _) in _query_schemas(one).items() if LEGACY_KEY in split_annotations(part)[0]
-    ]:
-        described[LEGACY_KEY] = older
+    described |= _list_marks(one)
     if parameters := _list_parameters(one, known):
         described["parameters"] = parameters
     if one.body is not None or one.other_bodies:
@@ -51,6 +46,18 @@ def describe_operation(
         **error_responses.list_for_operation(one, surface),
     }
     return described
+
+
+def _list_marks(one: Operation) -> dict[str, Any]:
+    """Return what marks a call: an extension, one without a key, older spellings in its query."""
+    marks: dict[str, Any] = {EXTENSION_KEY: True} if one.extension else {}
+    if one.is_signed:
+        # The signature is in headers of the vendor's, and no key is needed.
+        marks["security"] = []
+    older = [
+        name for name, (part, _) in _query_schemas(one).items() if LEGACY_KEY in split_annotations(part)[0]
+    ]
+    return marks | ({LEGACY_KEY: older} if older else {})
 
 
 def _build_content(one: Operation, examples: list[CallExample]) -> dict[str, Any]:
@@ -93,6 +100,8 @@ def _describe_limits(dialect: Dialect, one: Operation) -> str:
     together = f", counted together with those to {', '.join(others)}" if others else ""
     if len(every) == len(dialect.operations):
         together = ", counted over all calls"
+    if one.is_signed:
+        return f"Requires the signature of the source. A source may send {rate.requests} in {rate.seconds} s."
     return (
         f"Requires the scope `{one.scope}`. "
         f"A key may send {rate.requests} requests in {rate.seconds} s{together}."

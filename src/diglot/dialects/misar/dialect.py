@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import events, export, imports
+from diglot.api.extensions import events, export, imports, received_webhooks
 from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
@@ -18,6 +18,7 @@ from diglot.dialects.misar.platform import errors
 from diglot.dialects.misar.platform.wire import PlatformError
 from diglot.dialects.misar.schemas import NAMED_SCHEMAS
 from diglot.dialects.misar.webhooks.messages import render_message
+from diglot.dialects.misar.webhooks.received import is_signed
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.misar.words import PLATFORM_WORDS, WORDS
 
@@ -85,9 +86,11 @@ MISAR: Final = Dialect(
     | events.SCHEMAS
     | export.SCHEMAS
     | imports.SCHEMAS
+    | received_webhooks.SCHEMAS
     | sizes.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,
+    is_signed=is_signed,
     description="The audience API of MisarMail, served by Diglot.",
     json_path="/mail/openapi.json",
     yaml_path="/mail/openapi.yaml",

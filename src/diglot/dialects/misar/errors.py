@@ -10,6 +10,7 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    InvalidSignature,
     LimitReached,
     MethodNotAllowed,
     NotFound,
@@ -44,6 +45,7 @@ _AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 # Errors whose message is constant.
 _FIXED_RESPONSES: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
+    InvalidSignature: (401, "Invalid webhook signature"),
     MethodNotAllowed: (405, "Method not allowed"),
     RequestTimeout: (408, "The body did not come in time"),
     IdempotencyKeyReused: (409, "This idempotency key was used for another request"),

@@ -9,6 +9,7 @@ from diglot.dialects.misar.contacts.show import show_contact
 from diglot.dialects.misar.formatting import format_time
 from diglot.dialects.misar.segments import calls, routes
 from diglot.dialects.misar.segments import wire as segments_wire
+from diglot.dialects.misar.webhooks.received import RECEIVED
 from diglot.dialects.misar.words import DIALECT_NAME, WORDS
 from diglot.model.ids import format_prefixed_id
 
@@ -41,6 +42,7 @@ EXTENSIONS: Final = ExtensionFormat(
         response=segments_wire.SegmentAnswer,
         show=routes.show_segment,
     ),
+    received=RECEIVED,
     dry_run_body=segments_wire.DryRun,
     read_dry_run=calls.read_dry_run,
 )

@@ -12,6 +12,8 @@ _CONTACT_READS: Final = ("GET /contacts", Rate(100))
 _RATES: Final = {
     "listContacts": _CONTACT_READS,
     "getContact": _CONTACT_READS,
+    # A campaign of the vendor's tells of many emails at once.
+    "receiveWebhook": ("receiveWebhook", Rate(6_000)),
     "importContacts": ("POST /contacts/import", Rate(10)),
     # The vendor gives the contacts platform a limit for writes only; reads get the same limit.
     **{

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.extensions import events, export, imports
+from diglot.api.extensions import events, export, imports, received_webhooks
 from diglot.api.extensions.analysis import sizes
 from diglot.api.input.request import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
@@ -15,6 +15,7 @@ from diglot.dialects.topmail.endpoints import ENDPOINTS
 from diglot.dialects.topmail.errors import render_error
 from diglot.dialects.topmail.schemas import NAMED_SCHEMAS
 from diglot.dialects.topmail.webhooks.messages import render_message
+from diglot.dialects.topmail.webhooks.received import is_signed
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.dialects.topmail.words import WORDS
 from diglot.service.access.keys import KeyFormat
@@ -85,9 +86,11 @@ TOPMAIL: Final = Dialect(
     | events.SCHEMAS
     | export.SCHEMAS
     | imports.SCHEMAS
+    | received_webhooks.SCHEMAS
     | sizes.SCHEMAS
     | NAMED_SCHEMAS,
     render_message=render_message,
+    is_signed=is_signed,
     description="The audience API of TopMail, served by Diglot.",
     json_path="/api/v1/openapi.json",
     # The address of the document on the vendor's pages, outside the prefix of its calls.

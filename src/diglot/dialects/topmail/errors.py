@@ -9,6 +9,7 @@ from diglot.errors import (
     IdempotencyKeyReused,
     InUse,
     InvalidInput,
+    InvalidSignature,
     LimitReached,
     MethodNotAllowed,
     NotFound,
@@ -37,6 +38,7 @@ _NOT_FOUND_MESSAGES = {
 # Errors whose message is constant.
 _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
     Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
+    InvalidSignature: (401, "unauthorized", "Invalid webhook signature"),
     MethodNotAllowed: (405, "method_not_allowed", "Method not allowed"),
     RequestTimeout: (408, "request_timeout", "The body did not come in time"),
     IdempotencyKeyReused: (409, "idempotency_conflict", "This idempotency key was used for another request"),

@@ -9,6 +9,7 @@ from diglot.dialects.topmail.contacts.show import show_contact
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import routes
 from diglot.dialects.topmail.segments import wire as segments_wire
+from diglot.dialects.topmail.webhooks.received import RECEIVED
 from diglot.dialects.topmail.words import DIALECT_NAME, WORDS
 
 EXTENSIONS: Final = ExtensionFormat(
@@ -38,6 +39,7 @@ EXTENSIONS: Final = ExtensionFormat(
         response=segments_wire.SegmentAnswer,
         show=lambda call, counted: routes.show_segment(call, counted.segment),
     ),
+    received=RECEIVED,
     dry_run_body=segments_wire.DryRun,
     read_dry_run=routes.read_dry_run,
 )

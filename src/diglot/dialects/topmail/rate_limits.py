@@ -12,6 +12,8 @@ from diglot.dialects.topmail.formatting import format_time
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
 _ALL_CALLS: Final = ("all", Rate(100, sliding=True))
+# A campaign of the vendor's tells of many emails at once.
+_WEBHOOKS: Final = ("webhooks", Rate(6_000, sliding=True))
 HEADER_DOCS: Final = {
     "X-RateLimit-Remaining": {
         "description": "The number of requests that remain.",
@@ -26,8 +28,7 @@ HEADER_DOCS: Final = {
 
 def rate_for(operation: Operation) -> tuple[str, Rate]:
     """Return the group that counts a call, and the limit of that group."""
-    del operation
-    return _ALL_CALLS
+    return _WEBHOOKS if operation.is_signed else _ALL_CALLS
 
 
 # The same for a whole minute.

@@ -62,7 +62,7 @@ class Events:
         An event that was recorded before is returned as it was, and changes nothing. So does one that is
         older than the events that the workspace keeps.
         """
-        return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
+        return await record_event(unit, contact_ref, new)
 
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> RecordedEvent:
@@ -100,6 +100,11 @@ class Events:
     async def find_known_names(self, tenant: Tenant, names: Collection[str]) -> frozenset[str]:
         """Return those of some names of which contacts have or had events."""
         return await event_states.find_names(tenant, sorted(names))
+
+
+async def record_event(unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
+    """Store an event in a unit, as `Events.record` does."""
+    return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
 
 
 def _resolve_happened_at(new: NewEvent, now: int) -> int:

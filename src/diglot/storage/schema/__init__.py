@@ -32,7 +32,7 @@ from diglot.storage.schema.membership import (
     segment_chunks,
 )
 from diglot.storage.schema.tags import tags
-from diglot.storage.schema.webhooks import deliveries, webhooks
+from diglot.storage.schema.webhooks import deliveries, webhook_sources, webhooks
 
 __all__ = [
     "ExactText",
@@ -66,6 +66,7 @@ __all__ = [
     "sessions",
     "tags",
     "verifications",
+    "webhook_sources",
     "webhooks",
     "workspace_profiles",
     "workspaces",

@@ -15,10 +15,11 @@ from diglot.storage.schema.background import leases
 from diglot.storage.schema.base import ephemeral_metadata, metadata
 from diglot.storage.schema.core import keys, workspace_profiles, workspaces
 from diglot.storage.schema.events import event_names, event_states
+from diglot.storage.schema.webhooks import webhook_sources
 from diglot.storage.sql.database import TablePlacement
 
 # Small tables that rarely change.
-_COPIED: Final = (workspace_profiles, keys, sessions)
+_COPIED: Final = (workspace_profiles, keys, sessions, webhook_sources)
 # Tables that the migration which makes them fills, from others that may be distributed already.
 _FILLED_WHEN_MADE: Final = (attribute_keys, event_names, event_states)
 _REVISION: Final = sqlalchemy.table("alembic_version")

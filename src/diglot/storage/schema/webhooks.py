@@ -40,6 +40,21 @@ webhooks = Table(
     sqlite_with_rowid=False,
 )
 
+# Where the webhooks of a vendor arrive. It is found by the id in its path, before the workspace is known.
+webhook_sources = Table(
+    "webhook_sources",
+    metadata,
+    Column("id", ExactText, primary_key=True),
+    Column("workspace", Integer, nullable=False),
+    Column("dialect", Text, nullable=False),
+    # Stored in clear, because it verifies messages; NULL until the operator sets it.
+    Column("secret", Text),
+    Column("created_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
+    Index("webhook_sources_by_workspace", "workspace"),
+    sqlite_with_rowid=False,
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -1,4 +1,4 @@
-"""Let events be read back and expire.
+"""Let events be read back, expire, and arrive as webhooks of vendors.
 
 They are found by id, and by name also if no condition counts them. A workspace keeps all of them, as before.
 """
@@ -6,7 +6,7 @@ They are found by id, and by name also if no condition counts them. A workspace 
 import sqlalchemy as sa
 from alembic import op
 
-from diglot.storage.sql.databases import limit_index
+from diglot.storage.sql.databases import exact_text, limit_index
 
 revision = "r012"
 down_revision = "r011"
@@ -17,7 +17,7 @@ _SINCE_EVER = -(2**62)
 
 
 def upgrade() -> None:
-    """Create the indexes, and add the columns of the retention."""
+    """Create the indexes, the columns of the retention and the table of sources."""
     op.create_index("events_by_id", "events", ["id", "workspace"], unique=True)
     not_counted = limit_index(sa.text("stream IS NULL"))
     op.create_index("events_not_counted", "events", ["workspace", "name", "event"], **not_counted)
@@ -25,3 +25,19 @@ def upgrade() -> None:
     since = sa.Column("events_since", sa.BigInteger(), nullable=False, server_default=str(_SINCE_EVER))
     op.add_column("workspaces", days)
     op.add_column("workspaces", since)
+    _create_sources()
+
+
+def _create_sources() -> None:
+    op.create_table(
+        "webhook_sources",
+        sa.Column("id", exact_text(), nullable=False),
+        sa.Column("workspace", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("dialect", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.ForeignKeyConstraint(["workspace"], ["workspace_profiles.workspace"]),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("webhook_sources_by_workspace", "webhook_sources", ["workspace"])

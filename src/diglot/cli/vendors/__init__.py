@@ -1,0 +1,1 @@
+"""Commands about the services of the vendors."""
