@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
+from diglot.conditions import tree
 from diglot.errors import InUse, InvalidInput, LimitReached
 from diglot.membership import evaluate, notify
 from diglot.model.contacts import ContactChange
@@ -26,10 +28,13 @@ from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.audience.membership_changes import MembershipChanges
 from diglot.service.audience.membership_history import MembershipHistory
+from diglot.service.audience.rules.counts import count_rules
 from diglot.service.audience.segments import NewSegment, SegmentPatch, Segments
-from diglot.service.audience.tags import Tags
+from diglot.service.audience.tags import TagPatch, Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
+from diglot.storage.schema import workspaces
+from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.engines import Database
 from support.membership.random_world import World
@@ -39,6 +44,7 @@ from support.outboxes import Outbox
 from support.reporting import Tally
 
 STATIC = SegmentType.STATIC
+_RULES = Statement(select(workspaces.c.rule_count))
 HEARS = (
     WebhookEventType.SEGMENT_ENTERED,
     WebhookEventType.SEGMENT_LEFT,
@@ -345,6 +351,32 @@ async def test_rules_count_with_those_that_they_reference(scene: Scene) -> None:
     limited = replace(scene.segments, limits=WorkspaceLimits(rules=400))
     with pytest.raises(LimitReached, match="at most 400 rules"):
         await limited.create(scene.world.caller, NewSegment("third", condition(on(many))))
+
+
+def rules_with(base: str, filler: str) -> Mapping[str, Any]:
+    """Return rules on a segment and on a tag, which no contact misses because of a filler."""
+    return {"all": [on(base), PAIR, {"field": "first_name", "operator": "not_contains", "operand": filler}]}
+
+
+async def test_a_rename_keeps_the_number_of_rules(scene: Scene) -> None:
+    """Rules that name a tag, and those that reference them, are counted as they are in the end."""
+    await scene.contact("ada", "vip")
+    long = {"field": "tags", "operator": "in", "operand": ["x" * 90] * 100}
+    base = await scene.segment("base", {"any": [PAIR, long]})
+    above = await scene.segment("above", rules_with(base, "x"))
+    # A thousand characters count as a rule, and while contacts get the new name, rules have a few more.
+    length = len(tree.encode((await scene.get(above)).full_tree))
+    await scene.edit(above, rules_with(base, "x" * (1 + (985 - length) % 1_000)))
+    await scene.segment("top", {"any": [on(above), on(base, "not_equals")]})
+    tags = Tags(scene.world.engine, scene.world.clock)
+    (tag,) = [one for one in (await tags.list_page(scene.world.caller, ALL)).items if one.name == "vip"]
+    for name in ("v" * 100, "vip"):
+        await tags.update(scene.world.caller, tag.id, TagPatch(name=name))
+        page = await scene.segments.list_page(scene.world.caller, ALL)
+        row = await scene.world.engine.read(lambda transaction: transaction.fetch_one(_RULES, {}))
+        assert row is not None
+        assert row[0] == sum(map(count_rules, page.items))
+        assert await scene.members(above) == {"ada"}
 
 
 async def test_a_dry_run_counts_each_rule(scene: Scene) -> None:

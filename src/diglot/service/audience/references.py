@@ -7,6 +7,7 @@ matches nobody, because it would gain members otherwise.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from diglot.conditions import tree
 from diglot.conditions.analysis import references
 from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import relative_dates_of
@@ -56,10 +57,12 @@ class Renaming:
             changed = replace(
                 one.segment,
                 condition=self._rename_in(stored),
+                expanded=await _load_expanded(unit, one.segment),
                 revision=one.segment.revision + 1,
                 updated_at=unit.now,
             )
-            unit.row.rule_count += count_rules(changed) - count_rules(one.segment)
+            if changed.expanded is None:
+                unit.row.rule_count += count_rules(changed) - count_rules(one.segment)
             await segments.update_segment(unit, changed)
             if one.list_ref is not None:
                 await lists.set_updated(unit, one.list_ref.id, unit.now)
@@ -70,6 +73,15 @@ class Renaming:
         text = references.rename_in_text(original.text, condition.tree, self.reference, self.name)
         node = references.rename(condition.tree, self.reference, self.value)
         return Condition(node, OriginalText(original.dialect, text))
+
+
+async def _load_expanded(unit: WriteUnit, segment: Segment) -> tree.Node | None:
+    """Return the expanded condition as it is now, whose rules are counted when it is expanded again."""
+    if segment.expanded is None:
+        return None
+    found = await segments.find_by_number_with_state(unit, segment.number)
+    assert found is not None
+    return found[0].expanded
 
 
 async def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
