@@ -26,10 +26,10 @@ class PastEvent(NamedTuple):
     body: str
     by_machine: bool = False
 
-    def read_properties(self) -> dict[str, Any]:
-        """Return the properties, by their names in the form of attribute keys."""
-        properties = read_properties(self.kind, self.body)
-        return {_normalize(name): value for name, value in properties.items()}
+
+def read_named_properties(kind: str, body: str) -> dict[str, Any]:
+    """Return the properties of a stored event, by their names in the form of attribute keys."""
+    return {_normalize(name): value for name, value in read_properties(kind, body).items()}
 
 
 # The events of one name, newest first.
