@@ -18,7 +18,13 @@ from diglot.conditions.events.fields import EventField, EventValue, is_event_fie
 from diglot.conditions.events.states import MACHINE, to_decimal
 from diglot.conditions.events.sum_tests import read_test
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
-from diglot.conditions.histories.past_events import Gathered, Histories, History, read_named_properties
+from diglot.conditions.histories.past_events import (
+    Gathered,
+    Histories,
+    History,
+    PastEvent,
+    read_named_properties,
+)
 from diglot.conditions.histories.sums import find_jumps
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
@@ -67,6 +73,14 @@ class HistoryFields:
         for name in self.by_event.keys() & histories.keys():
             values |= self.by_event[name].read_values(histories[name])
         return values
+
+    def read_around(
+        self, name: str, history: History, event: PastEvent
+    ) -> tuple[Mapping[str, EventValue], Mapping[str, EventValue]]:
+        """Return the values of the fields of a name before and after an event that is not in the history."""
+        if name not in self.by_event:
+            return {}, {}
+        return self.by_event[name].read_around(history, event)
 
     def fields_of(self, name: str) -> Iterable[str]:
         """Return the fields of the events with a name."""
@@ -128,7 +142,17 @@ class FieldsOfName:
 
     def read_values(self, history: History) -> dict[str, EventValue]:
         """Return the values of the fields that a contact with these events has."""
-        gathered = self.gather(history)
+        return self._read(self.gather(history))
+
+    def read_around(
+        self, history: History, event: PastEvent
+    ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
+        """Return the values before and after an event that is not in the history."""
+        before, new = self.gather(history), self.gather((event,))
+        after = {what: found.merge(new[what]) for what, found in before.items()}
+        return self._read(before), self._read(after)
+
+    def _read(self, gathered: Mapping[tuple[str, str], Gathered]) -> dict[str, EventValue]:
         states = {what: found.add_up() for what, found in gathered.items()}
         values: dict[str, EventValue] = {}
         for field, parsed in self.fields.items():

@@ -49,6 +49,14 @@ class Gathered(NamedTuple):
     instants: list[int]
     amounts: list[Decimal]
 
+    def merge(self, others: "Gathered") -> "Gathered":
+        """Return these events and others, newest first."""
+        if not others.instants:
+            return self
+        instants, amounts = self.instants + others.instants, self.amounts + others.amounts
+        order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
+        return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
+
     def add_up(self) -> EventState | None:
         """Return what the events add up to, with all instants; None without events."""
         if not self.instants:
