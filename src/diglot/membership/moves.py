@@ -14,7 +14,7 @@ from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvalu
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
-from diglot.conditions.histories.past_events import History
+from diglot.conditions.histories.past_events import History, PastEvent
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
 from diglot.membership.active_segments import ActiveSegments
@@ -46,14 +46,15 @@ Sides = tuple[SurroundingsByKey, SurroundingsByKey]
 class EventMove:
     """What an event changed: what a contact's events of one name add up to, before and after it.
 
-    `histories` are these events themselves before and after it, empty unless conditions read them.
+    `history` are these events themselves without it, empty unless conditions read them.
     """
 
     pk: int
     name: str
     before: EventState | None
     after: EventState | None
-    histories: tuple[History, History] = ((), ())
+    event: PastEvent
+    history: History = ()
 
 
 async def load_surroundings(
@@ -125,13 +126,11 @@ def move_event(
     moved = {*of_events.by_event.get(move.name, ()), *of_histories.fields_of(move.name)}
     others = {name: value for name, value in known.events.items() if name not in moved}
 
-    def build_side(state: EventState | None, history: History) -> SurroundingsByKey:
-        values: dict[str, EventValue] = {}
-        values |= {} if state is None else of_events.read_values({move.name: state})
-        values |= of_histories.read_values({move.name: history})
-        return {**around, move.pk: known._replace(events=others | values)}
+    def build_side(state: EventState | None, read: Mapping[str, EventValue]) -> SurroundingsByKey:
+        values = {} if state is None else of_events.read_values({move.name: state})
+        return {**around, move.pk: known._replace(events={**others, **values, **read})}
 
-    before, after = move.histories
+    before, after = of_histories.read_around(move.name, move.history, move.event)
     return build_side(move.before, before), build_side(move.after, after)
 
 

@@ -6,8 +6,9 @@ one name that a contact has cost less than a row of totals for each group of rul
 had to keep current.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,12 +18,21 @@ from diglot.conditions.events.fields import EventField, EventValue, is_event_fie
 from diglot.conditions.events.states import MACHINE, to_decimal
 from diglot.conditions.events.sum_tests import read_test
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
-from diglot.conditions.histories.past_events import Gathered, Histories, History, PastEvent
+from diglot.conditions.histories.past_events import (
+    Gathered,
+    Histories,
+    History,
+    PastEvent,
+    read_named_properties,
+)
 from diglot.conditions.histories.sums import find_jumps
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Stands in the place of rules that events have to match: all count but those that machines caused.
 ALL_EVENTS: Final = ""
+# The bodies of which is remembered what they count for, for each name, and how long they are at most.
+_REMEMBERED_BODIES: Final = 512
+_MAX_REMEMBERED_LENGTH: Final = 300
 
 
 class Wanted(NamedTuple):
@@ -63,6 +73,14 @@ class HistoryFields:
         for name in self.by_event.keys() & histories.keys():
             values |= self.by_event[name].read_values(histories[name])
         return values
+
+    def read_around(
+        self, name: str, history: History, event: PastEvent
+    ) -> tuple[Mapping[str, EventValue], Mapping[str, EventValue]]:
+        """Return the values of the fields of a name before and after an event that is not in the history."""
+        if name not in self.by_event:
+            return {}, {}
+        return self.by_event[name].read_around(history, event)
 
     def fields_of(self, name: str) -> Iterable[str]:
         """Return the fields of the events with a name."""
@@ -124,7 +142,17 @@ class FieldsOfName:
 
     def read_values(self, history: History) -> dict[str, EventValue]:
         """Return the values of the fields that a contact with these events has."""
-        gathered = self.gather(history)
+        return self._read(self.gather(history))
+
+    def read_around(
+        self, history: History, event: PastEvent
+    ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
+        """Return the values before and after an event that is not in the history."""
+        before, new = self.gather(history), self.gather((event,))
+        after = {what: found.merge(new[what]) for what, found in before.items()}
+        return self._read(before), self._read(after)
+
+    def _read(self, gathered: Mapping[tuple[str, str], Gathered]) -> dict[str, EventValue]:
         states = {what: found.add_up() for what, found in gathered.items()}
         values: dict[str, EventValue] = {}
         for field, parsed in self.fields.items():
@@ -140,22 +168,43 @@ class FieldsOfName:
 
     def gather(self, history: History) -> Mapping[tuple[str, str], Gathered]:
         """Return the events that count, by the stored form of what they match and the property summed."""
-        found = {(where, summed): Gathered([], []) for where, summed in self._asked}
-        by_where = [[one for one in self._asked if one[0] == where] for where in self._wheres]
+        found = [Gathered([], []) for _ in self._asked]
         for event in history:
-            properties = event.read_properties() if self.need_bodies else {}
-            for number in self._match_event(event, properties):
-                for what in by_where[number]:
-                    found[what].instants.append(event.at)
-                    if what[1]:
-                        found[what].amounts.append(to_decimal(properties.get(what[1])))
-        return found
+            is_short = len(event.body) <= _MAX_REMEMBERED_LENGTH
+            count = self._count_short if is_short else self._count
+            for place, amount in count(event.kind, event.body, event.by_machine):
+                found[place].instants.append(event.at)
+                if amount is not None:
+                    found[place].amounts.append(amount)
+        return dict(zip(self._asked, found, strict=True))
 
-    def _match_event(self, event: PastEvent, properties: Mapping[str, Any]) -> Iterable[int]:
+    @cached_property
+    def _count_short(self) -> Callable[[str, str, bool], Sequence[tuple[int, Decimal | None]]]:
+        """Count an event with a short body; many events of one name have equal ones."""
+        return lru_cache(maxsize=_REMEMBERED_BODIES)(self._count)
+
+    def _count(self, kind: str, body: str, by_machine: bool) -> Sequence[tuple[int, Decimal | None]]:
+        """Return the places of what an event counts for, each with its amount if a property is summed."""
+        properties = read_named_properties(kind, body) if self.need_bodies else {}
+        return [
+            (place, to_decimal(properties.get(summed)) if summed else None)
+            for number in self._match_event(properties, by_machine=by_machine)
+            for place, summed in self._places[number]
+        ]
+
+    @cached_property
+    def _places(self) -> Sequence[Sequence[tuple[int, str]]]:
+        """The places of what is asked of the events that match each group of rules, with what is summed."""
+        by_where: dict[str, list[tuple[int, str]]] = {}
+        for place, (where, summed) in enumerate(self._asked):
+            by_where.setdefault(where, []).append((place, summed))
+        return [by_where[where] for where in self._wheres]
+
+    def _match_event(self, properties: Mapping[str, Any], *, by_machine: bool) -> Iterable[int]:
         """Return the numbers of the groups of rules that an event matches; no rules stand first."""
         matched = [0] if self._wheres[0] == ALL_EVENTS else []
         matched += self._match(EventView(properties, self._zone), 0)
-        return self._of_machines.intersection(matched) if event.by_machine else matched
+        return self._of_machines.intersection(matched) if by_machine else matched
 
 
 def _names_machine(where: str) -> bool:

@@ -26,10 +26,10 @@ class PastEvent(NamedTuple):
     body: str
     by_machine: bool = False
 
-    def read_properties(self) -> dict[str, Any]:
-        """Return the properties, by their names in the form of attribute keys."""
-        properties = read_properties(self.kind, self.body)
-        return {_normalize(name): value for name, value in properties.items()}
+
+def read_named_properties(kind: str, body: str) -> dict[str, Any]:
+    """Return the properties of a stored event, by their names in the form of attribute keys."""
+    return {_normalize(name): value for name, value in read_properties(kind, body).items()}
 
 
 # The events of one name, newest first.
@@ -48,6 +48,14 @@ class Gathered(NamedTuple):
 
     instants: list[int]
     amounts: list[Decimal]
+
+    def merge(self, others: "Gathered") -> "Gathered":
+        """Return these events and others, newest first."""
+        if not others.instants:
+            return self
+        instants, amounts = self.instants + others.instants, self.amounts + others.amounts
+        order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
+        return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
 
     def add_up(self) -> EventState | None:
         """Return what the events add up to, with all instants; None without events."""

@@ -11,7 +11,7 @@ from diglot.conditions import text
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.events.states import add_event, count_event, read_properties
 from diglot.conditions.histories.fields import HistoryFields
-from diglot.conditions.histories.past_events import History, PastEvent, sort_events
+from diglot.conditions.histories.past_events import History, PastEvent
 from diglot.errors import InvalidInput, NotFound
 from diglot.membership.moves import EventMove
 from diglot.membership.writer import open_writer
@@ -175,22 +175,19 @@ class _EventRecorder:
         name = text.to_nfc(event.name)
         stored = event.number, event.happened_at, event.kind, event.body
         new = PastEvent(*stored, by_machine=counted is None)
-        histories = await self.load_histories(found.contact.pk, name, new, fields)
+        history = await self.load_history(found.contact.pk, name, fields)
         if counted is None:
-            return None, EventMove(found.contact.pk, name, found.state, found.state, histories)
+            return None, EventMove(found.contact.pk, name, found.state, found.state, new, history)
         after = add_event(found.state, counted)
         stream = await event_states.store_of_name(self.unit, found, name, after)
-        return stream, EventMove(found.contact.pk, name, found.state, after, histories)
+        return stream, EventMove(found.contact.pk, name, found.state, after, new, history)
 
-    async def load_histories(
-        self, pk: int, name: str, new: PastEvent, fields: HistoryFields
-    ) -> tuple[History, History]:
-        """Return the events of a contact with a name before and after a new one, if conditions ask."""
+    async def load_history(self, pk: int, name: str, fields: HistoryFields) -> History:
+        """Return the events of a contact with a name, if conditions ask for them."""
         if name not in fields.by_event:
-            return (), ()
+            return ()
         found = await event_histories.load_of_contacts(self.unit, [pk], fields.want((name,)))
-        before = found.get(pk, {}).get(name, ())
-        return before, sort_events((*before, new))
+        return found.get(pk, {}).get(name, ())
 
     async def move_contact(self, contact: Contact, move: EventMove) -> Contact:
         """Update the engagement fields of the contact, and memberships; return the contact as it is now."""
