@@ -190,7 +190,7 @@ def test_another_revision(diglot: Run, url: str) -> None:
 
 
 def test_a_damaged_file(diglot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A damaged page is a line; what is no database, or not there, cannot be opened; so is a full disk."""
+    """A damaged page is a line, and so is a full disk; what is no database, or not there, is refused."""
     file = tmp_path / "diglot.db"
     asyncio.run(upgrade_schema(str(file)))
     asyncio.run(fill(str(file)))
