@@ -1,6 +1,7 @@
 """`diglot check`: a healthy database, and each kind of damage as a line."""
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from diglot.storage.schema import contacts, membership_log, segments, tags, work
 from diglot.storage.schema.migrate import upgrade_schema
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.sqlite_file import PAGE_SIZE
+from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.commands import Run, command_runner
 from support.engines import set_revision
@@ -188,7 +190,7 @@ def test_another_revision(diglot: Run, url: str) -> None:
 
 
 def test_a_damaged_file(diglot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damaged pages are lines; what is no database, or not there, cannot be opened; a full disk is a line."""
+    """A damaged page is a line, and so is a full disk; what is no database, or not there, is refused."""
     file = tmp_path / "diglot.db"
     asyncio.run(upgrade_schema(str(file)))
     asyncio.run(fill(str(file)))
@@ -198,8 +200,12 @@ def test_a_damaged_file(diglot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert full.code == 1
     assert "MiB free, less than 524,288\n" in full.out
     monkeypatch.delenv("DIGLOT_MIN_FREE_MIB")
-    # The last pages hold the indexes that the last migration made.
-    file.write_bytes(content[: -3 * PAGE_SIZE] + bytes(3 * PAGE_SIZE))
+    damaged_index = bytearray(content)
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_by_id'")
+        page = found.fetchone()[0]
+    damaged_index[(page - 1) * PAGE_SIZE : page * PAGE_SIZE] = bytes(PAGE_SIZE)
+    file.write_bytes(damaged_index)
     damaged = diglot("check", "--database", str(file))
     assert damaged.code == 1, damaged
     assert "the file is damaged: " in damaged.out

@@ -24,7 +24,7 @@ ROWS = 3
 LATER = frozenset(
     {
         *("attribute_keys", "import_jobs", "import_chunks", "import_rejects"),
-        *("event_names", "event_states", "membership_log_counts"),
+        *("event_names", "event_states", "membership_log_counts", "webhook_sources"),
     }
 )
 
@@ -56,6 +56,7 @@ async def _fill(url: str) -> dict[str, list[Any]]:
         url,
         *(f"DELETE FROM {table}" for table in ("event_states", "events", "event_names")),
         "UPDATE workspaces SET next_event_name = 1, segments_steps = ''",
+        f"UPDATE workspaces SET event_days = 0, events_since = {workspaces.SINCE_EVER}",
     )
     rows = await load_rows(url)
     assert all(found for name, found in rows.items() if not name.startswith("event"))

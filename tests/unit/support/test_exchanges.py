@@ -180,6 +180,7 @@ def test_every_story_of_the_folder_is_well_formed() -> None:
     assert {key.dialect for story in stories for key in story.keys.values()} == {"misar", "topmail"}
     for story in stories:
         kept: dict[str, Json] = {f"key.{name}": "secret" for name in story.keys}
+        kept |= {f"source.{name}": "id" for name in story.sources}
         for step in story.steps:
             assert "should" not in step.name, step.name
             step.content(kept)
