@@ -23,6 +23,8 @@ from diglot.model.workspaces import Caller
 from diglot.plurals import count_of
 from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
+from diglot.service.access.rate_limits import RateLimits
+from diglot.service.access.sessions import Sessions
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.setting_sources import load_settings
@@ -79,10 +81,16 @@ class _Demonstration:
     summary: str
     keys: dict[str, str]
     segment_id: str | None
+    link: str
 
     def format_introduction(self, url: str, settings: Settings) -> str:
-        """Return the keys with a curl line for each."""
+        """Return the address of the console, and the keys with a curl line for each."""
         lines = [self.summary]
+        if settings.console:
+            lines += [
+                "",
+                f"Open the console in a browser; this link works once: {url}/console/enter#{self.link}",
+            ]
         for dialect in DIALECTS:
             key, path = (
                 self.keys[dialect.name],
@@ -104,10 +112,11 @@ async def _prepare_demo(url: str) -> _Demonstration:
         filled = await _create_examples(engine, caller)
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
+        link = await Sessions(engine, RateLimits(engine)).create_link(caller)
     how = f"created in {time.monotonic() - began:.1f} s" if filled else "unchanged"
     counts = f"{count_of(contacts.total, 'contact')} and {count_of(segments.total, 'segment')}"
     summary = f"{counts} in {find_file(url)}, {how}"
-    return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
+    return _Demonstration(summary, keys, segments.items[0].id if segments.items else None, link)
 
 
 async def _create_examples(engine: Engine, caller: Caller) -> bool:

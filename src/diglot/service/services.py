@@ -7,6 +7,7 @@ from typing import Any, Final
 from diglot.computations import LoopTurns
 from diglot.membership.count import CountCache
 from diglot.service.access.client_keys import ClientKeys
+from diglot.service.access.first_visit import FirstVisit
 from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
@@ -25,13 +26,14 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.personal_data import PersonalData
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
 from diglot.service.webhooks import Webhooks
 from diglot.storage.sql.engine import NestedEngine, Transaction
 
 # A request is authenticated and counted before its transaction begins, and idempotency owns the transaction.
-_OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency")
+_OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency", "first_visit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Services:
     contact_segments: ContactSegments
     imports: Imports
     exports: Exports
+    first_visit: FirstVisit
+    personal_data: PersonalData
     strict: bool = False
     loop_turns: LoopTurns = field(default_factory=LoopTurns)
 

@@ -64,9 +64,11 @@ class Segments:
         return Page(items, page.total)
 
     @reads
-    async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
+    async def list_page_with_counts(
+        self, tenant: Tenant, window: Window, search: str | None = None
+    ) -> Page[CountedSegment]:
         """Return a window of the segments, with counts from one snapshot."""
-        page = await segments.load_page(tenant, window)
+        page = await segments.load_page(tenant, window, search)
         state = await workspaces.load_state(tenant)
         now = self.clock()
         counted = [await self._with_count(tenant, segment, state, now) for segment in page.items]
