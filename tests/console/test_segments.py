@@ -97,7 +97,11 @@ async def test_size_and_members_over_time(server: Server) -> None:
     assert ("ada@" in now, "bo@" in now, "2 contacts" in now) == (True, True, True)
     before = (await person.open(f"{members}?day=2026-03-02")).text
     assert ("ada@" in before, "bo@" in before, "1 contact" in before) == (True, False, True)
-    for day, told in (("2026-01-01", "later"), ("nonsense", "Expected a day"), ("9999-12-31", "2 contacts")):
+    for day, told in (
+        ("2026-01-01", "The history begins"),
+        ("nonsense", "Expected a day"),
+        ("9999-12-31", "2 contacts"),
+    ):
         assert told in (await person.open(f"{members}?day={day}")).text
     file = await person.open(f"/console/segments/{id_}/export.csv")
     assert file.headers["content-disposition"] == 'attachment; filename="members.csv"'
