@@ -54,7 +54,6 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
-from diglot.service.contacts.personal_data import PersonalData
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import MEBIBYTE, Imports
 from diglot.service.imports.turns import ImportTurns
@@ -98,7 +97,9 @@ def create_app(
         *(_background_lifespans(clock, instruments) if run_background else []),
     ]
     app = _build_litestar(settings, lifespans)
-    app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses, setup_token)
+    app.state[SERVICES] = _build_services(
+        instruments.engine, clock, settings, Keys(instruments.engine, clock, uses), setup_token
+    )
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
@@ -162,10 +163,9 @@ def from_environment() -> asgi.App:
 
 
 def _build_services(
-    engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage, setup_token: str | None
+    engine: Engine, clock: Clock, settings: Settings, keys: Keys, setup_token: str | None
 ) -> Services:
-    counts = CountCache()
-    keys, limits = Keys(engine, clock, uses), settings.workspace_limits
+    counts, limits = CountCache(), settings.workspace_limits
     return Services(
         segments=Segments(engine, clock, counts, limits),
         contacts=Contacts(engine, clock, counts, limits),
@@ -176,9 +176,7 @@ def _build_services(
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
         attribute_keys=AttributeKeys(engine),
-        rate_limits=RateLimits(
-            engine, clock, override=settings.rate_limit_override, workspace_rate=settings.workspace_rate
-        ),
+        rate_limits=_build_rate_limits(engine, clock, settings),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),
@@ -192,9 +190,13 @@ def _build_services(
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
         first_visit=FirstVisit(engine, clock, setup_token),
-        personal_data=PersonalData(engine, clock),
         strict=settings.strict,
     )
+
+
+def _build_rate_limits(engine: Engine, clock: Clock, settings: Settings) -> RateLimits:
+    override, workspace_rate = settings.rate_limit_override, settings.workspace_rate
+    return RateLimits(engine, clock, override=override, workspace_rate=workspace_rate)
 
 
 def _build_routes(settings: Settings) -> list[Any]:

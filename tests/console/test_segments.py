@@ -108,6 +108,61 @@ async def test_size_and_members_over_time(server: Server) -> None:
     assert len(file.text.splitlines()) == 3
 
 
+async def explain(person: Person, id_: str, contact: str) -> str:
+    """Return the explanation of a contact as the page shows it."""
+    answer = await person.open(f"/console/segments/{id_}/explain?contact={contact}")
+    return html.unescape(answer.text)
+
+
+async def test_why_somebody_is_in_a_segment_or_not(server: Server) -> None:
+    """Each rule has a verdict and what the contact has, and a stranger is told what would have to change."""
+    person = await sign_in(server)
+    rules = [
+        {"field": "total_orders", "operator": "gte", "value": 3},
+        {"match": "any", "rules": [
+            {"field": "plan", "operator": "equals", "value": "pro"},
+            {"field": "tags", "operator": "contains", "value": "vip"},
+            {"field": "subscribed", "operator": "equals", "value": False},
+            {"field": "lists", "operator": "is_set"},
+            {"field": "sample", "operator": "gt", "value": 100},
+            {"field": "created_at", "operator": "more_than_days_ago", "value": 5},
+            {"field": "events.purchase.count", "operator": "gt", "value": 0},
+            {"field": "last_opened_at", "operator": "is_set"},
+        ]},
+    ]  # fmt: skip
+    id_ = await create_segment(server, "Customers", rules)
+    await create_contact(server, "ada@example.com", total_orders=5, attributes={"plan": "pro"}, tags=["a"])
+    server.now += 1
+    await create_contact(server, "bo@example.com")
+    ada = await explain(person, id_, "ada@example.com")
+    for words in ("is a member", "contact created", "has <bdi>5</bdi>", "has <bdi>pro</bdi>", "has <bdi>a<"):
+        assert words in ada
+    assert "would have to change" not in ada
+    bo = await explain(person, id_, "bo@example.com")
+    missing = bo.partition("What would have to change")[2]
+    assert ("is not a member" in bo, "total orders" in missing, "has nothing" in bo) == (True, True, True)
+    assert "At least one of these" in missing
+    assert "Write the email" in await explain(person, id_, "")
+    nobody = await person.open(
+        f"/console/segments/{id_}/explain?contact=x@example.com", {"HX-Request": "true"}
+    )
+    assert (nobody.status_code, "There is no such contact" in nobody.text) == (404, True)
+
+
+async def test_explanations_without_rules(server: Server) -> None:
+    """A draft has nobody, and no rule decides about members who are chosen by hand."""
+    person = await sign_in(server)
+    await create_contact(server, "ada@example.com")
+    draft = await create_segment(server, "Draft", [])
+    assert "has no rules" in await explain(person, draft, "ada@example.com")
+    key = await server.key("misar", "one")
+    rules = {"operator": "AND", "rules": []}
+    body = {"name": "By hand", "segment_type": "static", "filter_criteria": rules}
+    made = await server.client.post("/mail/v1/segments", json=body, headers=bearer(key))
+    by_hand = made.json()["data"]["id"]
+    assert "chosen by hand" in await explain(person, by_hand, "ada@example.com")
+
+
 async def test_members_are_paged(server: Server) -> None:
     """Twenty members are on a page."""
     person = await sign_in(server)
@@ -150,7 +205,15 @@ async def test_a_workspace_is_closed_to_others(server: Server) -> None:
     id_ = await create_segment(server, "Secret", EVERYBODY, "two")
     person = await sign_in(server)
     assert "Secret" not in (await person.open("/console")).text
-    for part in ("", "/count", "/sparkline", "/history", "/members", "/export.csv"):
+    for part in (
+        "",
+        "/count",
+        "/sparkline",
+        "/history",
+        "/members",
+        "/export.csv",
+        "/explain?contact=a@b.example",
+    ):
         assert (await person.open(f"/console/segments/{id_}{part}")).status_code == 404
     assert (await person.send(f"/console/segments/{id_}/delete", {})).status_code == 404
     other = await sign_in(server, "two")

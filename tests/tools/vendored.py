@@ -62,8 +62,8 @@ class Package:
         paths = {name: f"package/{self.parent}{name}" for name in self.served}
         paths |= {name: f"package/{name}" for name in self.licences}
         with tempfile.TemporaryDirectory() as folder:
-            command = ("npm", "pack", f"{self.name}@{version}", "--json", "--silent")
-            command += ("--pack-destination", folder)
+            wanted = f"{self.name}@{version}"
+            command = ("npm", "pack", wanted, "--json", "--silent", "--pack-destination", folder)
             (told,) = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
             with tarfile.open(next(Path(folder).iterdir())) as archive:
                 contents = {name: _member(archive, path) for name, path in paths.items()}

@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from diglot.app import load_app
-from diglot.cli.console_link import ConsoleLink
 from diglot.cli.options import config_option, setting_option, warn_of_risk
 from diglot.dialects.registry import DIALECTS
 from diglot.server import process
+from diglot.server.console_link import ConsoleLink
 from diglot.setting_sources import load_settings
 from diglot.settings import SETTINGS, UPSTREAMS, Settings
 

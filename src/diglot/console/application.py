@@ -13,11 +13,12 @@ from litestar.types import ASGIApp
 from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
-from diglot.console.pages import access, counts, segment, segments
+from diglot.console.pages import access, counts, explanation, segment, segments
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
 from diglot.server.console.errors import render_error
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.settings import Settings
 
 log: Final = logging.getLogger("diglot")
@@ -48,6 +49,7 @@ _PAGES: Final = (
     Page("/console/segments/{id}/count", get=counts.show_count),
     Page("/console/segments/{id}/history", get=segment.show_history),
     Page("/console/segments/{id}/members", get=segment.show_members),
+    Page("/console/segments/{id}/explain", get=explanation.explain),
     Page("/console/segments/{id}/export.csv", get=segment.export),
     Page("/console/segments/{id}/delete", post=segment.delete),
 )
@@ -104,7 +106,8 @@ def show_error(visit: Visit, error: Exception) -> Html:
     told = render_error(error)
     messages = [fault.message for fault in error.faults] if isinstance(error, InvalidInput) else []
     if isinstance(error, NotFound):
-        messages = [f"There is no such {error.resource}."]
+        resource = "contact" if error.resource == REFERENCED_CONTACT else error.resource
+        messages = [f"There is no such {resource}."]
     messages = messages or [str(getattr(told.body, "error", ""))]
     template = "parts/error.html" if visit.is_part else "error.html"
     page = visit.show(template, status=told.status, messages=messages)

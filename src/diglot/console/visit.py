@@ -100,7 +100,7 @@ class Visit:
         """Return a page or a part of one."""
         common = {
             "visit": self,
-            "workspace": None if self.session is None else self.session.workspace,
+            "home": None if self.session is None else self.session.workspace,
             "csrf_token": self.csrf_token,
             "navigation": NAVIGATION,
         }

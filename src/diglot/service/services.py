@@ -26,7 +26,6 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
-from diglot.service.contacts.personal_data import PersonalData
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
 from diglot.service.webhooks import Webhooks
@@ -66,7 +65,6 @@ class Services:
     imports: Imports
     exports: Exports
     first_visit: FirstVisit
-    personal_data: PersonalData
     strict: bool = False
     loop_turns: LoopTurns = field(default_factory=LoopTurns)
 
