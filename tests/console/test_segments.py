@@ -85,6 +85,9 @@ async def test_size_and_members_over_time(server: Server) -> None:
     """The chart has a column for each day, and the members of a past day are those of then."""
     id_ = await create_segment(server, "Everybody", EVERYBODY)
     await create_contact(server, "ada@example.com", first_name="Ada")
+    newcomer = await sign_in(server)
+    begun = (await newcomer.open(f"/console/segments/{id_}/history")).text
+    assert ("begins on 1 Mar 2026: 1 entered" in begun, "slider" in begun) == (True, True)
     server.now += 2 * DAY
     person = await sign_in(server)
     await create_contact(server, "bo@example.com")

@@ -82,7 +82,7 @@ async def test_find_out_why_somebody_is_a_member(
     assert link not in page.url
     await _look(tab, axe, tmp_path / "list")
     await page.get_by_role("link", name=SCRIPT).click()
-    await page.locator("#history .chart").wait_for()
+    await page.get_by_text("The history of this segment begins").wait_for()
     assert (await page.title()).startswith(SCRIPT)
     await page.get_by_label("Email address of a contact").fill("bo@example.com")
     await page.get_by_role("button", name="Explain").click()

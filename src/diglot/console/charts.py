@@ -52,10 +52,10 @@ def draw_chart(buckets: Sequence[Moves]) -> Chart:
     points = [(index * step + step / 2, _place(size, low, high, HEIGHT)) for index, size in enumerate(sizes)]
     points = [(0.0, points[0][1]), *points, (float(WIDTH), points[-1][1])]
     line = _write_points(points)
-    most = max(max(bucket.entered, bucket.left) for bucket in buckets) or 1
-    half = FLOW_HEIGHT / 2
+    # All members enter on the first day of a segment, beside which no other day would have a bar.
+    most = max((max(bucket.entered, bucket.left) for bucket in buckets[1:]), default=0) or 1
     columns = [
-        Column(index * step, bucket, bucket.entered / most * half, bucket.left / most * half)
+        Column(index * step, bucket, _scale(bucket.entered, most), _scale(bucket.left, most))
         for index, bucket in enumerate(buckets)
     ]
     return Chart(line, f"0,{HEIGHT} {line} {WIDTH},{HEIGHT}", columns, step, low, high, most)
@@ -81,6 +81,11 @@ def _find_range(sizes: Sequence[int]) -> tuple[int, int]:
     begin = 0 if low < high / 2 or high - low < high / 20 else low
     unit = 10 ** max(0, math.floor(math.log10(max(high - begin, 1))))
     return begin // unit * unit, max(math.ceil(high / unit) * unit, begin + 1)
+
+
+def _scale(moves: int, most: int) -> float:
+    """Return the height of a bar, which ends at the edge of the chart."""
+    return min(moves / most, 1.0) * FLOW_HEIGHT / 2
 
 
 def _place(size: int, low: int, high: int, height: float) -> float:

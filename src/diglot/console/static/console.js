@@ -25,6 +25,12 @@ document.addEventListener("click", (event) => {
   if (button) copyCode(button);
 });
 
+// Whoever is explained is named in the field, also if a click on a member asked.
+document.addEventListener("click", (event) => {
+  const member = event.target.closest("[data-member]");
+  if (member) document.getElementById("contact").value = member.dataset.member;
+});
+
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
