@@ -77,7 +77,7 @@ contract: ## Compare the OpenAPI documents with those that clients were made fro
 clients: ## Run the lines of the vendors' pages and of ours as people do; needs bash, curl, node and a network
 	$(BIN)/pytest -m clients $(ARGS)
 
-browser: ## Read the documentation in Chromium; needs it
+browser: ## Read the documentation and tell stories in the console in Chromium; needs it, and npm
 	$(BIN)/pytest -m browser $(ARGS)
 
 pgbouncer: ## Run stories, parallel writes and faults behind pgbouncer; needs it

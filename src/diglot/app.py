@@ -17,6 +17,7 @@ from diglot.background.scheduler import Scheduler
 from diglot.background.share_leases import ShareLeases
 from diglot.background.worker import work_in_background
 from diglot.clock import Clock, system_clock
+from diglot.console import mount
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
@@ -33,6 +34,7 @@ from diglot.server.operator_pages import OperatorPages, Page
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
 from diglot.service.access.client_keys import ClientKeys
+from diglot.service.access.first_visit import FirstVisit
 from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
@@ -81,11 +83,13 @@ def create_app(
     clock: Clock = system_clock,
     run_background: bool = True,
     cells: SharedCells | None = None,
+    setup_token: str | None = None,
 ) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
     Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
     `cells` is what it shares with the other processes of the server, None if it is the only one.
+    `setup_token` is what a person proves with who sets up a new server in a browser.
     """
     instruments = create_instruments(settings, cells or SharedCells(SIZE))
     uses = KeyUsage(instruments.engine)
@@ -96,7 +100,9 @@ def create_app(
         *(_background_lifespans(clock, instruments) if run_background else []),
     ]
     app = _build_litestar(settings, lifespans)
-    app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
+    app.state[SERVICES] = _build_services(
+        instruments.engine, clock, settings, Keys(instruments.engine, clock, uses), setup_token
+    )
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
@@ -146,10 +152,12 @@ def _build_options(app: Litestar, instruments: Instruments) -> asgi.Options:
     )
 
 
-def load_app(settings: Settings, cells: SharedCells | None = None) -> asgi.App:
+def load_app(
+    settings: Settings, cells: SharedCells | None = None, *, setup_token: str | None = None
+) -> asgi.App:
     """Return the app of a server process, and configure logging."""
     configure_logging(settings)
-    return create_app(settings, cells=cells)
+    return create_app(settings, cells=cells, setup_token=setup_token)
 
 
 def from_environment() -> asgi.App:
@@ -157,9 +165,10 @@ def from_environment() -> asgi.App:
     return load_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 
-def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
-    counts = CountCache()
-    keys, limits = Keys(engine, clock, uses), settings.workspace_limits
+def _build_services(
+    engine: Engine, clock: Clock, settings: Settings, keys: Keys, setup_token: str | None
+) -> Services:
+    counts, limits = CountCache(), settings.workspace_limits
     return Services(
         segments=Segments(engine, clock, counts, limits),
         contacts=Contacts(engine, clock, counts, limits),
@@ -184,6 +193,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
         contact_segments=ContactSegments(engine, clock),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
+        first_visit=FirstVisit(engine, clock, setup_token),
         strict=settings.strict,
     )
 
@@ -196,7 +206,8 @@ def _build_rate_limits(engine: Engine, clock: Clock, settings: Settings) -> Rate
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
     signing_in = session.build_routes(settings.trusted_proxies)
-    return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
+    pages = mount.build_routes(settings)
+    return [*dialects, *signing_in, *pages, *(docs.build_routes() if settings.docs else ())]
 
 
 class _OwnRouter(Router):

@@ -270,6 +270,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         Meta(description="Mark session cookies as https only, even if the server cannot detect https."),
     ] = False
+    console: Annotated[
+        bool, Meta(description="Serve the console, pages for people, at /console; / leads to it.")
+    ] = True
     docs: Annotated[bool, Meta(description="Serve /docs and the OpenAPI documents, without a key.")] = True
 
     cache_megabytes: Annotated[

@@ -18,10 +18,11 @@ from diglot.setting_sources import load_settings
 create_app(load_settings({"database": "a.db"}, {}))
 """
 # What only another database, a change of the schema, a delivery, an upstream, a password, a document, a page
-# of metrics or a trace needs.
+# of metrics or of the console, or a trace needs.
 SELDOM_NEEDED = {
     *("alembic", "sqlalchemy.ext.asyncio", "asyncpg"),
     *("httpx", "pygments", "rich.console", "argon2", "diglot.api.openapi.document"),
+    *("jinja2", "diglot.console.application"),
     *("prometheus_client", "opentelemetry.sdk", "diglot.server.observability.open_telemetry"),
 }
 OF_A_SERVER = {"asyncio", "granian", "litestar", "msgspec", "sqlalchemy"}

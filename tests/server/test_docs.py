@@ -13,6 +13,7 @@ import pytest_asyncio
 import yaml
 
 from diglot.api.dialect import Dialect
+from diglot.console import assets
 from diglot.dialects.registry import DIALECTS
 from diglot.server.console import docs, static_files
 from diglot.settings import Settings
@@ -199,15 +200,28 @@ async def test_the_vendors_document_is_never_forwarded(tmp_path: Path, path: str
         assert (await client.get(f"{path}/")).status_code == 200
 
 
-def test_vendored_files_match_the_manifest() -> None:
+@pytest.mark.parametrize("package", vendored.PACKAGES.values(), ids=lambda package: package.name)
+def test_vendored_files_match_the_manifest(package: vendored.Package) -> None:
     """The manifest lists every file with its digest; `.ci/run` compares them with npm's."""
-    assert vendored.digests(vendored.files()) == vendored.manifest()["files"]
-    assert set(vendored.files()) == {*vendored.SERVED, *vendored.LICENCES}
-    for name in vendored.SERVED:
-        assert gzip.decompress((vendored.FOLDER / f"{name}.gz").read_bytes())
+    assert vendored.digests(package.files()) == package.manifest()["files"]
+    assert set(package.files()) == {*package.served, *package.licences}
+    for name in package.served:
+        assert gzip.decompress((package.folder / f"{name}.gz").read_bytes())
 
 
-def test_every_other_asset_is_served() -> None:
+@pytest.mark.parametrize(
+    ("package", "files"),
+    [(vendored.SWAGGER_UI, static_files.DOCS), (vendored.HTMX, assets.FILES)],
+    ids=["docs", "console"],
+)
+def test_every_other_asset_is_served(package: vendored.Package, files: static_files.FileSet) -> None:
     """The folder has no unused files."""
-    own = {path.name for path in vendored.FOLDER.parent.iterdir() if path.is_file()}
-    assert own | set(vendored.SERVED) == set(static_files.ASSET_NAMES)
+    own = {path.name for path in package.folder.parent.iterdir() if path.is_file()}
+    assert own | set(package.served) == set(files.files)
+
+
+def test_the_console_is_small() -> None:
+    """Its scripts and styles have less than 200 kB compressed."""
+    files = assets.FILES
+    found = [files.find(files.path_of(name).split("/")[3], name) for name in files.files]
+    assert sum(len(file.content) for file in found if file is not None) < 40_000

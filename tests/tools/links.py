@@ -12,6 +12,8 @@ from diglot.app import create_app
 from diglot.settings import Settings
 
 START: Final = "/docs"
+CONSOLE: Final = "/console/enter"
+CONSOLE_FILES: Final = "/console/assets"
 _ORIGIN: Final = "http://diglot"
 
 
@@ -55,7 +57,11 @@ async def walk(browsing: httpx.AsyncClient, start: str = START) -> dict[str, htt
 async def _main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with client(Settings(database=str(Path(folder) / "none.db"))) as browsing:
-            answers = await walk(browsing)
+            # The console's page for one-time links needs no database, and leads to its scripts and styles.
+            entry = await browsing.get(CONSOLE)
+            files = [link for link in Markup(entry.text).links if link.startswith(f"{CONSOLE_FILES}/")]
+            answers = await walk(browsing) | {CONSOLE: entry} | {it: await browsing.get(it) for it in files}
+    assert len(files) == 3
     for path, answer in answers.items():
         print(answer.status_code, len(answer.content), path)
         assert answer.status_code == 200

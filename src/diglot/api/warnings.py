@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension
-from diglot.api.call import Call
 from diglot.api.rules.words import FIELD, RULES
 from diglot.conditions import tree
 from diglot.conditions.analysis import references
@@ -25,6 +24,8 @@ from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.fields import CANONICAL_NAMES, attribute_key
 from diglot.errors import Path
 from diglot.model.segments import DeletedReference, Rules
+from diglot.model.workspaces import Caller
+from diglot.service.services import Services
 
 # Of a field that no contact has yet, so the warning may be wrong after the next write.
 UNKNOWN_FIELD: Final = "unknown_field"
@@ -64,14 +65,24 @@ class RuleWarning(msgspec.Struct, frozen=True):
 Warnings = Extension[list[RuleWarning]] | UnsetType
 
 
-async def warn(call: Call, rules: Rules | None, key: str) -> list[RuleWarning] | UnsetType:
+class Asking(Protocol):
+    """Who asks for warnings: a call of a dialect, or a visit of a page."""
+
+    @property
+    def caller(self) -> Caller: ...
+
+    @property
+    def services(self) -> Services: ...
+
+
+async def warn(call: Asking, rules: Rules | None, key: str) -> list[RuleWarning] | UnsetType:
     """Return the warnings about rules, which stand in the property `key`; none without rules."""
     (warnings,) = await warn_each(call, [rules], key)
     return warnings
 
 
 async def warn_each(
-    call: Call, all_rules: Sequence[Rules | None], key: str
+    call: Asking, all_rules: Sequence[Rules | None], key: str
 ) -> Sequence[list[RuleWarning] | UnsetType]:
     """Return the warnings about the rules of several segments."""
     if call.services.strict:
@@ -92,7 +103,7 @@ async def warn_each(
     ]
 
 
-async def _find_unknown_events(call: Call, all_rules: Sequence[Rules | None]) -> frozenset[str]:
+async def _find_unknown_events(call: Asking, all_rules: Sequence[Rules | None]) -> frozenset[str]:
     named = {name for rules in all_rules if rules is not None for name in _event_names(rules.tree)}
     if not named:
         return frozenset()

@@ -13,7 +13,7 @@ import msgspec
 
 from diglot.api.dialect import Dialect
 from diglot.app import load_app
-from diglot.cli.examples import contacts as example_contacts
+from diglot.cli.examples import history
 from diglot.cli.options import warn_of_risk
 from diglot.clock import system_clock
 from diglot.dialects.registry import DIALECTS
@@ -23,6 +23,8 @@ from diglot.model.workspaces import Caller
 from diglot.plurals import count_of
 from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
+from diglot.service.access.rate_limits import RateLimits
+from diglot.service.access.sessions import Sessions
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.setting_sources import load_settings
@@ -65,7 +67,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 def _serve_demo(settings: Settings) -> None:
     warn_of_risk(settings.database)
     addresses.find_free_address(settings.host, settings.port)
-    demonstration = asyncio.run(_prepare_demo(settings.database))
+    demonstration = asyncio.run(_prepare_demo(settings.database, with_link=settings.console))
 
     def announce(url: str) -> None:
         click.echo(demonstration.format_introduction(url, settings))
@@ -79,10 +81,16 @@ class _Demonstration:
     summary: str
     keys: dict[str, str]
     segment_id: str | None
+    link: str | None = None
 
     def format_introduction(self, url: str, settings: Settings) -> str:
-        """Return the keys with a curl line for each."""
+        """Return the address of the console, and the keys with a curl line for each."""
         lines = [self.summary]
+        if self.link is not None:
+            lines += [
+                "",
+                f"Open the console in a browser; this link works once: {url}/console/enter#{self.link}",
+            ]
         for dialect in DIALECTS:
             key, path = (
                 self.keys[dialect.name],
@@ -95,36 +103,37 @@ class _Demonstration:
         return "\n".join([*lines, ""])
 
 
-async def _prepare_demo(url: str) -> _Demonstration:
+async def _prepare_demo(url: str, *, with_link: bool = False) -> _Demonstration:
     """Create the examples that are missing; existing data is not changed."""
-    began = time.monotonic()
+    began, now = time.monotonic(), system_clock()
     async with open_engine(url) as engine:
-        keys = await _ensure_keys(engine, find_file(url).with_suffix(".keys"))
+        keys = await _ensure_keys(engine, find_file(url).with_suffix(".keys"), now)
         caller = await Keys(engine).authenticate(DIALECTS[0].name, keys[DIALECTS[0].name])
-        filled = await _create_examples(engine, caller)
+        filled = await _create_examples(engine, caller, now)
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
+        link = await Sessions(engine, RateLimits(engine)).create_link(caller) if with_link else None
     how = f"created in {time.monotonic() - began:.1f} s" if filled else "unchanged"
     counts = f"{count_of(contacts.total, 'contact')} and {count_of(segments.total, 'segment')}"
     summary = f"{counts} in {find_file(url)}, {how}"
-    return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
+    return _Demonstration(summary, keys, segments.items[0].id if segments.items else None, link)
 
 
-async def _create_examples(engine: Engine, caller: Caller) -> bool:
+async def _create_examples(engine: Engine, caller: Caller, now: int) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
     if not (await contacts.list_page(caller, _NEWEST_ONE)).total:
-        await contacts.import_all(caller, list(example_contacts.generate_contacts(system_clock())))
-    elif (await segments.list_page(caller, _NEWEST_ONE)).total:
+        await history.create_day_by_day(engine, caller, now)
+        return True
+    if (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False
-    for dialect in DIALECTS:
-        for segment in dialect.demo.segments:
-            await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words))
+    await history.create_segments(engine, caller, system_clock)
     return True
 
 
-async def _ensure_keys(engine: Engine, file: Path) -> dict[str, str]:
+async def _ensure_keys(engine: Engine, file: Path, now: int) -> dict[str, str]:
     """Return the demo's keys, from the file if they still work, and new ones otherwise."""
-    service = Keys(engine)
+    # The workspace begins with its first key, and its history with the workspace.
+    service = Keys(engine, lambda: history.begin_of_history(now))
     kept = _read_keys_file(file)
     keys = {dialect.name: await _ensure_key(service, dialect, kept.get(dialect.name)) for dialect in DIALECTS}
     if keys != kept:

@@ -11,6 +11,7 @@ from diglot.app import load_app
 from diglot.cli.options import config_option, setting_option, warn_of_risk
 from diglot.dialects.registry import DIALECTS
 from diglot.server import process
+from diglot.server.console_link import ConsoleLink
 from diglot.setting_sources import load_settings
 from diglot.settings import SETTINGS, UPSTREAMS, Settings
 
@@ -65,4 +66,5 @@ def serve(config: str | None, upstream: list[tuple[str, str]], **flags: Any) -> 
     flags[UPSTREAMS] = older | dict(upstream)
     settings = load_settings(flags, file=config, dialects=names)
     warn_of_risk(settings.database)
-    process.serve(settings, partial(process.announce_url, settings), partial(load_app, settings))
+    link = ConsoleLink(settings)
+    process.serve(settings, link.announce, partial(load_app, settings, setup_token=link.token))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from diglot.computations import LoopTurns
 from diglot.membership.count import CountCache
 from diglot.service.access.client_keys import ClientKeys
+from diglot.service.access.first_visit import FirstVisit
 from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
@@ -32,7 +33,7 @@ from diglot.service.webhooks import Webhooks
 from diglot.storage.sql.engine import NestedEngine, Transaction
 
 # A request is authenticated and counted before its transaction begins, and idempotency owns the transaction.
-_OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency")
+_OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency", "first_visit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Services:
     contact_segments: ContactSegments
     imports: Imports
     exports: Exports
+    first_visit: FirstVisit
     strict: bool = False
     loop_turns: LoopTurns = field(default_factory=LoopTurns)
 

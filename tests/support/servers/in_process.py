@@ -128,16 +128,24 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serving(
-    url: str, *, now: int = 0, rate_limits: str = "off", cells: SharedCells | None = None, **more: Any
+    url: str,
+    *,
+    now: int = 0,
+    rate_limits: str = "off",
+    cells: SharedCells | None = None,
+    setup_token: str | None = None,
+    **more: Any,
 ) -> AsyncIterator[Server]:
     """Serve a migrated database in process; requests are not counted unless a test wants it.
 
     Nothing is sent to webhooks, because the contents must not change by themselves. `cells` is what the
-    server shares with other processes.
+    server shares with other processes, `setup_token` what it would have printed.
     """
     server = Server(url, clock=ManualClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
-    app = create_app(settings, clock=lambda: server.now, run_background=False, cells=cells)
+    app = create_app(
+        settings, clock=lambda: server.now, run_background=False, cells=cells, setup_token=setup_token
+    )
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:

@@ -66,10 +66,7 @@ async def _sign_in(request: _Request, address: str) -> JsonResponse:
         return JsonResponse(
             401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)
         )
-    cookies = (
-        _build_cookie(request, signed_in.secret, sessions.SESSION_SECONDS),
-        _build_device_cookie(request, device_cookie, signed_in.device_token),
-    )
+    cookies = build_session_cookies(request, body.workspace, signed_in)
     return _session_response(signed_in.secret, signed_in.session, cookies)
 
 
@@ -86,8 +83,8 @@ async def _sign_out(request: _Request) -> JsonResponse:
     if secret is not None and await _is_signed_in(service, secret):
         require_csrf_token(request, secret)
         await service.sign_out(secret)
-    expired_cookie = _build_cookie(request, "", 0)
-    return JsonResponse(200, encode_json(SignedOut(signed_in=False)), (expired_cookie, _NO_STORE))
+    headers = (expire_session_cookie(request), _NO_STORE)
+    return JsonResponse(200, encode_json(SignedOut(signed_in=False)), headers)
 
 
 async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
@@ -107,6 +104,21 @@ def _session_response(secret: str, session: Session, headers: Headers = ()) -> J
         workspace.name, workspace.time_zone, signed_in_at, expires_at, sessions.compute_csrf_token(secret)
     )
     return JsonResponse(200, encode_json(body), (*headers, _NO_STORE))
+
+
+def build_session_cookies(request: _Request, workspace: str, signed_in: sessions.SignedIn | str) -> Headers:
+    """Return the cookies of a new session; a secret without a device, that of a one-time link, has one."""
+    if isinstance(signed_in, str):
+        return (_build_cookie(request, signed_in, sessions.SESSION_SECONDS),)
+    return (
+        _build_cookie(request, signed_in.secret, sessions.SESSION_SECONDS),
+        _build_device_cookie(request, devices.name_cookie(workspace), signed_in.device_token),
+    )
+
+
+def expire_session_cookie(request: _Request) -> tuple[bytes, bytes]:
+    """Return the header that ends the cookie of a session."""
+    return _build_cookie(request, "", 0)
 
 
 def _build_cookie(request: _Request, secret: str, seconds: int) -> tuple[bytes, bytes]:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import TooManyRequests, Unauthenticated
-from diglot.model.workspaces import Caller, Session
+from diglot.model.workspaces import Caller, Session, Workspace
 from diglot.service.access.devices import create_token, find_device
 from diglot.service.access.passwords import PasswordChecker
 from diglot.service.access.rate_limits import Rate, RateLimits
@@ -36,6 +36,10 @@ RATE_OF_STRANGERS: Final = Rate(100, 24 * 60 * 60)
 RATE_BY_PAIR_UNDER_ATTACK: Final = Rate(3, 24 * 60 * 60)
 # The limit of a device that has signed in before, from whatever address.
 RATE_BY_DEVICE: Final = Rate(10, 15 * 60)
+# How long a one-time link works.
+LINK_SECONDS: Final = 60 * 60
+# A link is stored as a session whose secret begins with this, which no cookie that Diglot sets does.
+_LINK_PREFIX: Final = "link:"
 _MAX_SECRET_LENGTH: Final = 100
 _DIGEST_PREFIX_LENGTH: Final = 16
 
@@ -126,6 +130,23 @@ class Sessions:
         """End a session immediately, in every process."""
         await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
 
+    async def create_link(self, caller: Caller) -> str:
+        """Return the secret of a link that signs in to the caller's workspace once."""
+        link = secrets.token_urlsafe(32)
+        begin = partial(_begin_link, digest=_hash_secret(_LINK_PREFIX + link))
+        await self.engine.write(
+            lock_workspace(caller.workspace, self.clock, begin), workspace=caller.workspace
+        )
+        return link
+
+    async def enter(self, link: str) -> str:
+        """Begin a session by the secret of a link, which ends it; raise `Unauthenticated`."""
+        found = await self.find(_LINK_PREFIX + link)
+        secret, number = secrets.token_urlsafe(32), found.workspace.number
+        use = partial(_use_link, link=found, digest=_hash_secret(secret))
+        await self.engine.write(lock_workspace(number, self.clock, use), workspace=number)
+        return secret
+
     async def _count_stranger(self, workspace: str, address: str) -> None:
         """Count an attempt of an unknown device; raise `TooManyRequests`."""
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
@@ -153,3 +174,19 @@ async def _begin_session(unit: WriteUnit, credentials: SignInRecord, digest: str
     await sessions.end_expired(unit, unit.now)
     await sessions.begin(unit, session)
     return session
+
+
+async def _begin_link(unit: WriteUnit, digest: str) -> None:
+    # The workspace of a session that begins is read with it.
+    workspace = Workspace(unit.workspace, "", "")
+    await sessions.end_expired(unit, unit.now)
+    await sessions.begin(unit, Session(digest, workspace, unit.now, unit.now + LINK_SECONDS * _SECOND))
+
+
+async def _use_link(unit: WriteUnit, link: Session, digest: str) -> None:
+    # Another request may have used the link since it was found.
+    if await sessions.find(unit.transaction, link.digest) is None:
+        raise Unauthenticated
+    await sessions.end(unit.transaction, link.digest)
+    session = Session(digest, link.workspace, unit.now, unit.now + SESSION_SECONDS * _SECOND)
+    await sessions.begin(unit, session)

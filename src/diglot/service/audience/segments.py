@@ -1,5 +1,6 @@
 """Segments: create, read, update, delete, refresh, and manage members."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
-from diglot.storage.audience import segments
+from diglot.storage.audience import named_segments, segments
 from diglot.storage.contacts import scans
 from diglot.storage.sql.engine import Engine, Row
 from diglot.storage.tenant import Tenant
@@ -65,9 +66,11 @@ class Segments:
         return Page(items, page.total)
 
     @reads
-    async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
+    async def list_page_with_counts(
+        self, tenant: Tenant, window: Window, search: str | None = None
+    ) -> Page[CountedSegment]:
         """Return a window of the segments, with counts from one snapshot."""
-        page = await segments.load_page(tenant, window)
+        page = await segments.load_page(tenant, window, search)
         state = await workspaces.load_state(tenant)
         now = self.clock()
         counted = [await self._with_count(tenant, segment, state, now) for segment in page.items]
@@ -181,6 +184,11 @@ class Segments:
         keys = MemberKeys(await read.load_members(tenant, query))
         ids = await load_first_ids(tenant, keys)
         return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
+
+    @reads
+    async def name_each(self, tenant: Tenant, ids: Collection[str]) -> dict[str, str]:
+        """Return the names of segments by their UUIDs; an unknown one is left out."""
+        return {id_: one.name for id_, one in (await named_segments.find_each(tenant, ids)).items()}
 
     def prepare(self, caller: Caller, new: NewSegment) -> None:
         """Build the statement that evaluates a new segment, ahead of the transaction and on any thread."""

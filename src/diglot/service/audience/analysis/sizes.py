@@ -30,11 +30,15 @@ _SINCE, _BEFORE = ("since",), ("before",)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What to show: hours or days, from an instant (microseconds) to before another, None for the default."""
+    """What to show: hours or days, from an instant (microseconds) to before another, None for the default.
+
+    Without a begin there are at most `buckets`, None for the default, as far back as the history goes.
+    """
 
     interval: Interval
     begin: int | None
     end: int | None
+    buckets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def _find_begin(period: Period, end: int, oldest: int, now: int, zone: ZoneInfo)
     if period.begin is None:
         if end <= oldest:
             raise InvalidInput.at(_BEFORE, told)
-        earliest = end - 1 - (_DEFAULT_BUCKETS[interval] - 1) * span_of(interval)
+        buckets = period.buckets or _DEFAULT_BUCKETS[interval]
+        earliest = end - 1 - (buckets - 1) * span_of(interval)
         return max(find_beginning(interval, earliest, zone), oldest)
     if period.begin > now:
         raise InvalidInput.at(_SINCE, "Lies in the future")

@@ -1,0 +1,115 @@
+"""Finds the handler of a request for a page, and shows faults as pages."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import Request
+from litestar.types import ASGIApp
+
+from diglot.api.call import SERVICES
+from diglot.console.answers import Html, Redirect
+from diglot.console.mount import SIGN_IN_PATH
+from diglot.console.pages import access, counts, explanation, segment, segments
+from diglot.console.visit import Visit
+from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
+from diglot.request_record import record_of
+from diglot.server.console.errors import render_error
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
+from diglot.settings import Settings
+
+log: Final = logging.getLogger("diglot")
+Handler = Callable[[Visit], Awaitable[ASGIApp]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page or an action: the methods with their handlers. A public one needs no session."""
+
+    pattern: str
+    get: Handler | None = None
+    post: Handler | None = None
+    is_public: bool = False
+
+
+_PAGES: Final = (
+    Page("/", get=access.show_home, is_public=True),
+    Page("/console", get=segments.show_list),
+    Page("/console/assets/{digest}/{name}", get=access.send_asset, is_public=True),
+    Page("/console/setup", get=access.show_setup, post=access.set_up, is_public=True),
+    Page("/console/enter", get=access.show_entry, post=access.enter, is_public=True),
+    Page(SIGN_IN_PATH, get=access.show_sign_in, post=access.sign_in, is_public=True),
+    Page("/console/sign-out", post=access.sign_out),
+    Page("/console/segments/counts", get=counts.show_counts),
+    Page("/console/segments/{id}", get=segment.show),
+    Page("/console/segments/{id}/sparkline", get=counts.show_sparkline),
+    Page("/console/segments/{id}/count", get=counts.show_count),
+    Page("/console/segments/{id}/history", get=segment.show_history),
+    Page("/console/segments/{id}/members", get=segment.show_members),
+    Page("/console/segments/{id}/explain", get=explanation.explain),
+    Page("/console/segments/{id}/export.csv", get=segment.export),
+    Page("/console/segments/{id}/delete", post=segment.delete),
+)
+
+
+async def answer(request: Request[Any, Any, Any], settings: Settings) -> ASGIApp:
+    """Return the answer to a request; an error is a page, too."""
+    visit = Visit(request, request.app.state[SERVICES], settings)
+    try:
+        return await _answer(visit)
+    except Unauthenticated:
+        return Redirect(f"{SIGN_IN_PATH}?next={quote(visit.path, safe='')}")
+    except DiglotError as error:
+        return show_error(visit, error)
+    except Exception as error:
+        log.exception("request %s failed", request.scope.get("diglot.request_id"))
+        return show_error(visit, error)
+
+
+async def _answer(visit: Visit) -> ASGIApp:
+    page, visit.parameters = _find_page(visit.path)
+    method = visit.request.scope["method"]
+    handler = page.get if method == "GET" else page.post
+    if handler is None:
+        raise MethodNotAllowed([name for name, it in (("GET", page.get), ("POST", page.post)) if it])
+    await visit.recognize()
+    if not page.is_public:
+        record = record_of(visit.request.scope)
+        record.workspace, record.key = visit.caller.workspace, visit.caller.key
+        if method == "POST":
+            await visit.require_own_write()
+    return await handler(visit)
+
+
+def _find_page(path: str) -> tuple[Page, Mapping[str, str]]:
+    """Return the page of a path with the parameters of the path; raise `NotFound`."""
+    parts = path.strip("/").split("/")
+    for page, shape in _list_shapes():
+        if len(shape) == len(parts) and all(
+            want.startswith("{") or want == part for want, part in zip(shape, parts, strict=True)
+        ):
+            named = zip(shape, parts, strict=True)
+            return page, {want[1:-1]: part for want, part in named if want.startswith("{")}
+    raise NotFound("page")
+
+
+@cache
+def _list_shapes() -> list[tuple[Page, list[str]]]:
+    return [(page, page.pattern.strip("/").split("/")) for page in _PAGES]
+
+
+def show_error(visit: Visit, error: Exception) -> Html:
+    """Return the page for an error, or the part of a page."""
+    told = render_error(error)
+    messages = [fault.message for fault in error.faults] if isinstance(error, InvalidInput) else []
+    if isinstance(error, NotFound):
+        resource = "contact" if error.resource == REFERENCED_CONTACT else error.resource
+        messages = [f"There is no such {resource}."]
+    messages = messages or [str(getattr(told.body, "error", ""))]
+    template = "parts/error.html" if visit.is_part else "error.html"
+    page = visit.show(template, status=told.status, messages=messages)
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in told.headers.items())
+    return Html(page.text, page.status, headers)

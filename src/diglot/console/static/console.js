@@ -1,0 +1,90 @@
+// Small behaviours of the console's pages. Each is asked for by a data attribute; htmx loads parts of pages.
+"use strict";
+
+const said = (text) => { document.getElementById("said").textContent = text; };
+
+async function copyCode(button) {
+  const text = button.closest(".code").querySelector("code").textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without https there is no clipboard: select the text for the person to copy.
+    const range = document.createRange();
+    range.selectNodeContents(button.closest(".code").querySelector("code"));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    document.execCommand("copy");
+  }
+  button.textContent = "Copied";
+  said("Copied");
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copyCode(button);
+});
+
+// Whoever is explained is named in the field, also if a click on a member asked.
+document.addEventListener("click", (event) => {
+  const member = event.target.closest("[data-member]");
+  if (member) document.getElementById("contact").value = member.dataset.member;
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
+// A page in the background asks for nothing.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.target.hasAttribute("data-poll")) event.preventDefault();
+});
+
+// An error is shown in the place of the part that was asked for, unless nobody asked.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status >= 400 && !event.target.closest("[data-poll]")) event.detail.shouldSwap = true;
+});
+
+// The slider names a day; the last one stands for now, for which no day is sent.
+function moveSlider(range) {
+  const form = range.closest("[data-slider]");
+  const at = Number(range.value);
+  const isNow = at === Number(range.max);
+  const day = form.querySelector("[name=day]");
+  day.disabled = isNow;
+  day.value = isNow ? "" : range.dataset.days.split(" ")[at];
+  const label = isNow ? "now" : `the end of ${range.dataset.labels.split("|")[at]}`;
+  form.querySelector("[data-slider-label]").textContent = label;
+  range.setAttribute("aria-valuetext", label);
+  for (const rect of document.querySelectorAll(".chart .day")) {
+    rect.classList.toggle("chosen", Number(rect.dataset.day) === at);
+  }
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-slider] input[type=range]")) moveSlider(event.target);
+});
+
+document.addEventListener("click", (event) => {
+  const day = event.target.closest(".chart .day");
+  const range = day && day.closest("section").querySelector("[data-slider] input[type=range]");
+  if (!range || range.disabled) return;
+  range.value = day.dataset.day;
+  moveSlider(range);
+  range.dispatchEvent(new Event("change", { bubbles: true }));
+});
+
+// A token stands after # in a link, where no server and no log sees it.
+for (const form of document.querySelectorAll("[data-token-from-address]")) {
+  const token = decodeURIComponent(location.hash.slice(1));
+  if (!token) continue;
+  history.replaceState(null, "", location.pathname);
+  form.elements.token.value = token;
+  if ("sendAtOnce" in form.dataset) form.submit();
+}
+
+for (const field of document.querySelectorAll("[data-time-zone]")) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && field.value === "UTC") field.value = zone;
+}

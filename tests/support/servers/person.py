@@ -1,0 +1,75 @@
+"""A person who uses the console: opens pages, and sends forms as the pages do."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+import httpx
+
+from diglot.dialects.registry import DIALECTS
+from diglot.service.access.keys import Keys
+from diglot.service.access.rate_limits import RateLimits
+from diglot.service.access.sessions import Sessions
+from support.servers.in_process import Server
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_TOKEN: Final = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
+
+
+@dataclass
+class Person:
+    """A person at a server, signed in if there is a cookie; `token` is what the pages send with forms."""
+
+    server: Server
+    cookie: str | None = None
+    token: str = ""
+
+    async def open(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """Open a page."""
+        return await self._send("GET", path, None, headers or {})
+
+    async def send(
+        self, path: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a form; it has the token of the session unless the fields have another."""
+        own = {"csrf_token": self.token} if self.token else {}
+        body = urlencode(own | dict(fields))
+        return await self._send("POST", path, body, {"Content-Type": _FORM} | dict(headers or {}))
+
+    async def _send(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        sent = dict(headers)
+        if self.cookie is not None:
+            sent["Cookie"] = self.cookie
+        self.server.client.cookies.clear()
+        answer = await self.server.client.request(method, path, content=body, headers=sent)
+        self.server.client.cookies.clear()
+        return answer
+
+    async def keep_session(self, answer: httpx.Response) -> None:
+        """Keep the cookie of a session that an answer begins, and the token of its pages."""
+        self.cookie = answer.headers.get_list("set-cookie")[0].partition(";")[0]
+        page = await self.open("/console")
+        found = _TOKEN.search(page.text)
+        assert found is not None
+        self.token = found[1]
+
+
+async def create_link(server: Server, workspace: str) -> str:
+    """Return the secret of a new one-time link to a workspace, which is created if it is new."""
+    key = await server.key(DIALECTS[0].name, workspace)
+    engine = await server.beside.engine()
+    caller = await Keys(engine, lambda: server.now).authenticate(DIALECTS[0].name, key)
+    limits = RateLimits(engine, lambda: server.now)
+    return await Sessions(engine, limits, lambda: server.now).create_link(caller)
+
+
+async def sign_in(server: Server, workspace: str = "one") -> Person:
+    """Return a person who is signed in to a workspace."""
+    person = Person(server)
+    link = await create_link(server, workspace)
+    await person.keep_session(await person.send("/console/enter", {"token": link}))
+    return person
