@@ -100,9 +100,8 @@ def create_app(
         *(_background_lifespans(clock, instruments) if run_background else []),
     ]
     app = _build_litestar(settings, lifespans)
-    app.state[SERVICES] = _build_services(
-        instruments.engine, clock, settings, Keys(instruments.engine, clock, uses), setup_token
-    )
+    keys = Keys(instruments.engine, clock, uses)
+    app.state[SERVICES] = _build_services(instruments, clock, keys, setup_token)
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
@@ -165,9 +164,8 @@ def from_environment() -> asgi.App:
     return load_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 
-def _build_services(
-    engine: Engine, clock: Clock, settings: Settings, keys: Keys, setup_token: str | None
-) -> Services:
+def _build_services(instruments: Instruments, clock: Clock, keys: Keys, token: str | None) -> Services:
+    engine, settings = instruments.engine, instruments.settings
     counts, limits = CountCache(), settings.workspace_limits
     return Services(
         segments=Segments(engine, clock, counts, limits),
@@ -193,7 +191,7 @@ def _build_services(
         contact_segments=ContactSegments(engine, clock),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
-        first_visit=FirstVisit(engine, clock, setup_token),
+        first_visit=FirstVisit(engine, clock, token),
         strict=settings.strict,
     )
 

@@ -12,7 +12,6 @@ from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.api.rules.writing import show_condition
 from diglot.api.warnings import RuleWarning, warn
 from diglot.conditions import dates
-from diglot.conditions.analysis.segment_references import referenced_ids
 from diglot.console.answers import Redirect
 from diglot.console.charts import Moves, draw_chart
 from diglot.console.visit import Visit, read_page_number
@@ -68,7 +67,7 @@ async def show(visit: Visit) -> ASGIApp:
         counted=counted,
         segment=segment,
         is_static=segment.type is SegmentType.STATIC,
-        names=await visit.services.segments.name_each(visit.caller, referenced_ids(segment.condition.tree)),
+        names=await visit.services.explanations.name_segments(visit.caller, segment.condition.tree),
         written=write_in_each(segment.condition),
         warnings=await find_warnings(visit, segment),
     )

@@ -112,6 +112,12 @@ class Explanations:
         )
 
     @reads
+    async def name_segments(self, tenant: Tenant, node: tree.Node) -> dict[str, str]:
+        """Return the names of the segments that the rules of a condition name, by their UUIDs."""
+        ids = referenced_ids(node)
+        return {id_: one.name for id_, one in (await named_segments.find_each(tenant, ids)).items()}
+
+    @reads
     async def _load_snapshot(self, tenant: Tenant, segment_id: str | None, id_or_email: str) -> _Snapshot:
         segment, state = await require_segment_with_state(tenant, segment_id)
         contact = await _require_contact(tenant, id_or_email)

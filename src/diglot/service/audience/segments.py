@@ -1,6 +1,5 @@
 """Segments: create, read, update, delete, refresh, and manage members."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
-from diglot.storage.audience import named_segments, segments
+from diglot.storage.audience import segments
 from diglot.storage.contacts import scans
 from diglot.storage.sql.engine import Engine, Row
 from diglot.storage.tenant import Tenant
@@ -182,13 +181,8 @@ class Segments:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
         query = MembershipQuery.for_segment(segment, self.clock(), state)
         keys = MemberKeys(await read.load_members(tenant, query))
-        ids = await load_first_ids(tenant, keys)
-        return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
-
-    @reads
-    async def name_each(self, tenant: Tenant, ids: Collection[str]) -> dict[str, str]:
-        """Return the names of segments by their UUIDs; an unknown one is left out."""
-        return {id_: one.name for id_, one in (await named_segments.find_each(tenant, ids)).items()}
+        first = await load_first_ids(tenant, keys), len(keys), query.now, segment.revision
+        return MemberPage(*first, entry=state.last_entry), keys
 
     def prepare(self, caller: Caller, new: NewSegment) -> None:
         """Build the statement that evaluates a new segment, ahead of the transaction and on any thread."""
