@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
-from diglot.console.pages import access, counts, explanation, segment, segments
+from diglot.console.pages import access, contacts, counts, explanation, segment, segments
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -43,6 +43,8 @@ _PAGES: Final = (
     Page("/console/enter", get=access.show_entry, post=access.enter, is_public=True),
     Page(SIGN_IN_PATH, get=access.show_sign_in, post=access.sign_in, is_public=True),
     Page("/console/sign-out", post=access.sign_out),
+    Page("/console/contacts", get=contacts.show_list),
+    Page("/console/contacts/{id}", get=contacts.show),
     Page("/console/segments/counts", get=counts.show_counts),
     Page("/console/segments/{id}", get=segment.show),
     Page("/console/segments/{id}/sparkline", get=counts.show_sparkline),

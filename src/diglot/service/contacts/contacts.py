@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.addresses import normalize_address
 from diglot.errors import Conflict, NotFound
 from diglot.membership import read
 from diglot.membership.count import CountCache
@@ -66,6 +67,14 @@ class Contacts:
     async def get(self, tenant: Tenant, id_: str | None) -> Contact:
         """Return a contact by its UUID; raise `NotFound`."""
         return await _require_contact(tenant, id_)
+
+    @point_reads
+    async def get_by_email(self, tenant: Tenant, email: str) -> Contact:
+        """Return a contact by its address, as sent; raise `NotFound`."""
+        contact = await queries.find_contact_by_email(tenant, normalize_address(email))
+        if contact is None:
+            raise NotFound("contact")
+        return contact
 
     @reads
     async def get_with_lists(self, tenant: Tenant, id_: str | None) -> tuple[Contact, list[ListName]]:
