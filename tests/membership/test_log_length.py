@@ -23,7 +23,7 @@ MANY = ActiveSegments(1, UTC, static_segments=frozenset(range(1_000)))
 def _row(folded: int, unfolded: int, last: int) -> WorkspaceRow:
     counters = dict.fromkeys(WorkspaceRow.__struct_fields__, 1)
     values = counters | {"compacted_entry": folded, "uncompacted_changes": unfolded, "next_entry": last + 1}
-    return msgspec.convert(values | {"time_zone": "UTC"}, WorkspaceRow)
+    return msgspec.convert(values | {"time_zone": "UTC", "segments_steps": ""}, WorkspaceRow)
 
 
 @pytest.mark.parametrize(

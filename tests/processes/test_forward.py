@@ -241,7 +241,7 @@ async def test_chunks_are_forwarded_as_they_arrive(pair: Pair) -> None:
         writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
 
     pair.up.reply = reply
-    async with asyncio.timeout(SECONDS), pair.client.stream("GET", "/mail/v1/events") as answer:
+    async with asyncio.timeout(SECONDS), pair.client.stream("GET", "/mail/v1/reports") as answer:
         go.set()  # the head has arrived
         parts = answer.aiter_raw()
         assert await anext(parts) == b"one"

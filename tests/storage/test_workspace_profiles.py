@@ -47,8 +47,8 @@ def _differences(connection: Connection) -> list[Any]:
 async def _fill(url: str) -> dict[str, list[Any]]:
     """Insert rows into every table of two workspaces, then go back to r002; return the rows.
 
-    There are no events, because the upgrade to r008 reads their bodies, which the inserted rows do not have,
-    and r002 has no steps of segments.
+    There are no events, because the upgrade to r008 reads their bodies, which the inserted rows do not have.
+    What r002 does not have is what the upgrade to a later revision gives it.
     """
     await insert_marked(url, 1, "acme", ROWS, MARKER)
     await insert_marked(url, 2, "other", ROWS, MARKER)
@@ -56,6 +56,8 @@ async def _fill(url: str) -> dict[str, list[Any]]:
         url,
         *(f"DELETE FROM {table}" for table in ("event_states", "events", "event_names")),
         "UPDATE workspaces SET next_event_name = 1, segments_steps = ''",
+        "UPDATE membership_log SET cause_segment = NULL",
+        "UPDATE segments SET expanded = NULL",
         f"UPDATE workspaces SET event_days = 0, events_since = {workspaces.SINCE_EVER}",
     )
     rows = await load_rows(url)

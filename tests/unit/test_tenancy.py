@@ -14,6 +14,7 @@ STATEMENT_CALLS = ("fetch_all", "fetch_one", "execute", "execute_many")
 BINDS_WORKSPACES = {
     "storage/tenant.py:_bind": "every other statement of a workspace is bound here",
     "storage/tenant.py:fetch_point": "a read of one row has no transaction that a tenant could hold",
+    "storage/bulk.py:_insert_rows": "each of several rows of a statement names the bound workspace",
     "storage/workspaces.py:create": "the workspace begins to exist with this row",
     "request_record.py:describe_caller": "a log line names the workspace",
     "service/contacts/personal_data.py:export": "an export names its workspace",

@@ -27,8 +27,8 @@ T = TypeVar("T")
 SERVICES: Final = "services"
 # Reading or hashing a shorter body takes less than a millisecond.
 SHORT_BYTES: Final = 65_536
-# Checking the rules of a longer object takes up to 10 ms.
-SHORT_OBJECT: Final = 4_096
+# Checking the rules of a longer object, and building their SQL, may take more than 1 ms.
+SHORT_OBJECT: Final = 1_024
 
 
 @dataclass(slots=True)
