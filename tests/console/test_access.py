@@ -49,7 +49,9 @@ async def test_the_root_leads_to_the_console(server: Server) -> None:
         f"{SIGN_IN}?next=%2Fconsole%2Fsegments%2Fx",
     )
     part = await stranger.open("/console/segments/x/members", {"HX-Request": "true"})
-    assert (part.status_code, part.headers["hx-redirect"][: len(SIGN_IN)]) == (200, SIGN_IN)
+    assert (part.status_code, part.headers["hx-redirect"]) == (200, SIGN_IN)
+    sent = await stranger.send("/console/segments/x/delete", {})
+    assert (sent.status_code, sent.headers["location"]) == (303, SIGN_IN)
 
 
 async def test_pages_are_safe_in_a_browser(server: Server) -> None:
@@ -114,6 +116,10 @@ async def test_a_link_works_once(server: Server) -> None:
     assert "one-time" not in (await person.open("/console/enter")).text
     evil = await person.send("/console/enter", {"token": link}, {"Sec-Fetch-Site": "cross-site"})
     assert evil.status_code == 403
+    as_cookie = {"Cookie": f"diglot_session=link:{link}"}
+    assert (await Person(server).open("/console", as_cookie)).status_code == 303
+    assert (await server.client.get("/session", headers=as_cookie)).status_code == 401
+    await Person(server).send(SIGN_IN, {"workspace": "x", "password": "wrong"}, as_cookie)
     answer = await person.send("/console/enter", {"token": link})
     assert (answer.status_code, answer.headers["location"]) == (303, "/console")
     again = await person.send("/console/enter", {"token": link})
@@ -150,6 +156,12 @@ async def test_methods_and_bodies(server: Server) -> None:
         "POST", SIGN_IN, "a=%ff", {"Content-Type": "application/x-www-form-urlencoded"}
     )
     assert broken.status_code == 400
+    for fields in ({"workspace": "\0"}, {"password": "\0"}):
+        assert (await person.send(SIGN_IN, fields)).status_code == 400
+    for path in ("/console?q=%00", "/console/contacts?q=%00", "/console/segments/x/explain?contact=%00"):
+        assert (await person.open(path)).status_code == 400
+    for fields in ({"workspace": "x" * 101}, {"workspace": "x", "password": "x" * 1_001}):
+        assert (await person.send(SIGN_IN, fields)).status_code == 401
     assert (await person.send(SIGN_IN, {}, {"Content-Type": "text/plain"})).status_code == 415
     assert (await person.send(SIGN_IN, {"password": "x" * 1_100_000})).status_code == 413
 
@@ -188,6 +200,16 @@ async def test_the_first_visit(new_server: Server) -> None:
     assert listed.status_code == 200
     assert (await Person(new_server).open("/console/setup")).headers["location"] == SIGN_IN
     assert (await person.send("/console/setup", SETUP)).status_code == 409
+
+
+async def test_the_keys_are_shown_though_others_tried_to_sign_in(new_server: Server) -> None:
+    """Attempts of others cannot make the first visit lose its keys."""
+    person = Person(new_server)
+    wrong = {"workspace": SETUP["workspace"], "password": "wrong"}
+    tried = [(await person.send(SIGN_IN, wrong)).status_code for _ in range(RATE_BY_PAIR.requests + 1)]
+    assert tried[-1] == 429
+    done = await person.send("/console/setup", SETUP)
+    assert (done.status_code, "msk_" in done.text, "set-cookie" in done.headers) == (200, True, False)
 
 
 async def test_without_a_token_nobody_sets_up(url: str) -> None:

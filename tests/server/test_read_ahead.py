@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -9,6 +10,8 @@ import pytest_asyncio
 from diglot.api.call import SHORT_OBJECT
 from diglot.api.input import request_body
 from diglot.storage.contacts import scans
+from diglot.storage.sql.sqlite_dialect import SQLITE
+from support import canonical
 from support.servers.in_process import Server, bearer, serving
 
 RULES = 60
@@ -34,6 +37,21 @@ class Calls:
     def _note(self, *values: Any, **named: Any) -> Any:
         self.count += 1
         return self._function(*values, **named)
+
+
+def test_statements_built_ahead_are_bounded_by_bytes() -> None:
+    """A condition counts with its lists, of which each is one value of its statement."""
+    made = [
+        canonical.read(
+            {"field": "attributes.x", "operator": "in", "operand": [f"{n} {m}" for m in range(5_000)]}, "UTC"
+        )
+        for n in range(80)
+    ]
+    for node in made:
+        scans.build_ahead(node, SQLITE, ZoneInfo("UTC"))
+    kept = [node for node in made if scans._built_ahead.get(id(node)) is not None]
+    assert 0 < len(kept) < len(made)
+    assert made[-1] in kept
 
 
 def segment(dialect: str, *first: dict[str, object], rules: int = RULES) -> dict[str, Any]:

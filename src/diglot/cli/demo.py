@@ -69,9 +69,9 @@ def _serve_demo(settings: Settings) -> None:
     addresses.find_free_address(settings.host, settings.port)
     demonstration = asyncio.run(_prepare_demo(settings.database, with_link=settings.console))
 
-    def announce(url: str) -> None:
-        click.echo(demonstration.format_introduction(url, settings))
-        process.announce_url(settings, url)
+    def announce(address: addresses.ListenAddress) -> None:
+        click.echo(demonstration.format_introduction(address.url, settings))
+        process.announce_url(settings, address.url)
 
     process.serve(settings, announce, partial(load_app, settings))
 

@@ -63,7 +63,9 @@ async def answer(request: Request[Any, Any, Any], settings: Settings) -> ASGIApp
     try:
         return await _answer(visit)
     except Unauthenticated:
-        return Redirect(f"{SIGN_IN_PATH}?next={quote(visit.path, safe='')}")
+        # Only a whole page can be opened again.
+        is_page = request.scope["method"] == "GET" and not visit.is_part
+        return Redirect(f"{SIGN_IN_PATH}?next={quote(visit.path, safe='')}" if is_page else SIGN_IN_PATH)
     except DiglotError as error:
         return show_error(visit, error)
     except Exception as error:

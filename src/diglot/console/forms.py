@@ -40,5 +40,7 @@ def parse_form(body: bytes) -> Form:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise MalformedRequest("The form cannot be read") from error
+    if any("\0" in part for pair in pairs for part in pair):
+        raise MalformedRequest("Text cannot hold U+0000")
     # Browsers send line ends as CRLF.
     return Form(tuple((name, value.replace("\r\n", "\n")) for name, value in pairs))

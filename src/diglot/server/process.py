@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from diglot.computations import favor_event_loop
-from diglot.server.addresses import find_free_address
+from diglot.server.addresses import ListenAddress, find_free_address
 from diglot.server.asgi import App
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.families import SIZE
@@ -19,9 +19,9 @@ _SLOTS_PER_WORKER: Final = 2
 
 
 def serve(
-    settings: Settings, announce: Callable[[str], None], load_app: Callable[[SharedCells], App]
+    settings: Settings, announce: Callable[[ListenAddress], None], load_app: Callable[[SharedCells], App]
 ) -> None:
-    """Serve until a signal; `announce` gets the URL once the server responds.
+    """Serve until a signal; `announce` gets the address once the server responds.
 
     Each process that answers calls `load_app` with what all processes of the server share.
     """
@@ -34,7 +34,7 @@ def serve(
         from diglot.server import worker_processes as server  # type: ignore[no-redef] # noqa: PLC0415 - see above
     configure_logging(settings)
     slots = 1 if settings.workers == 1 else settings.workers * _SLOTS_PER_WORKER
-    server.serve(settings, address, lambda: announce(address.url), load_app, SharedCells(SIZE, slots))
+    server.serve(settings, address, lambda: announce(address), load_app, SharedCells(SIZE, slots))
 
 
 def announce_url(settings: Settings, url: str) -> None:

@@ -20,6 +20,7 @@ from diglot.server.granian_options import STOP_SECONDS, build_options
 from diglot.server.guarded_app import GuardedApp
 from diglot.server.guards.stop import ParentPipe, StopDeadline
 from diglot.server.observability.cells import SharedCells
+from diglot.server.threads import start_thread
 from diglot.settings import Settings
 from diglot.storage.connect import check_database
 
@@ -79,7 +80,7 @@ class Announcing(MPServer):
     def startup(self, *arguments: Any) -> None:
         """Start the workers, then wait for the first healthy response in a thread."""
         super().startup(*arguments)  # type: ignore[no-untyped-call]
-        threading.Thread(target=self._wait, daemon=True).start()
+        start_thread(self._wait)
 
     def _init_shared_socket(self) -> None:
         bind(self._address, super()._init_shared_socket)

@@ -22,6 +22,7 @@ class _PositionalSql(Sql):
 
 
 def _to_positional(sql: Sql) -> ShapedStatement:
+    assert not sql.constants, "all values come with the rows"
     return ShapedStatement(_PositionalSql(sql.text, sql.parameter_names, {}), {})
 
 

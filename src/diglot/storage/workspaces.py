@@ -36,6 +36,7 @@ _EXISTS = func.substr(_p.name, 1, 1) != literal(_DELETED)
 _BY_NAME = Statement(select(*_COLUMNS).where(_p.name == bindparam("name"), _EXISTS))
 _BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _p.password_hash).where(_p.name == bindparam("name")))
 _ALL = Statement(select(*_COLUMNS).where(_EXISTS).order_by(_p.name))
+_ANY = Statement(select(_p.workspace).where(_EXISTS).limit(1))
 _UPDATE_PROFILE = update(workspace_profiles).where(_p.workspace == bindparam("in_workspace"))
 _SET_PASSWORD = Statement(_UPDATE_PROFILE.values(password_hash=bindparam("hash")))
 _SET_TIME_ZONE = Statement(_UPDATE_PROFILE.values(time_zone=bindparam("zone")))
@@ -132,6 +133,11 @@ async def set_time_zone(tenant: Tenant, zone: str) -> None:
 async def list_all(transaction: Transaction) -> list[Workspace]:
     """Return all workspaces in order of their names."""
     return [_workspace_of(row) for row in await transaction.fetch_all(_ALL)]
+
+
+async def has_any(transaction: Transaction) -> bool:
+    """Tell whether there is a workspace."""
+    return await transaction.fetch_one(_ANY) is not None
 
 
 async def create(transaction: Transaction, name: str, time_zone: str, now: int) -> Workspace:

@@ -33,6 +33,7 @@ SCHEMAS: Final[dict[str, Any]] = {
 }
 # Where the vendors' messages and those of their older versions have the address of the recipient.
 _EMAIL_KEYS: Final = ("email", "recipient", "to")
+_BOUNCED: Final = "bounced"
 # What a bounce says that may pass.
 _SOFT_BOUNCES: Final = frozenset({"soft", "transient", "temporary"})
 _BOUNCE_KEYS: Final = ("bounce_type", "bounceType", "type")
@@ -129,7 +130,8 @@ def _to_event(call: Call, form: ReceivedFormat, message: VendorMessage) -> Recei
         event_id=message.id,
         sender=form.dialect,
     )
-    return ReceivedEvent(normalize_address(email), new, None if _may_pass(message.data) else type_.lowers)
+    is_soft = type_.lowers == _BOUNCED and _may_pass(message.data)
+    return ReceivedEvent(normalize_address(email), new, None if is_soft else type_.lowers)
 
 
 def _find_email(data: Mapping[str, Any]) -> str | None:

@@ -28,8 +28,8 @@ def needed_history(predicate: tree.Predicate) -> int:
         return 0
     if window := parse_event_field(predicate.field).window:
         return window
-    lowered = tree.fields_of(lower_predicate(predicate))
-    return ALL_EVENTS if any(parse_event_field(name).needs_history for name in lowered) else 0
+    of_events = filter(is_event_field, tree.fields_of(lower_predicate(predicate)))
+    return ALL_EVENTS if any(parse_event_field(name).needs_history for name in of_events) else 0
 
 
 def find_longest_need(node: tree.Node) -> int:

@@ -131,7 +131,7 @@ class ConditionIndex:
             layers, missing = earlier.indexed
             kept = (layer.remove(removed) for layer in layers)
             self.indexed = tuple(layer for layer in kept if layer.counts), (missing - removed) | added
-        self._lock = Lock()
+        self._lock, self._settling = Lock(), Lock()
         self._selection: Selection | None = None
 
     def find(self) -> Selection | None:
@@ -153,8 +153,9 @@ class ConditionIndex:
 
     def settle(self) -> None:
         """Index what is left to index, and merge layers unless they are few."""
-        with self._lock:
-            self._build()
+        self.build()
+        # Whoever asks meanwhile gets the layers as they are, and does not wait for the merge.
+        with self._settling:
             layers, missing = self.indexed
             if self._is_sparse(layers):
                 layers = self._merge((), layers)

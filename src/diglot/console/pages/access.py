@@ -12,11 +12,12 @@ from diglot.console.forms import Form
 from diglot.console.mount import SIGN_IN_PATH
 from diglot.console.visit import Visit
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import Conflict, InvalidInput, NotFound, TooManyRequests, Unauthenticated
+from diglot.errors import Conflict, DiglotError, InvalidInput, NotFound, TooManyRequests, Unauthenticated
 from diglot.server.console.session import build_session_cookies, expire_session_cookie
 from diglot.server.guards.networks import client_network
-from diglot.service.access import devices, sessions
+from diglot.service.access import devices, passwords, sessions
 from diglot.service.access.first_visit import NewServer
+from diglot.service.access.workspaces import MAX_NAME_LENGTH
 
 HOME: Final = "/console"
 
@@ -60,6 +61,8 @@ async def sign_in(visit: Visit) -> ASGIApp:
 
 async def _begin_session(visit: Visit, form: Form) -> tuple[tuple[bytes, bytes], ...]:
     name, request = form.get("workspace").strip(), visit.request
+    if len(name) > MAX_NAME_LENGTH or len(form.get("password")) > passwords.MAX_LENGTH:
+        raise Unauthenticated
     address = client_network(request.scope, visit.settings.trusted_proxies)
     device = read_cookie(request, devices.name_cookie(name))
     browser = sessions.Browser(address, read_session_cookie(request), device)
@@ -115,7 +118,6 @@ async def set_up(visit: Visit) -> ASGIApp:
     formats = [dialect.key_format for dialect in DIALECTS]
     try:
         keys = await visit.services.first_visit.set_up(form.get("token").strip(), new, formats)
-        cookies = await _begin_session(visit, form)
     except Unauthenticated:
         faults = ["The token is wrong. The server prints it when it starts."]
         return visit.show("setup.html", status=403, faults=faults, form=form)
@@ -124,6 +126,11 @@ async def set_up(visit: Visit) -> ASGIApp:
     except InvalidInput as error:
         faults = [fault.message for fault in error.faults]
         return visit.show("setup.html", status=400, faults=faults, form=form)
+    try:
+        cookies = await _begin_session(visit, form)
+    except DiglotError:
+        # For example after too many attempts of others; the keys are shown all the same, and only now.
+        cookies = ()
     shown = [(dialect, key) for dialect, key in zip(DIALECTS, keys, strict=True)]
     page = visit.show("keys_created.html", keys=shown, base=_base_of(visit))
     return Html(page.text, headers=cookies)

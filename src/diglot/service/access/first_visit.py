@@ -53,7 +53,7 @@ class FirstVisit:
 
     async def is_new(self) -> bool:
         """Tell whether the server has no workspace yet."""
-        return not await self.engine.read(workspaces.list_all)
+        return not await self.engine.read(workspaces.has_any)
 
     async def set_up(self, token: str, new: NewServer, formats: Sequence[KeyFormat]) -> list[str]:
         """Create the workspace with its password and a key of each format, and return the keys.

@@ -117,7 +117,12 @@ class Sessions:
         return SignedIn(secret, session, create_token(credentials, session.created_at))
 
     async def find(self, secret: str) -> Session:
-        """Return the session of a secret; raise `Unauthenticated`."""
+        """Return the session of a secret; raise `Unauthenticated`, also for the secret of a link."""
+        if secret.startswith(_LINK_PREFIX):
+            raise Unauthenticated
+        return await self._find(secret)
+
+    async def _find(self, secret: str) -> Session:
         if len(secret) > _MAX_SECRET_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
@@ -128,6 +133,8 @@ class Sessions:
 
     async def sign_out(self, secret: str) -> None:
         """End a session immediately, in every process."""
+        if secret.startswith(_LINK_PREFIX):
+            return
         await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
 
     async def create_link(self, caller: Caller) -> str:
@@ -141,7 +148,7 @@ class Sessions:
 
     async def enter(self, link: str) -> str:
         """Begin a session by the secret of a link, which ends it; raise `Unauthenticated`."""
-        found = await self.find(_LINK_PREFIX + link)
+        found = await self._find(_LINK_PREFIX + link)
         secret, number = secrets.token_urlsafe(32), found.workspace.number
         use = partial(_use_link, link=found, digest=_hash_secret(secret))
         await self.engine.write(lock_workspace(number, self.clock, use), workspace=number)

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.caches import SharedCache
 from diglot.conditions.computed_fields import is_computed
 from diglot.conditions.events.fields import is_event_field
-from diglot.conditions.tree import Duration, Node, Predicate, Window, predicates_of
+from diglot.conditions.tree import Duration, Node, Predicate, Window, encode, predicates_of
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
@@ -106,8 +106,9 @@ def _weigh(_key: tuple[Backend, str, str], sql: Sql) -> int:
 
 # Statements that were built ahead, by the identity of their condition, which an entry keeps alive.
 _MAX_BYTES_AHEAD: Final = 8 * 1024 * 1024
+_BYTES_PER_CHARACTER: Final = 4
 _built_ahead = SharedCache[int, tuple[Node, Backend, ZoneInfo, ShapedStatement]](
-    _MAX_BYTES_AHEAD, lambda _, built: _weigh_statement(built[3])
+    _MAX_BYTES_AHEAD, lambda _, built: _weigh_ahead(built[0], built[3])
 )
 _compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_BYTES, _weigh)
 
@@ -161,8 +162,9 @@ def _depends_on_transaction(predicate: Predicate) -> bool:
     return isinstance(operand, Duration | Window) or is_computed(name) or is_event_field(name)
 
 
-def _weigh_statement(statement: ShapedStatement) -> int:
-    return _BYTES_PER_PARAMETER * (len(statement.values) + 1)
+def _weigh_ahead(node: Node, statement: ShapedStatement) -> int:
+    """Return about how many bytes a condition and its statement take; one value may be a long list."""
+    return _BYTES_PER_CHARACTER * len(encode(node)) + _BYTES_PER_PARAMETER * (len(statement.values) + 1)
 
 
 def count_rules(node: Node) -> int:
