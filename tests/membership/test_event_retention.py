@@ -391,9 +391,9 @@ class Late:
         new = NewEvent(EventKind.OTHER, "own", occurred_at=OccurredAt(at, ("timestamp",)))
         await Events(self.engine, self.clock).record(self.caller, ContactRef(self.id, None), new)
 
-    async def segment(self, window: str, count: int) -> str:
+    async def segment(self, window: str, count: int, **more: Any) -> str:
         """Create the segment of those with so many events in a window."""
-        rule = {"field": f"events.own.count.{window}", "operator": "gte", "operand": count}
+        rule = {"field": f"events.own.count.{window}", "operator": "gte", "operand": count, **more}
         condition = Condition(canonical.read(rule), OriginalText("canonical", "{}"))
         created = await Segments(self.engine, self.clock).create(self.caller, NewSegment(window, condition))
         return created.id
@@ -449,6 +449,22 @@ async def test_a_longer_retention_brings_nothing_back(late: Late) -> None:
     assert await _count_rows(late.engine, field_instants, field_instants.c.instant < NOW) == 0
     await late.record(late.now)
     assert await late.count(twice) == 1
+    await late.verify()
+
+
+@pytest.mark.parametrize("more", [{}, {"where": {"all": [{"field": "machine", "operator": "is_empty"}]}}])
+async def test_what_is_not_deleted_yet_is_not_counted(late: Late, more: dict[str, Any]) -> None:
+    """The index still has instants below the floor when a longer window asks it."""
+    once = await late.segment("10d", 1, **more)
+    assert await late.count(once) == 1
+    late.now += 2 * dates.DAY
+    await Workspaces(late.engine, late.clock).set_event_days("one", 10)
+    retention = Retention(late.engine, 3_650, late.clock)
+    assert await retention.expire_batch(late.caller.workspace), "the floor did not rise"
+    assert await _count_rows(late.engine, field_instants) > 0
+    await Workspaces(late.engine, late.clock).set_event_days("one", 0)
+    since_long = await late.segment("60d", 1, **more)
+    assert [await late.count(id_) for id_ in (once, since_long)] == [0, 0]
     await late.verify()
 
 

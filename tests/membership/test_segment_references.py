@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from diglot.conditions import tree
-from diglot.errors import InUse, InvalidInput, LimitReached
+from diglot.errors import InUse, InvalidInput, LimitReached, NotFound
 from diglot.membership import evaluate, notify
+from diglot.membership.active_segments import CACHE
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import AtEntry, Cause, MembershipChange
 from diglot.model.segments import (
@@ -34,6 +35,7 @@ from diglot.service.audience.tags import TagPatch, Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
 from diglot.storage.schema import workspaces
+from diglot.storage.sql.engine import NestedEngine, Transaction
 from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.engines import Database
@@ -338,6 +340,64 @@ async def test_a_deleted_tag_breaks_rules_on_a_segment_that_wants_it(scene: Scen
     assert not (await scene.get(fans)).deleted_references
     assert (await scene.edit(others, on(base, "not_equals"))).revision == 2
     assert await scene.members(others) == {"ada", "bob"}
+
+
+async def find_tag(scene: Scene, name: str) -> str:
+    """Return the id of a tag."""
+    page = await Tags(scene.world.engine, scene.world.clock).list_page(scene.world.caller, ALL)
+    return next(tag.id for tag in page.items if tag.name == name)
+
+
+async def test_a_deleted_tag_is_seen_in_rules_that_are_invalid(scene: Scene) -> None:
+    """Rules that are invalid for another reason do not become valid as rules that want the tag of nobody."""
+    await scene.contact("ada", "vip")
+    await scene.contact("bob", "new")
+    draft, base = await scene.segment("draft", {"all": []}), await scene.segment("base", PAIR)
+    either = await scene.segment("either", {"any": [on(draft), on(base, "not_equals")]})
+    tags = Tags(scene.world.engine, scene.world.clock)
+    tag = await find_tag(scene, "vip")
+    with pytest.raises(InUse, match=r"become invalid: segment .* \(either\)$"):
+        await tags.delete(scene.world.caller, tag, force=False)
+    await tags.delete(scene.world.caller, tag)
+    await scene.edit(draft, {"field": "first_name", "operator": "equals", "operand": "nobody"})
+    assert [one.field for one in (await scene.get(either)).deleted_references] == ["tags"]
+    assert await scene.members(either) == set()
+    await scene.world.verify()
+
+
+async def test_what_references_broken_rules_is_valid_with_them_again(scene: Scene) -> None:
+    """It excludes nothing by itself, so the deleted tag is no reason of its own."""
+    await scene.contact("ada", "vip")
+    base = await scene.segment("base", {"field": "tags", "operator": "not_contains", "operand": "vip"})
+    fans = await scene.segment("fans", on(base))
+    await Tags(scene.world.engine, scene.world.clock).delete(scene.world.caller, await find_tag(scene, "vip"))
+    assert [one.field for one in (await scene.get(base)).deleted_references] == ["tags"]
+    assert [one.field for one in (await scene.get(fans)).deleted_references] == ["segments"]
+    await scene.edit(base, {"field": "tags", "operator": "not_contains", "operand": "new"})
+    assert not (await scene.get(fans)).deleted_references
+    assert await scene.members(fans) == {"ada"}
+    await scene.world.verify()
+
+
+async def test_a_rename_that_is_rolled_back_leaves_no_condition(scene: Scene) -> None:
+    """What a process loads in the middle of it stays with the version that nobody else has."""
+    base = await scene.segment("base", PAIR)
+    await scene.contact("ada", "vip")
+    tag = await find_tag(scene, "vip")
+    engine, caller = scene.world.engine, scene.world.caller
+
+    async def rename_and_fail(transaction: Transaction) -> None:
+        nested = Tags(NestedEngine(transaction), scene.world.clock)
+        await nested.update(caller, tag, TagPatch(name="gold"))
+        raise NotFound("nothing")
+
+    # Another process changed the segment, so that this one has not loaded it.
+    engine.process_cache.of(CACHE).clear()
+    with pytest.raises(NotFound):
+        await engine.write(rename_and_fail)
+    await scene.contact("bob", "gold")
+    assert await scene.members(base) == {"ada"}
+    await scene.world.verify()
 
 
 async def test_rules_count_with_those_that_they_reference(scene: Scene) -> None:

@@ -167,6 +167,8 @@ async def _raise_event_floor(unit: WriteUnit) -> None:
         await open_writer(unit)
         floor = _event_floor(unit.row.event_days, unit.now)
         unit.row.events_since = max(unit.row.events_since, floor)
+        # No segment changes, but counts of rules that are not stored may.
+        unit.renew_contacts_version()
 
 
 async def _has_expired_events(tenant: Tenant) -> bool:

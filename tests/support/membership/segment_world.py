@@ -118,15 +118,19 @@ class SegmentWorld:
         return all(oracle.has_meaning(self.segments[id_], self.segments) for id_ in named)
 
     def written_out(self, rules: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return rules with those of dynamic segments in place of the rules that name them."""
+        """Return rules with those of dynamic segments in place of the rules that name them.
+
+        Nobody is in a segment without a meaning.
+        """
         if "operator" not in rules:
             ((mode, inner),) = rules.items()
             many = isinstance(inner, list)
             return {mode: list(map(self.written_out, inner)) if many else self.written_out(inner)}
-        named = [self.segments[id_].written for id_ in oracle.named_segments(rules)]
+        named = [self.segments[id_] for id_ in oracle.named_segments(rules)]
         if not named:
             return rules
-        meaning = {"any": [self.written_out(each) for each in named if each is not None]}
+        told = [one for one in named if one.written is not None and oracle.has_meaning(one, self.segments)]
+        meaning = {"any": [self.written_out(one.rules) for one in told]}
         return {"not": meaning} if rules["operator"].startswith("not") else meaning
 
     # Steps
@@ -280,24 +284,16 @@ class SegmentWorld:
         if not (found := await self.existing_tags()):
             return
         id_, name = self.rng.choice(found)
-        broken = [
-            one
-            for one in self.segments.values()
-            if one.written is not None
-            and self.has_meaning(one.rules)
-            and excludes(self.written_out(one.rules), "tags", name)
-        ]
-        with_broken_rules = [
-            one
-            for one in self.segments.values()
-            if one.written is not None and excludes(one.rules, "tags", name)
-        ]
         await self.use(Tags).delete(self.world.caller, id_)
         for contact in self.contacts.values():
             contact["tags"] = [each for each in contact["tags"] if each != name]
-        for one in (*broken, *with_broken_rules):
-            one.is_broken = True
-            one.deleted.add(name)
+        # Those that others reference first: nobody is in a broken one, so it excludes nothing any more.
+        for one in sorted(
+            self.segments.values(), key=lambda one: self.chain_down(oracle.named_segments(one.rules))
+        ):
+            if one.written is not None and excludes(self.written_out(one.rules), "tags", name):
+                one.is_broken = True
+                one.deleted.add(name)
 
     async def existing_tags(self) -> list[tuple[str, str]]:
         page = await self.use(Tags).list_page(self.world.caller, ALL)

@@ -81,7 +81,7 @@ class _Answer:
 
     async def dry_run(self, call: Call) -> msgspec.Struct:
         condition, segment_id = await self._form.read_dry_run(call)
-        await call.services.events.require_kept(call.caller, condition.event_needs)
+        await call.services.events.require_kept(call.caller, condition)
         run = await call.services.dry_runs.run(call.caller, condition.tree, segment_id, condition.references)
         warned = await warn(call, Rules(condition.tree, run.broken), self._form.condition_key)
         return self.struct(**self._form.envelope, data=self._to_wire(run, condition.tree, warned))

@@ -15,7 +15,7 @@ from diglot.conditions.tree import Op
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
 from diglot.errors import Path
 
-_NEVER: Final = tree.Not(tree.Predicate("status", Op.IS_SET))
+NOBODY: Final = tree.Not(tree.Predicate("status", Op.IS_SET))
 # The expanded condition of a dynamic segment, or the number of a static one.
 Meaning = tree.Node | int
 # What stored conditions contain that name segments.
@@ -76,5 +76,5 @@ def _expand_predicate(predicate: tree.Predicate, meanings: Mapping[str, Meaning]
     if static:
         nodes.append(tree.Predicate(SEGMENTS, Op.IN, tree.Values(static)))
     if not nodes:
-        return _NEVER
+        return NOBODY
     return nodes[0] if len(nodes) == 1 else tree.Any(tuple(nodes))

@@ -13,7 +13,7 @@ from diglot.conditions.analysis.references import Reference
 from diglot.conditions.relative_dates import relative_dates_of
 from diglot.errors import InUse
 from diglot.membership import evaluate, store
-from diglot.membership.writer import open_writer
+from diglot.membership.writer import load_active_segments, open_writer
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, DeletedReference, OriginalText, Segment, SegmentType
 from diglot.model.workspaces import NO_LIMITS
@@ -87,8 +87,9 @@ async def _load_expanded(unit: WriteUnit, segment: Segment) -> tree.Node | None:
 async def _renew(unit: WriteUnit, dependents: Sequence[Dependent]) -> None:
     if dependents:
         numbers = {one.segment.number for one in dependents}
-        numbers |= await expand_dependents(unit, numbers)
+        # Before segments are loaded, or they would be cached as a version that others know otherwise.
         store.renew_segments_version(unit, numbers)
+        store.renew_segments_version(unit, await expand_dependents(unit, numbers))
         unit.renew_contacts_version()
 
 
@@ -122,16 +123,23 @@ async def invalidate_dependents(unit: WriteUnit, deleted: DeletedReference, *, f
     if dependents and not force:
         named = describe_dependents(dependents)
         raise InUse("reference", f"Rules exclude it and would become invalid: {named}")
-    for one in dependents:
-        await _invalidate(unit, one.segment.number, deleted)
+    graph = (await load_active_segments(unit)).graph
+    numbers = [one.segment.number for one in dependents]
+    for number in sorted(numbers, key=lambda one: (graph.level_of(one), one)):
+        await _invalidate(unit, number, deleted, would_gain_members)
 
 
-async def _invalidate(unit: WriteUnit, number: int, deleted: DeletedReference) -> None:
+async def _invalidate(
+    unit: WriteUnit, number: int, deleted: DeletedReference, would_gain_members: Callable[[Segment], bool]
+) -> None:
     writer = await open_writer(unit)
     # Read again, because a segment that it references may have become invalid before.
     found = await segments.find_by_number_with_state(unit, number)
     assert found is not None
     segment = found[0]
+    if not would_gain_members(segment):
+        # It is invalid by the segment that it references, as long as that one is.
+        return
     changed = replace(segment, deleted_references=(*segment.deleted_references, deleted))
     await segments.update_segment(unit, changed)
     if segment.deleted_references:

@@ -65,7 +65,7 @@ async def insert_segment(
 ) -> tuple[MembershipWriter, Segment]:
     """Insert the row of a segment; return it with the writer of its members; raise as `create_segment`."""
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
-    require_kept(new.condition.event_needs, unit.row.event_days)
+    require_kept(new.condition, unit.row.event_days)
     writer = await open_writer(unit)
     unit.row.segment_count += 1
     segment = Segment(
@@ -123,7 +123,7 @@ async def _admit(
     writer: MembershipWriter, changed: Segment, stored: Segment, limits: WorkspaceLimits
 ) -> Segment:
     """Return a segment with the meaning of its new rules, if the workspace admits them."""
-    require_kept(changed.condition.event_needs, writer.unit.row.event_days)
+    require_kept(changed.condition, writer.unit.row.event_days)
     expanded = await _expand(writer, changed, stored)
     add_rules(writer.unit, count_rules(expanded) - count_rules(stored), limits)
     return expanded

@@ -28,7 +28,7 @@ from diglot.model.events import (
 )
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
-from diglot.model.segments import EventNeeds
+from diglot.model.segments import Condition
 from diglot.model.webhooks import Conversion, DomainEvent, EventPayload
 from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, engagement
@@ -87,10 +87,10 @@ class Events:
         """Return a window of the conversions, newest first; an unknown contact has none."""
         return await events.load_conversions(tenant, filter_, window)
 
-    async def require_kept(self, caller: Caller, needs: EventNeeds) -> None:
+    async def require_kept(self, caller: Caller, condition: Condition) -> None:
         """Raise `InvalidInput` for unsaved rules that need events which are not kept for so long."""
-        if needs:
-            require_kept(needs, (await self._load_retention(caller)).days)
+        if condition.event_needs:
+            require_kept(condition, (await self._load_retention(caller)).days)
 
     @point_reads
     async def _load_retention(self, tenant: Tenant) -> EventRetention:

@@ -18,21 +18,20 @@ from diglot.conditions.events.fields import (
     is_jumps_field,
     parse_event_field,
 )
+from diglot.storage.predicates.kept_events import KEPT_SINCE
 from diglot.storage.schema import field_instants, indexed_fields
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
 _m, _w = field_instants.c, indexed_fields.c
 _OF_FIELD = (_m.workspace == bindparam("workspace")) & (_m.field == bindparam("field"))
+_KEPT = _OF_FIELD & (_m.instant >= KEPT_SINCE)
 _INDEXED_FIELDS: Final = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
 _WITHIN: Final = Statement(
-    select(_m.pk).where(_OF_FIELD, _m.instant >= bindparam("since"), _m.instant <= bindparam("until"))
+    select(_m.pk).where(_KEPT, _m.instant >= bindparam("since"), _m.instant <= bindparam("until"))
 )
 _ODD_SINCE: Final = Statement(
-    select(_m.pk)
-    .where(_OF_FIELD, _m.instant >= bindparam("since"))
-    .group_by(_m.pk)
-    .having(func.count() % 2 == 1)
+    select(_m.pk).where(_KEPT, _m.instant >= bindparam("since")).group_by(_m.pk).having(func.count() % 2 == 1)
 )
 
 

@@ -123,7 +123,7 @@ async def preview_segment(call: Call) -> CountedPage[Contact]:
 
 async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that match an unstored condition, and their number."""
-    await call.services.events.require_kept(call.caller, condition.event_needs)
+    await call.services.events.require_kept(call.caller, condition)
     return await call.services.dry_runs.preview(
         call.caller, _PREVIEW_WINDOW, condition.tree, condition.references
     )

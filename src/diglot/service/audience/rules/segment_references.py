@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import UNSET
 
 from diglot.conditions import tree
-from diglot.conditions.analysis.segment_references import Meaning, expand, referenced_ids
+from diglot.conditions.analysis.segment_references import NOBODY, Meaning, expand, referenced_ids
 from diglot.conditions.check import MAX_PREDICATES, MAX_VALUES
 from diglot.conditions.computed_fields import SEGMENTS
 from diglot.errors import Fault, InUse, InvalidInput
@@ -40,9 +40,11 @@ _TOO_DEEP: Final = f"References between segments have at most {MAX_LEVELS} level
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What rules that name segments mean: a condition that is evaluated, or what makes them invalid.
+    """What rules that name segments mean: a condition, and what makes them invalid.
 
-    Rules that name no segment have neither. `meanings` are those of the valid segments, by id.
+    The condition of invalid rules is not evaluated. Nobody is in its segments without a meaning, so it still
+    tells what the other rules exclude. Rules that name no segment have neither. `meanings` are those of the
+    valid segments, by id.
     """
 
     node: tree.Node | None = None
@@ -146,7 +148,8 @@ def _expand(node: tree.Node, found: Mapping[str, Segment]) -> Expansion:
         DeletedReference(SEGMENTS, one.id, one.name) for one in found.values() if _has_no_meaning(one)
     )
     meanings = {id_: _meaning_of(one) for id_, one in found.items() if not _has_no_meaning(one)}
-    return Expansion(None if broken else expand(node, meanings), broken, meanings)
+    lost = {one.value: NOBODY for one in broken}
+    return Expansion(expand(node, {**meanings, **lost}), broken, meanings)
 
 
 def _has_no_meaning(segment: Segment) -> bool:
