@@ -1,7 +1,7 @@
 """Segments that reference segments: members, causes, cycles, deletions, drafts, at every write."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,14 +29,16 @@ from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.audience.membership_changes import MembershipChanges
 from diglot.service.audience.membership_history import MembershipHistory
+from diglot.service.audience.references import Renaming
 from diglot.service.audience.rules.counts import count_rules
+from diglot.service.audience.rules.dependents import Dependent
 from diglot.service.audience.segments import NewSegment, SegmentPatch, Segments
 from diglot.service.audience.tags import TagPatch, Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
 from diglot.storage.schema import workspaces
-from diglot.storage.sql.engine import NestedEngine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.write_unit import WriteUnit
 from support import canonical
 from support.engines import Database
 from support.membership.random_world import World
@@ -379,24 +381,29 @@ async def test_what_references_broken_rules_is_valid_with_them_again(scene: Scen
     await scene.world.verify()
 
 
-async def test_a_rename_that_is_rolled_back_leaves_no_condition(scene: Scene) -> None:
+async def test_a_rename_that_is_rolled_back_leaves_no_condition(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a process loads in the middle of it stays with the version that nobody else has."""
     base = await scene.segment("base", PAIR)
     await scene.contact("ada", "vip")
     tag = await find_tag(scene, "vip")
     engine, caller = scene.world.engine, scene.world.caller
 
-    async def rename_and_fail(transaction: Transaction) -> None:
-        nested = Tags(NestedEngine(transaction), scene.world.clock)
-        await nested.update(caller, tag, TagPatch(name="gold"))
-        raise NotFound("nothing")
+    begin = Renaming.begin
+
+    async def begin_and_fail(renaming: Renaming, unit: WriteUnit) -> Sequence[Dependent]:
+        await begin(renaming, unit)
+        raise NotFound("connection")
 
     # Another process changed the segment, so that this one has not loaded it.
     engine.process_cache.of(CACHE).clear()
+    monkeypatch.setattr(Renaming, "begin", begin_and_fail)
     with pytest.raises(NotFound):
-        await engine.write(rename_and_fail)
-    await scene.contact("bob", "gold")
-    assert await scene.members(base) == {"ada"}
+        await Tags(engine, scene.world.clock).update(caller, tag, TagPatch(name="gold"))
+    bob = ContactChange({"email": "bob@example.com", "tags": ["gold"]})
+    await Contacts(engine, scene.world.clock).create(caller, bob)
+    assert (await Segments(engine, scene.world.clock).get_with_count(caller, base)).count == 1
     await scene.world.verify()
 
 
