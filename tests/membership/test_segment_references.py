@@ -12,7 +12,6 @@ from sqlalchemy import select
 from diglot.conditions import tree
 from diglot.errors import InUse, InvalidInput, LimitReached, NotFound
 from diglot.membership import evaluate, notify
-from diglot.membership.active_segments import CACHE
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import AtEntry, Cause, MembershipChange
 from diglot.model.segments import (
@@ -386,9 +385,10 @@ async def test_a_rename_that_is_rolled_back_leaves_no_condition(
 ) -> None:
     """What a process loads in the middle of it stays with the version that nobody else has."""
     base = await scene.segment("base", PAIR)
-    await scene.contact("ada", "vip")
-    tag = await find_tag(scene, "vip")
     engine, caller = scene.world.engine, scene.world.caller
+    ada = ContactChange({"email": "ada@example.com", "tags": ["vip"]})
+    await Contacts(engine, scene.world.clock).create(caller, ada)
+    tag = await find_tag(scene, "vip")
 
     begin = Renaming.begin
 
@@ -396,8 +396,9 @@ async def test_a_rename_that_is_rolled_back_leaves_no_condition(
         await begin(renaming, unit)
         raise NotFound("connection")
 
-    # Another process changed the segment, so that this one has not loaded it.
-    engine.process_cache.of(CACHE).clear()
+    # Another process changed the segment, so that this one has not loaded its version.
+    other = next(process for process in scene.world.engines if process is not engine)
+    await Segments(other, scene.world.clock).update(caller, base, SegmentPatch(name="renamed"))
     monkeypatch.setattr(Renaming, "begin", begin_and_fail)
     with pytest.raises(NotFound):
         await Tags(engine, scene.world.clock).update(caller, tag, TagPatch(name="gold"))
