@@ -419,6 +419,10 @@ def _forge_cell(archive: bytes, table: str, column: str, value: Any) -> bytes:
 
 
 DEEP = 10_000 * "[" + 10_000 * "]"
+NAMES_AN_ID = (
+    '{"type":"predicate","field":"segments","op":"in","operand":{"type":"values","values":'
+    '[{"type":"text","value":"an id"}]}}'
+)
 
 
 async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
@@ -448,6 +452,8 @@ async def _load_what_is_there(url: str) -> dict[str, list[Any]]:
         ),
         ("segments.tree", '{"type":"Never"}', "segments: tree: Invalid value 'Never'"),
         ("segments.expanded", "{}", "segments: expanded: Object missing required field `type`"),
+        ("segments.expanded", NAMES_AN_ID, "segments: expanded: invalid literal for int"),
+        ("workspaces.event_days", -1, "workspaces: Expected `int` >= 0"),
         ("segments.invalid", "{}", "segments: invalid: Expected `array`, got `object`"),
         ("workspaces.time_zone", "Mars/Olympus", "unknown time zone 'Mars/Olympus'"),
         ("workspace_profiles.time_zone", "", "unknown time zone ''"),

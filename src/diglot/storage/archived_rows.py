@@ -31,6 +31,8 @@ from sqlalchemy import (
 )
 
 from diglot.conditions import tree
+from diglot.conditions.analysis.segment_references import static_numbers
+from diglot.conditions.events.fields import MAX_DAYS
 from diglot.conditions.fields import STATUSES
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.segments import SegmentType
@@ -83,17 +85,27 @@ _TYPES: Final = (
     (Float, float),
     (LargeBinary, bytes),
 )
+_DAYS: Final = Annotated[int, Meta(ge=0, le=MAX_DAYS)]
 # The values of columns that have no others.
 _CHOICES: Final[Mapping[Column[Any], tuple[str, ...]]] = {
     contacts.c.status: STATUSES,
     segments.c.type: tuple(each.value for each in SegmentType),
 }
+
+
+def _decode_expanded(stored: str) -> tree.Node:
+    """Return the condition that is evaluated, which names static segments by their numbers."""
+    node = tree.decode(stored)
+    static_numbers((node,))
+    return node
+
+
 # The decoders of texts that every read of their rows decodes: one that is no such JSON would be an error 500.
 _ENCODED: Final[Mapping[Column[Any], Callable[[str], object]]] = {
     contacts.c.tags: msgspec.json.Decoder(list[str]).decode,
     contacts.c.attributes: msgspec.json.Decoder(dict[str, Any]).decode,
     segments.c.tree: tree.decode,
-    segments.c.expanded: tree.decode,
+    segments.c.expanded: _decode_expanded,
     segments.c.invalid: decode_deleted,
 }
 
@@ -162,7 +174,7 @@ class ArchivedTable:
             if row[place] is not None:
                 try:
                     decode(row[place])
-                except (msgspec.MsgspecError, RecursionError) as error:
+                except (msgspec.MsgspecError, RecursionError, ValueError) as error:
                     raise ValueError(f"{self.columns[place]}: {error}") from error
 
     def to_mapping(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -183,6 +195,8 @@ def _type_of(column: Column[Any]) -> Any:
     kind: Any = next((python for sql, python in _TYPES if isinstance(column.type, sql)), str)
     if column in _CHOICES:
         kind = Literal[_CHOICES[column]]
+    elif column is workspaces.c.event_days:
+        kind = _DAYS
     return kind | NoneType if column.nullable else kind
 
 
