@@ -183,3 +183,14 @@ DECIDED: list[tuple[bool | None, dict[str, Any]]] = [
 def test_what_logic_decides(verdict: bool | None, condition: dict[str, Any]) -> None:
     """A verdict is given where no contact could make a difference."""
     assert judge(canonical.read(condition)).verdict is verdict
+
+
+async def test_only_the_unknown_event_is_warned_of(served: Server) -> None:
+    """A rule about an event that somebody has had is silent beside one that nobody has had."""
+    misar, _ = await dialect_clients(served)
+    await misar.request("POST", "/contacts", {"email": "ada@example.com"}, 201)
+    await misar.request("POST", "/track/event", {"email": "ada@example.com", "event_name": "known"})
+    names = ("known", "unknown")
+    rules = [{"field": f"events.{name}.count", "operator": "gte", "value": 1} for name in names]
+    created = await misar.create("both", {"operator": "OR", "rules": rules})
+    assert [one["path"] for one in created["warnings"]] == ["filter_criteria.rules.1.field"]

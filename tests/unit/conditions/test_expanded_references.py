@@ -4,6 +4,7 @@ import pytest
 
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import (
+    NOBODY,
     expand,
     find_reference_paths,
     referenced_ids,
@@ -47,6 +48,7 @@ def test_meanings_take_the_place_of_rules() -> None:
     several = canonical.read({"field": "segments", "operator": "in", "operand": [A, B, C]})
     expanded = expand(tree.Any((several,)), {A: 1, B: vip, C: 2})
     assert static_numbers((expanded,)) == {1, 2}
+    assert expand(tree.Predicate("segments", tree.Op.IN, tree.Values(())), {}) == NOBODY
 
 
 @pytest.mark.parametrize(("named", "chain"), [([4], [4, 2, 1]), ([5], None), ([1], [1]), ([5, 3], [3, 1])])

@@ -95,10 +95,11 @@ def _component_name(name: str) -> str:
 
 def _describe_limits(dialect: Dialect, one: Operation) -> str:
     counted, rate = dialect.rate_for(one)
-    every = [other.id for _, other in dialect.operations if dialect.rate_for(other)[0] == counted]
+    calls = [other for _, other in dialect.operations if not other.is_signed]
+    every = [other.id for other in calls if dialect.rate_for(other)[0] == counted]
     others = [f"`{id_}`" for id_ in every if id_ != one.id]
     together = f", counted together with those to {', '.join(others)}" if others else ""
-    if len(every) == len(dialect.operations):
+    if len(every) == len(calls):
         together = ", counted over all calls"
     if one.is_signed:
         return f"Requires the signature of the source. A source may send {rate.requests} in {rate.seconds} s."
