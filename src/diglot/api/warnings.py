@@ -142,7 +142,7 @@ class _RuleWarnings:
     unknown_events: frozenset[str]
 
     def iterate_all(self, path: Path) -> Iterator[RuleWarning]:
-        """Yield all warnings. A rule names each deleted reference, as no rename changes invalid rules."""
+        """Yield all warnings; a deleted reference may be named by a segment that a rule names."""
         yield from self.iterate(judge(self.rules.tree), path, is_decided=False)
 
     def iterate(self, one: Judgement, path: Path, *, is_decided: bool) -> Iterator[RuleWarning]:

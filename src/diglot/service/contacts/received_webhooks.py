@@ -23,7 +23,7 @@ from diglot.storage.write_unit import Reservation, WriteUnit
 
 
 class Outcome(enum.StrEnum):
-    """What became of a webhook."""
+    """What became of a webhook; one that is older than the events that are kept counts as recorded, too."""
 
     RECORDED = "recorded"
     REPEATED = "repeated"
