@@ -13,17 +13,13 @@ _MAX_FIELDS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Names and values in order; a name may occur more than once."""
+    """Names and values in order; of a name that occurs more than once the first value counts."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of a name."""
         return next((value for key, value in self.pairs if key == name), default)
-
-    def get_all(self, name: str) -> list[str]:
-        """Return all values of a name, in order."""
-        return [value for key, value in self.pairs if key == name]
 
     def get_number(self, name: str, default: int, most: int) -> int:
         """Return a whole number from 1 up to a limit; anything else is the default."""
