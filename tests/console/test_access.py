@@ -212,6 +212,14 @@ async def test_the_keys_are_shown_though_others_tried_to_sign_in(new_server: Ser
     assert (done.status_code, "msk_" in done.text, "set-cookie" in done.headers) == (200, True, False)
 
 
+async def test_the_server_says_whether_it_is_new(new_server: Server) -> None:
+    """What the start line asks for is there until the first workspace is."""
+    person = Person(new_server)
+    assert (await person.open("/console/new")).status_code == 200
+    assert (await person.send("/console/setup", SETUP)).status_code == 200
+    assert (await person.open("/console/new")).status_code == 404
+
+
 async def test_without_a_token_nobody_sets_up(url: str) -> None:
     """A server that printed no token is set up by commands."""
     async with serving(url, now=NOW) as server:

@@ -91,6 +91,7 @@ def answers_ok(address: ListenAddress, path: str) -> bool:
         with socket.create_connection((address.local_ip, address.port), _ANSWER_SECONDS) as connection:
             connection.sendall(request.encode())
             with connection.makefile("rb") as answer:
-                return answer.readline().startswith(_OK)
+                # To the end of the answer: the request is in flight until then.
+                return answer.read().startswith(_OK)
     except OSError:
         return False

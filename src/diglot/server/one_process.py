@@ -160,7 +160,8 @@ def _ignore_signals() -> None:
 async def _announce_once_healthy(address: ListenAddress, announce: Callable[[], None]) -> None:
     while not await asyncio.to_thread(is_healthy, address):  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(POLL_SECONDS)
-    announce()
+    # In a thread, because it may ask this very server.
+    await asyncio.to_thread(announce)
 
 
 @asynccontextmanager
