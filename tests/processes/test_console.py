@@ -124,6 +124,45 @@ async def test_the_count_follows_writes(live: ServerProcess, tab: "Tab") -> None
     assert tab.complaints == []
 
 
+async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: str, tmp_path: Path) -> None:
+    """A segment is built with counts, changed by the other vendor's rules, reviewed, saved, and explained."""
+    page, link = tab.page, await prepare(live)
+    await page.goto(f"{live.base}/console/enter#{link}")
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Name", exact=True).fill("Buyers")
+    await page.get_by_label("Field", exact=True).select_option("total_orders")
+    await page.get_by_label("Value", exact=True).fill("1")
+    await page.locator(".total", has_text="2 contacts").wait_for()
+    await page.get_by_role("button", name="+ Group").click()
+    rule = page.get_by_role("group", name="Rule 1", exact=True).last
+    await rule.get_by_label("Field", exact=True).select_option("attribute:plan")
+    await rule.get_by_label("Comparison", exact=True).select_option("in")
+    await rule.get_by_label("Values, one on each line").fill("pro\nteam")
+    await page.get_by_text('"pro"').first.wait_for()
+    await _look(tab, axe, tmp_path / "builder")
+    await page.get_by_role("button", name="Create the segment").click()
+    await page.get_by_role("heading", name="Buyers").wait_for()
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_text("Paste rules as JSON").click()
+    pasted = (
+        '{"operator": "AND", "rules": [{"field": "total_orders", "operator": "greater_than", "value": 3}]}'
+    )
+    await page.get_by_label("Rules of either API").fill(pasted)
+    await page.get_by_role("button", name="Use these rules").click()
+    await page.get_by_text("1 would leave").wait_for()
+    await page.get_by_role("button", name="Save…").click()
+    await page.get_by_role("heading", name="Save these rules?").wait_for()
+    await page.locator(".review").get_by_text("bo@example.com").wait_for()
+    await _look(tab, axe, tmp_path / "review")
+    await page.get_by_role("button", name="Save the segment").click()
+    await page.get_by_role("heading", name="Members").wait_for()
+    await page.get_by_role("button", name="ada@example.com").click()
+    await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
+    assert await page.get_by_role("button", name="bo@example.com").count() == 0
+    await _look(tab, axe, tmp_path / "saved")
+    assert tab.complaints == []
+
+
 async def _look(tab: "Tab", axe: str, name: Path) -> None:
     """Take screenshots at two widths, light and dark, and let axe read each."""
     for scheme in ("light", "dark"):

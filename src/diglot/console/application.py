@@ -14,6 +14,9 @@ from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
 from diglot.console.pages import access, contacts, counts, explanation, segment, segments
+from diglot.console.pages.builder import forms as builder_forms
+from diglot.console.pages.builder import live as builder_live
+from diglot.console.pages.builder import saving as builder_saving
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -46,6 +49,11 @@ _PAGES: Final = (
     Page("/console/contacts", get=contacts.show_list),
     Page("/console/contacts/{id}", get=contacts.show),
     Page("/console/segments/counts", get=counts.show_counts),
+    Page("/console/segments/new", get=builder_forms.show_new, post=builder_saving.create),
+    Page("/console/segments/build", post=builder_forms.rebuild),
+    Page("/console/segments/build/check", post=builder_live.check),
+    Page("/console/segments/build/counts", post=builder_live.count),
+    Page("/console/segments/{id}/edit", get=builder_forms.show_edit, post=builder_saving.update),
     Page("/console/segments/{id}", get=segment.show),
     Page("/console/segments/{id}/sparkline", get=counts.show_sparkline),
     Page("/console/segments/{id}/count", get=counts.show_count),

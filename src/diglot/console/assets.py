@@ -11,6 +11,8 @@ FILES: Final = FileSet(
     {
         "console.css": _FOLDER / "console.css",
         "console.js": _FOLDER / "console.js",
+        "builder.css": _FOLDER / "builder.css",
+        "builder.js": _FOLDER / "builder.js",
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )

@@ -10,6 +10,7 @@ from diglot.conditions import dates, tree
 from diglot.conditions.computed_fields import SEGMENTS, Anniversary, Sample, find_computed
 from diglot.conditions.events.fields import EventField
 from diglot.conditions.fields import attribute_key
+from diglot.conditions.operands import HOUR_OPS, RELATIVE_OPS
 from diglot.conditions.tree import Op
 
 # Each operator as it is said, and its negation.
@@ -162,3 +163,13 @@ def _say_scalar(scalar: tree.Scalar) -> str:
             return f"“{scalar.value}”"
         case _:
             return str(scalar.value)
+
+
+def say_operator(word: str) -> str:
+    """Return an operator, by its canonical word, as a choice: with the unit of the number that follows."""
+    op, is_negated = tree.OPERATOR_WORDS[word]
+    phrase = _PHRASES[op][is_negated]
+    if op not in RELATIVE_OPS:
+        return phrase
+    units = "hours" if op in HOUR_OPS else "days"
+    return f"{phrase} … {units}{' ago' if op in _AGO else ''}"

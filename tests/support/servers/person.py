@@ -1,7 +1,7 @@
 """A person who uses the console: opens pages, and sends forms as the pages do."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -31,11 +31,15 @@ class Person:
         return await self._send("GET", path, None, headers or {})
 
     async def send(
-        self, path: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        fields: Mapping[str, str] | Sequence[tuple[str, str]],
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a form; it has the token of the session unless the fields have another."""
-        own = {"csrf_token": self.token} if self.token else {}
-        body = urlencode(own | dict(fields))
+        pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
+        # Of a name that occurs twice the first value counts.
+        body = urlencode([*pairs, ("csrf_token", self.token)] if self.token else pairs)
         return await self._send("POST", path, body, {"Content-Type": _FORM} | dict(headers or {}))
 
     async def _send(

@@ -48,6 +48,11 @@ async def load_known_keys(tenant: Tenant, wanted: Iterable[str]) -> frozenset[st
     return known
 
 
+async def load_all_keys(tenant: Tenant) -> tuple[str, ...]:
+    """Return all known keys of a workspace, of which there are at most `MAX_KEYS`, in order."""
+    return tuple(row[0] for row in await tenant.fetch_all(_ALL))
+
+
 def is_full(known: frozenset[str]) -> bool:
     """Tell whether a workspace has so many keys that none counts as unknown."""
     return len(known) >= MAX_KEYS
