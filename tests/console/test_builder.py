@@ -229,7 +229,7 @@ async def test_faults_stand_beside_their_rules(server: Server) -> None:
     person = await sign_in(server)
     form = await act(person, (await open_form(person, NEW)).fill(*ORDERS), "choose:c-0")
     for sent, id_, message in (
-        ((("c-0.value", "many"),), "c-0", "Expected number"),
+        ((("c-0.value", "many"),), "c-0", "Expected a number"),
         ((("c-0.value", "5"), ("name", "")), "name", "Give the segment a name"),
         ((("c-0.value", "5"), ("name", "x" * 201)), "name", "at most 200"),
         ((("c-0.family", "segments"), ("c-0.operator", "in"), ("c-0.value", "x")), "c-0", "Value 1"),
