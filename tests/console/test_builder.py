@@ -112,6 +112,8 @@ async def test_groups_and_events_are_built(server: Server) -> None:
     form = await act(person, await open_form(person, NEW), "add-group:c")
     form = form.fill(("c-0.family", "attribute:plan"), ("c-1-0.family", "events.count"))
     form = await act(person, form, "choose:c-1-0")
+    assert "c-1-0.window" not in form.names()
+    form = await act(person, form.fill(("c-1-0.unit", "d")), "choose:c-1-0")
     assert "c-1-0.window" in form.names()
     form = await act(person, form, "add-where:c-1-0")
     form = form.fill(

@@ -18,7 +18,6 @@ from diglot.console.builder.draft import Draft, check_draft, read_draft
 from diglot.console.builder.editing import NEW_RULE, change_rules
 from diglot.console.builder.fields import (
     ANNIVERSARY_SOURCES,
-    GROUPS,
     choose_field,
     find_field_fault,
     spell_field,
@@ -72,8 +71,7 @@ def render(draft: Draft) -> str:
         rules=rules,
         drawing=drawing,
         beside=Beside(),
-        field_groups=GROUPS,
-        units=(("d", "days"), ("h", "hours"), ("m", "minutes")),
+        units=(("", "ever"), ("d", "days"), ("h", "hours"), ("m", "minutes")),
         anniversary_sources=ANNIVERSARY_SOURCES,
         dialects=DIALECTS,
     )
@@ -228,12 +226,13 @@ def test_fields_are_chosen_and_spelled(name: str, chosen: ChosenField) -> None:
         (ChosenField("attribute", " "), "Say which attribute"),
         (ChosenField("events.count"), "Say which event"),
         (ChosenField("events.sum", "buy"), "Say which property is added up"),
-        (ChosenField("events.count", "buy", "", "x"), None),
+        (ChosenField("events.count", "buy", "", "", "h"), "Say how long the window is"),
+        (ChosenField("events.count", "buy", "", "x", "d"), None),
         (ChosenField("events.sum", "buy", "30d"), None),
         (ChosenField("events.sum", "a.sum.b", "30d"), None),
         (ChosenField("events.sum", "a", "b.sum.c"), "This would be read as sum of “c” of “a.sum.b” events"),
         (
-            ChosenField("events.count", "buy", "", "5d.count.6"),
+            ChosenField("events.count", "buy", "", "5d.count.6", "d"),
             "This would be read as number of “buy.count.5d” events in the last 6 days",
         ),
     ],
@@ -402,8 +401,8 @@ def test_paths_lead_to_parts() -> None:
 def test_many_attributes_are_typed() -> None:
     """Among many attributes there is no choice for each, but an input with suggestions."""
     known = Vocabulary(tuple(f"key{n}" for n in range(100)), KNOWN.segments, KNOWN.lists, (), (), {})
-    assert Drawing(known, "").attribute_choices == ()
-    assert Drawing(KNOWN, "").attribute_choices == KNOWN.attributes
+    assert Drawing(known, "").fields.attributes == ()
+    assert Drawing(KNOWN, "").fields.attributes == KNOWN.attributes
 
 
 TOPMAIL: Final = {"match": "any", "rules": [{"field": "plan", "operator": "in_list", "value": ["pro"]}]}

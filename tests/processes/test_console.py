@@ -169,7 +169,7 @@ async def _look(tab: "Tab", axe: str, name: Path) -> None:
         await tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         for width, height in SIZES:
             await tab.page.set_viewport_size({"width": width, "height": height})
-            await tab.page.screenshot(path=f"{name}-{width}-{scheme}.png", full_page=True)
+            await tab.page.screenshot(path=f"{name}-{width}-{scheme}.png", full_page=True, caret="initial")
             assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             await tab.page.evaluate(axe)
             found = await tab.page.evaluate("axe.run()")

@@ -48,7 +48,7 @@ class Family:
 _ABOUT_AUDIENCE: Final = ("tags", "lists")
 GROUPS: Final[tuple[tuple[str, tuple[Family, ...]], ...]] = (
     (
-        "What the contact did",
+        "Events, such as purchases",
         (
             Family("events.count", "number of events", ("name", "window"), "Event"),
             Family("events.last_at", "last event", ("name",), "Event"),
@@ -132,7 +132,7 @@ def _choose_event_field(name: str, field: EventField) -> ChosenField:
     if field.part == "sum":
         rest, _, summed = rest.rpartition(".")
     event = rest.rpartition(".")[0]
-    return ChosenField(f"{EVENT_PREFIX}{field.part}", event, summed, window[:-1], window[-1:] or "d")
+    return ChosenField(f"{EVENT_PREFIX}{field.part}", event, summed, window[:-1], window[-1:])
 
 
 def spell_field(chosen: ChosenField, attribute_prefix: str) -> str:
@@ -154,7 +154,7 @@ def spell_field(chosen: ChosenField, attribute_prefix: str) -> str:
         return chosen.family
     part = chosen.family.removeprefix(EVENT_PREFIX)
     summed = f".{chosen.property}" if part == "sum" else ""
-    window = f".{chosen.window}{chosen.unit}" if chosen.window and chosen.family in _WITH_WINDOW else ""
+    window = f".{chosen.window}{chosen.unit}" if chosen.unit and chosen.family in _WITH_WINDOW else ""
     return f"{EVENT_PREFIX}{chosen.name}.{part}{summed}{window}"
 
 
@@ -167,6 +167,8 @@ def find_field_fault(chosen: ChosenField) -> str | None:
         return f"Say which {family.name_label.lower()}"
     if "property" in family.inputs and not normalize_name(chosen.property):
         return "Say which property is added up"
+    if "window" in family.inputs and chosen.unit and not chosen.window:
+        return "Say how long the window is"
     if not can_have_where(chosen):
         return None
     spelled = spell_field(chosen, ATTRIBUTE_PREFIX)
@@ -175,10 +177,7 @@ def find_field_fault(chosen: ChosenField) -> str | None:
     except FieldNameError:
         return None  # the check says what is wrong
     found = choose_field(name)
-    is_same = (found.family, found.name, found.property, found.window) == (
-        chosen.family,
-        to_nfc(chosen.name),
-        to_nfc(chosen.property),
-        chosen.window,
-    )
+    wanted = chosen.family, to_nfc(chosen.name), to_nfc(chosen.property)
+    is_same = (found.family, found.name, found.property) == wanted
+    is_same = is_same and found.window == (chosen.window if chosen.unit else "")
     return None if is_same and is_event_field(name) else f"This would be read as {name_field(name)}"

@@ -18,14 +18,15 @@ _WHERE: Final = "w"
 class ChosenField:
     """A field as it is chosen: its family, and what the family needs to know, as text.
 
-    `name` is an attribute, an event, a salt or a date; `window` is a number with the `unit` d, h or m.
+    `name` is an attribute, an event, a salt or a date; `window` is a number. `unit` is d, h or m, or empty
+    for all time.
     """
 
     family: str
     name: str = ""
     property: str = ""
     window: str = ""
-    unit: str = "d"
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class _Reader:
 
     def read_rule(self, id_: str, level: int) -> RuleForm:
         parts = ("family", "name", "property", "window", "unit")
-        field = ChosenField(*(self.get(f"{id_}.{part}", "d" if part == "unit" else "") for part in parts))
+        field = ChosenField(*(self.get(f"{id_}.{part}") for part in parts))
         if field.family.startswith(_ONE_ATTRIBUTE):
             field = ChosenField(ATTRIBUTE, field.family.removeprefix(_ONE_ATTRIBUTE))
         values = tuple(self.values.get(f"{id_}.value", ()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, STATUSES
+from diglot.console.builder.choices import FieldChoices
 from diglot.console.builder.fields import ATTRIBUTE, FAMILIES, Family, can_have_where
 from diglot.console.builder.nodes import (
     ROOT,
@@ -79,11 +80,11 @@ class Drawing:
     most_options: int = _MOST_OPTIONS
     # The ids of the lists of examples by field, of those fields that rules have.
     suggested: dict[str, str] = field(default_factory=dict)
+    fields: FieldChoices = field(init=False)
 
-    @property
-    def attribute_choices(self) -> Sequence[str]:
-        """The attributes that are choices of their own."""
-        return self.known.attributes if len(self.known.attributes) <= _MOST_CHOICES else ()
+    def __post_init__(self) -> None:
+        attributes = self.known.attributes
+        self.fields = FieldChoices(attributes if len(attributes) <= _MOST_CHOICES else ())
 
     @property
     def suggestions(self) -> Mapping[str, Sequence[str]]:
@@ -131,7 +132,7 @@ class Drawing:
     def _find_choice(self, rule: RuleForm) -> str:
         """Return the value of the chosen option of the list of fields."""
         name = rule.field.name
-        is_listed = rule.field.family == ATTRIBUTE and name in self.attribute_choices
+        is_listed = rule.field.family == ATTRIBUTE and name in self.fields.attributes
         return f"{ATTRIBUTE}:{name}" if is_listed else rule.field.family
 
     def _list_options(self, type_: str, values: Sequence[str]) -> Options:

@@ -8,7 +8,7 @@ from litestar.types import ASGIApp
 
 from diglot.console.builder.draft import Draft, Messages, read_draft, show_draft, with_condition
 from diglot.console.builder.editing import NEW_RULE, change_rules
-from diglot.console.builder.fields import ANNIVERSARY_SOURCES, GROUPS
+from diglot.console.builder.fields import ANNIVERSARY_SOURCES
 from diglot.console.builder.nodes import GroupForm
 from diglot.console.builder.pasting import read_pasted, say_faults
 from diglot.console.builder.views import Drawing
@@ -21,7 +21,12 @@ from diglot.model.ids import parse_id
 from diglot.service.audience.vocabulary import Vocabulary
 
 _NO_MESSAGES: Final[Mapping[str, Sequence[str]]] = {}
-_UNITS: Final = (("d", "days"), ("h", "hours"), ("m", "minutes"))
+_UNITS: Final = (
+    ("", "ever"),
+    ("d", "in the last … days"),
+    ("h", "in the last … hours"),
+    ("m", "in the last … minutes"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,6 @@ async def show_form(visit: Visit, draft: Draft, beside: Beside, known: Vocabular
         rules=rules,
         drawing=drawing,
         beside=beside,
-        field_groups=GROUPS,
         units=_UNITS,
         anniversary_sources=ANNIVERSARY_SOURCES,
         dialects=DIALECTS,

@@ -1,0 +1,38 @@
+"""The list of fields to choose from, which every rule of a page has, so it is written as HTML once."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from markupsafe import Markup
+
+from diglot.console.builder.fields import ATTRIBUTE, GROUPS, Family
+from diglot.console.templates import shorten
+
+
+class FieldChoices:
+    """The options of the lists of fields, of which some attributes are options of their own."""
+
+    def __init__(self, attributes: Sequence[str]) -> None:
+        self.attributes = attributes
+        self._options = "".join(
+            f'<optgroup label="{escape(label)}">{"".join(self._write_options(families))}</optgroup>'
+            for label, families in GROUPS
+        )
+
+    def select(self, choice: str) -> Markup:
+        """Return the options, of which one is selected."""
+        beginning = f'<option value="{escape(choice)}"'
+        # All parts are escaped.
+        return Markup(self._options.replace(f"{beginning}>", f"{beginning} selected>", 1))  # noqa: S704
+
+    def _write_options(self, families: Sequence[Family]) -> Iterator[str]:
+        for family in families:
+            label = f"{family.label}…" if family.inputs else family.label
+            if family.key == ATTRIBUTE:
+                yield from (_write_option(f"{ATTRIBUTE}:{key}", shorten(key)) for key in self.attributes)
+                label = "another attribute…" if self.attributes else label
+            yield _write_option(family.key, label)
+
+
+def _write_option(value: str, label: str) -> str:
+    return f'<option value="{escape(value)}">{escape(label)}</option>'
