@@ -336,6 +336,14 @@ def test_rules_and_groups_are_added_and_removed() -> None:
         assert change(event, action) == event
 
 
+def test_a_choice_that_was_overtaken_is_not_lost() -> None:
+    """A rule whose field was chosen during another request gets its operator with the next one."""
+    chosen = RuleForm(ChosenField("tags"), "")
+    built = change(GroupForm(items=(chosen, GroupForm("any", (chosen,)))), "add-rule:c")
+    settled = RuleForm(ChosenField("tags"), "contains", "tag")
+    assert built == GroupForm(items=(settled, GroupForm("any", (settled,)), NEW_RULE))
+
+
 def test_the_focus_follows_the_actions() -> None:
     """What was added has the focus, and after a removal its group."""
     event = GroupForm(items=(RuleForm(ChosenField("events.count", "buy"), "gte"),))

@@ -31,7 +31,19 @@ def change_rules(group: GroupForm, action: str, known: Vocabulary) -> tuple[Grou
     changed = _change_at(group, steps, change)
     if not isinstance(changed, GroupForm):
         return group, ""
-    return changed, _find_focus(changed, name, id_)
+    return _settle_new(changed, known), _find_focus(changed, name, id_)
+
+
+def _settle_new(group: GroupForm, known: Vocabulary) -> GroupForm:
+    """Return a group whose rules have operators, also if a field was chosen during another request."""
+    items: list[NodeForm] = []
+    for item in group.items:
+        if isinstance(item, GroupForm):
+            items.append(_settle_new(item, known))
+        else:
+            is_new = isinstance(item, RuleForm) and not item.operator
+            items.append(_settle(item, known) if is_new else item)
+    return replace(group, items=tuple(items))
 
 
 def _find_focus(group: GroupForm, name: str, id_: str) -> str:

@@ -23,9 +23,9 @@ from diglot.service.audience.vocabulary import Vocabulary
 _NO_MESSAGES: Final[Mapping[str, Sequence[str]]] = {}
 _UNITS: Final = (
     ("", "ever"),
-    ("d", "in the last … days"),
-    ("h", "in the last … hours"),
-    ("m", "in the last … minutes"),
+    ("d", "last … days"),
+    ("h", "last … hours"),
+    ("m", "last … minutes"),
 )
 
 
