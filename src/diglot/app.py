@@ -42,6 +42,7 @@ from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
 from diglot.service.audience.analysis.contact_segments import ContactSegments
 from diglot.service.audience.analysis.overlaps import Overlaps
+from diglot.service.audience.analysis.recent_changes import RecentChanges
 from diglot.service.audience.analysis.sizes import SegmentSizes
 from diglot.service.audience.analysis.snapshots import Snapshots
 from diglot.service.audience.attribute_keys import AttributeKeys
@@ -54,6 +55,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.personal_data import PersonalData
 from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import MEBIBYTE, Imports
@@ -189,6 +191,8 @@ def _build_services(instruments: Instruments, clock: Clock, keys: Keys, token: s
         segment_sizes=SegmentSizes(engine, clock),
         snapshots=Snapshots(engine, clock, limits),
         contact_segments=ContactSegments(engine, clock),
+        recent_changes=RecentChanges(engine),
+        personal_data=PersonalData(engine.in_background(), clock),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
         first_visit=FirstVisit(engine, clock, token),

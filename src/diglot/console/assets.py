@@ -11,6 +11,7 @@ FILES: Final = FileSet(
     {
         "console.css": _FOLDER / "console.css",
         "console.js": _FOLDER / "console.js",
+        "people.css": _FOLDER / "people.css",
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )

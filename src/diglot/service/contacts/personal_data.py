@@ -17,6 +17,7 @@ from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
+from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes
 from diglot.storage import workspaces
 from diglot.storage.audience import event_states, lists, segments
@@ -53,7 +54,11 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """The operator's calls on all that is stored about one address in a workspace."""
+    """The calls on all that is stored about one address in a workspace.
+
+    Nothing finds deliveries and kept responses by an address, so all are read. The engine is therefore one
+    of background work, whose reads have no deadline.
+    """
 
     engine: Engine
     clock: Clock = system_clock
@@ -64,8 +69,15 @@ class PersonalData:
         Of kept responses to requests about several contacts, only the parts about this one are returned.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
+        return {"workspace": workspace} | await self._export(number, email)
+
+    async def export_for(self, caller: Caller, email: str) -> dict[str, Any]:
+        """Return the same of the caller's workspace, without its name."""
+        return await self._export(caller.workspace, email)
+
+    async def _export(self, workspace: int, email: str) -> dict[str, Any]:
         work = partial(_export, email=normalize_address(email), now=self.clock())
-        return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
+        return await self.engine.read(bind_workspace(workspace, work))
 
     async def erase(self, workspace: str, email: str) -> Erasure:
         """Delete a contact and what deliveries, kept responses and imports hold of it; raise `NotFound`.
@@ -75,8 +87,15 @@ class PersonalData:
         left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
+        return await self._erase(number, email)
+
+    async def erase_for(self, caller: Caller, email: str) -> Erasure:
+        """Erase a person from the caller's workspace, as `erase` does."""
+        return await self._erase(caller.workspace, email)
+
+    async def _erase(self, workspace: int, email: str) -> Erasure:
         work = partial(_erase, email=normalize_address(email))
-        return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
+        return await self.engine.write(lock_workspace(workspace, self.clock, work, MOVES_MEMBERS))
 
 
 async def _find_workspace(transaction: Transaction, name: str) -> int:
