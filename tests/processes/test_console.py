@@ -118,7 +118,7 @@ async def test_find_out_why_ada_got_this_mail(
     await page.locator("#changes", has_text="entered").wait_for()
     await _look(tab, axe, tmp_path / "contact")
     await page.get_by_role("link", name="Edit").click()
-    await page.get_by_label("first name").fill("Ada")
+    await page.get_by_label("First name").fill("Ada")
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(await live.key("topmail"))) as client:
         found = await client.get("/api/v1/contacts?search=ada")
         path = f"/api/v1/contacts/{found.json()['data'][0]['id']}"

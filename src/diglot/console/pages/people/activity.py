@@ -13,7 +13,7 @@ from diglot.model.ids import parse_id
 from diglot.model.pages import Window
 from diglot.model.segments import Segment
 
-PER_PAGE: Final = 50
+PER_PAGE: Final = 25
 # Entry numbers fit 64 bits.
 _MAX_DIGITS: Final = 18
 _MAX_TEXT: Final = 300

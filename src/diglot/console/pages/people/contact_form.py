@@ -178,11 +178,16 @@ def read_form(form: Form) -> ContactForm:
 
 
 def _list_inputs(texts: Texts) -> list[Input]:
-    found = [Input(one.name, name_field(one.name), one.input_kind, one.max_length) for one in EDITED]
+    found = [Input(one.name, _name_label(one.name), one.input_kind, one.max_length) for one in EDITED]
     found += [Input("status", "Email status", "status"), Input("tags", "Tags", "tags")]
     for one in found:
         one.text = texts.get(one.name, "")
     return found
+
+
+def _name_label(name: str) -> str:
+    words = name_field(name)
+    return words[0].upper() + words[1:]
 
 
 def _read_attributes(sent: Mapping[str, str]) -> Iterator[AttributeInput]:
