@@ -14,7 +14,7 @@ NOW: Final = 1_772_366_400_000_000
 SERVING: Final = {"now": NOW}
 HOSTILE: Final = "<script>alert(1)</script>"
 PART: Final = {"HX-Request": "true"}
-PARTS: Final = ("", "/segments", "/other-segments", "/events", "/lists", "/edit")
+PARTS: Final = ("", "/segments", "/segments-then?at=1", "/other-segments", "/events", "/lists", "/edit")
 NOBODY: Final = "018f0000-0000-7000-8000-000000000000"
 
 
@@ -133,6 +133,27 @@ async def test_the_events_of_a_contact(server: Server, monkeypatch: pytest.Monke
     for text in ("signed.up", "plan", "pro", "and 1 more", "Newer"):
         assert text in second
     assert "No events on this page" in (await person.open(f"{path}?page=3", PART)).text
+
+
+async def test_the_segments_at_the_time_of_an_event(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of now without the moves since, as far as the history says."""
+    rules = {"match": "all", "rules": [{"field": "total_opens", "operator": "equals", "value": 0}]}
+    person = await sign_in(server)
+    await create_segment(server, "Quiet", rules)
+    await create_segment(server, "Loud", rules | {"rules": [rules["rules"][0] | {"operator": "gt"}]})
+    id_ = await create(server, "ada@example.com")
+    path, then = f"/console/contacts/{id_}/segments-then", server.now
+    server.now += 60_000_000
+    await send_event(server, "ada@example.com", "email.opened", {})
+    assert f"{path}?at={server.now}" in (await person.open(f"/console/contacts/{id_}/events", PART)).text
+    before = (await person.open(f"{path}?at={then}", PART)).text
+    assert ("Quiet" in before, "Loud" in before) == (True, False)
+    after = (await person.open(f"{path}?at={server.now}", PART)).text
+    assert ("Quiet" in after, "Loud" in after) == (False, True)
+    assert "does not say" in (await person.open(f"{path}?at=1", PART)).text
+    assert "Choose an event" in (await person.open(f"{path}?at=x", PART)).text
+    monkeypatch.setattr("diglot.console.pages.people.contact._MOVES_SINCE", 1)
+    assert "does not say" in (await person.open(f"{path}?at={then}", PART)).text
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "bounced", "complained"])

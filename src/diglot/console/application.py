@@ -49,6 +49,7 @@ _PAGES: Final = (
     Page("/console/contacts/new", get=editing.show_new, post=editing.create),
     Page("/console/contacts/{id}", get=contact.show),
     Page("/console/contacts/{id}/segments", get=contact.show_segments),
+    Page("/console/contacts/{id}/segments-then", get=contact.show_segments_then),
     Page("/console/contacts/{id}/other-segments", get=contact.find_segments),
     Page("/console/contacts/{id}/events", get=contact.show_events),
     Page("/console/contacts/{id}/lists", get=lists.show, post=lists.join),

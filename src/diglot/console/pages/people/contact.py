@@ -21,6 +21,10 @@ from diglot.model.pages import Window
 SEGMENTS_PER_PAGE: Final = 25
 SEGMENTS_FOUND: Final = 10
 EVENTS_PER_PAGE: Final = 10
+# A workspace may have more segments, and a contact more moves: then the page says that it does not know.
+_SEGMENTS_THEN: Final = 200
+_MOVES_SINCE: Final = 1_000
+_MAX_DIGITS: Final = 18
 _PROPERTIES_SHOWN: Final = 20
 _ATTRIBUTES_SHOWN: Final = 200
 # What the page shows in places of their own.
@@ -103,6 +107,28 @@ async def show_segments(visit: Visit) -> ASGIApp:
         number=number,
         pages=max(1, -(-found.total // SEGMENTS_PER_PAGE)),
     )
+
+
+async def show_segments_then(visit: Visit) -> ASGIApp:
+    """Show the segments that a contact was in at an instant: those of now without the moves since."""
+    id_, at = parse_id(visit.parameters["id"]), visit.query.get("at")
+    if not (at.isascii() and at.isdigit() and len(at) <= _MAX_DIGITS):
+        return visit.show("parts/error.html", messages=["Choose an event."])
+    services, caller = visit.services, visit.caller
+    now = await services.contact_segments.list_page(caller, id_, Window(0, _SEGMENTS_THEN))
+    since = await services.recent_changes.list_page(caller, _MOVES_SINCE, contact_id=id_ or "")
+    segments = {one.segment.id: one.segment for one in now.items}
+    for move in since.changes:
+        if move.origin.at > int(at):
+            if move.entered:
+                segments.pop(move.segment.id, None)
+            else:
+                segments[move.segment.id] = move.segment
+    is_known = int(at) >= since.history_since and (
+        since.older is None or (since.changes and since.changes[-1].origin.at <= int(at))
+    )
+    is_known = is_known and now.total <= _SEGMENTS_THEN
+    return visit.show("people/segments_then.html", at=int(at), segments=segments.values(), is_known=is_known)
 
 
 async def find_segments(visit: Visit) -> ASGIApp:

@@ -21,6 +21,7 @@ from diglot.errors import MalformedRequest
 _MAX_CHARACTERS: Final = 60_000
 _MAX_ATTRIBUTES: Final = 200
 _NEW_ATTRIBUTES: Final = 3
+_MAX_LEFT_OUT: Final = 1_000_000
 _read_shown: Final = msgspec.json.Decoder(dict[str, str]).decode
 Texts = Mapping[str, str]
 
@@ -173,7 +174,8 @@ def read_form(form: Form) -> ContactForm:
     read = ContactForm(_list_inputs(sent), list(_read_attributes(sent)), shown)
     read.missing = frozenset(one.name for one in read.inputs if one.name not in sent)
     read.has_consent = sent.get("consent") == "yes"
-    read.left_out = form.get_number("left_out", 0, _MAX_CHARACTERS)
+    if form.get("left_out") != "0":
+        read.left_out = form.get_number("left_out", 1, _MAX_LEFT_OUT)
     return read
 
 
