@@ -137,7 +137,10 @@ async def test_the_events_of_a_contact(server: Server, monkeypatch: pytest.Monke
 
 async def test_the_segments_at_the_time_of_an_event(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of now without the moves since, as far as the history says."""
-    rules = {"match": "all", "rules": [{"field": "total_opens", "operator": "equals", "value": 0}]}
+    rules: dict[str, Any] = {
+        "match": "all",
+        "rules": [{"field": "total_opens", "operator": "equals", "value": 0}],
+    }
     person = await sign_in(server)
     await create_segment(server, "Quiet", rules)
     await create_segment(server, "Loud", rules | {"rules": [rules["rules"][0] | {"operator": "gt"}]})
