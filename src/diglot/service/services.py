@@ -27,7 +27,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
-from diglot.service.contacts.personal_data import PersonalData
+from diglot.service.contacts.person_requests import PersonRequests
 from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
@@ -67,7 +67,7 @@ class Services:
     snapshots: Snapshots
     contact_segments: ContactSegments
     recent_changes: RecentChanges
-    personal_data: PersonalData
+    person_requests: PersonRequests
     imports: Imports
     exports: Exports
     first_visit: FirstVisit

@@ -17,7 +17,6 @@ from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes
 from diglot.storage import workspaces
 from diglot.storage.audience import event_states, lists, segments
@@ -54,11 +53,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """The calls on all that is stored about one address in a workspace.
-
-    Nothing finds deliveries and kept responses by an address, so all are read. The engine is therefore one
-    of background work, whose reads have no deadline.
-    """
+    """The operator's calls on all that is stored about one address in a workspace."""
 
     engine: Engine
     clock: Clock = system_clock
@@ -69,15 +64,8 @@ class PersonalData:
         Of kept responses to requests about several contacts, only the parts about this one are returned.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        return {"workspace": workspace} | await self._export(number, email)
-
-    async def export_for(self, caller: Caller, email: str) -> dict[str, Any]:
-        """Return the same of the caller's workspace, without its name."""
-        return await self._export(caller.workspace, email)
-
-    async def _export(self, workspace: int, email: str) -> dict[str, Any]:
-        work = partial(_export, email=normalize_address(email), now=self.clock())
-        return await self.engine.read(bind_workspace(workspace, work))
+        work = partial(export_person, email=normalize_address(email), now=self.clock())
+        return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
 
     async def erase(self, workspace: str, email: str) -> Erasure:
         """Delete a contact and what deliveries, kept responses and imports hold of it; raise `NotFound`.
@@ -87,15 +75,8 @@ class PersonalData:
         left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        return await self._erase(number, email)
-
-    async def erase_for(self, caller: Caller, email: str) -> Erasure:
-        """Erase a person from the caller's workspace, as `erase` does."""
-        return await self._erase(caller.workspace, email)
-
-    async def _erase(self, workspace: int, email: str) -> Erasure:
-        work = partial(_erase, email=normalize_address(email))
-        return await self.engine.write(lock_workspace(workspace, self.clock, work, MOVES_MEMBERS))
+        work = partial(erase_person, email=normalize_address(email))
+        return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
 
 
 async def _find_workspace(transaction: Transaction, name: str) -> int:
@@ -114,7 +95,8 @@ async def _find_person(tenant: Tenant, email: str) -> tuple[Person, list[Contact
     return Person(email, ids, frozenset(contact.shown_email for contact in contacts)), contacts
 
 
-async def _erase(unit: WriteUnit, email: str) -> Erasure:
+async def erase_person(unit: WriteUnit, email: str) -> Erasure:
+    """Erase a person, given the compared form of the address, as `PersonalData.erase` does."""
     person, contacts = await _find_person(unit, email)
     if contacts:
         await contact_writes.delete_contacts(unit, contacts)
@@ -124,7 +106,8 @@ async def _erase(unit: WriteUnit, email: str) -> Erasure:
     return Erasure(len(contacts), *await mentions.delete_mentions(unit, person))
 
 
-async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
+async def export_person(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
+    """Return what is stored of a person, given the compared form of the address."""
     person, contacts = await _find_person(tenant, email)
     state = await workspaces.load_state(tenant)
     keys = {*await mentions.find_deleted_keys(tenant, person.ids), *(contact.pk for contact in contacts)}

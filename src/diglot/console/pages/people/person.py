@@ -1,24 +1,17 @@
 """Requests of a person: everything that is stored about an address as a file, and its erasure."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from litestar.types import ASGIApp
 
-from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.conditions.addresses import find_address_fault, normalize_address
-from diglot.console.answers import Html
+from diglot.console.answers import Download, Html
 from diglot.console.forms import Form
 from diglot.console.visit import Visit
-from diglot.errors import InvalidInput, NotFound
+from diglot.errors import DeadlineExceeded, InvalidInput, NotFound
 
 _MAX_ADDRESS: Final = 300
-# A proxy closes a connection on which nothing comes for a minute.
-_SECONDS_OF_SILENCE: Final = 10
-# JSON may begin with white space.
-_STILL_THERE: Final = b"\n"
 
 
 async def show(visit: Visit) -> ASGIApp:
@@ -27,40 +20,27 @@ async def show(visit: Visit) -> ASGIApp:
     return await _show(visit, email)
 
 
-async def _show(visit: Visit, email: str, fault: str = "", typed: str = "") -> Html:
+async def _show(
+    visit: Visit, email: str, fault: str = "", typed: str = "", *, too_much: bool = False
+) -> Html:
     try:
         contact = await visit.services.contacts.get_by_email(visit.caller, email)
     except NotFound:
         contact = None
     shown = email if contact is None else contact.shown_email
-    values = {"email": shown, "contact": contact, "fault": fault, "typed": typed}
-    return visit.show("people/person.html", status=400 if fault else 200, **values)
+    values = {"email": shown, "contact": contact, "fault": fault, "typed": typed, "too_much": too_much}
+    return visit.show("people/person.html", status=503 if too_much else 400 if fault else 200, **values)
 
 
 async def export(visit: Visit) -> ASGIApp:
-    """Send everything that is stored about an address, of the workspace and of nobody else, as JSON.
-
-    All deliveries and the whole history are read for it, so the file may take minutes to begin.
-    """
+    """Send everything that is stored about an address in the workspace, and nothing of others, as JSON."""
     email = _read_address(visit.query)
-    work = visit.services.personal_data.export_for(visit.caller, email)
-    scope: Any = visit.request.scope
-    headers = (
-        (b"content-disposition", b'attachment; filename="person.json"'),
-        (b"cache-control", b"no-store"),
-    )
-    scope[EXTRA_HEADERS].extend(headers)
-    return StreamedResponse(200, StreamedFile("application/json", _send_when_done(work)))
-
-
-async def _send_when_done(work: Awaitable[dict[str, Any]]) -> AsyncIterator[bytes]:
-    task = asyncio.ensure_future(work)
     try:
-        while not (await asyncio.wait({task}, timeout=_SECONDS_OF_SILENCE))[0]:
-            yield _STILL_THERE
-        yield msgspec.json.format(msgspec.json.encode(await task), indent=2) + b"\n"
-    finally:
-        task.cancel()
+        found = await visit.services.person_requests.export(visit.caller, email)
+    except DeadlineExceeded:
+        return await _show(visit, email, too_much=True)
+    content = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
+    return Download("person.json", "application/json", content)
 
 
 async def erase(visit: Visit) -> ASGIApp:
@@ -70,7 +50,7 @@ async def erase(visit: Visit) -> ASGIApp:
     if normalize_address(typed) != normalize_address(email):
         fault = "This is not the address. Nothing was erased."
         return await _show(visit, email, fault, typed)
-    erased = await visit.services.personal_data.erase_for(visit.caller, email)
+    erased = await visit.services.person_requests.erase(visit.caller, email)
     return visit.show("people/erased.html", email=email, erased=erased)
 
 
