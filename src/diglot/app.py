@@ -40,10 +40,7 @@ from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
-from diglot.service.audience.analysis.contact_segments import ContactSegments
-from diglot.service.audience.analysis.overlaps import Overlaps
-from diglot.service.audience.analysis.sizes import SegmentSizes
-from diglot.service.audience.analysis.snapshots import Snapshots
+from diglot.service.audience.analysis.analyses import build_analyses
 from diglot.service.audience.attribute_keys import AttributeKeys
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
@@ -55,6 +52,7 @@ from diglot.service.audience.tags import Tags
 from diglot.service.audience.vocabulary import Vocabularies
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.person_requests import PersonRequests
 from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import MEBIBYTE, Imports
@@ -187,10 +185,8 @@ def _build_services(instruments: Instruments, clock: Clock, keys: Keys, token: s
         dry_runs=DryRuns(engine, clock, counts),
         membership_history=MembershipHistory(engine, clock),
         membership_changes=MembershipChanges(engine),
-        overlaps=Overlaps(engine, clock),
-        segment_sizes=SegmentSizes(engine, clock),
-        snapshots=Snapshots(engine, clock, limits),
-        contact_segments=ContactSegments(engine, clock),
+        **build_analyses(engine, clock, limits),
+        person_requests=PersonRequests(engine, clock),
         imports=Imports(engine, clock, settings.max_import_mib * MEBIBYTE),
         exports=Exports(engine, clock),
         first_visit=FirstVisit(engine, clock, token),

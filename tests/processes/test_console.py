@@ -93,18 +93,55 @@ async def test_find_out_why_somebody_is_a_member(
     await page.get_by_role("button", name="Copied").wait_for()
     await _look(tab, axe, tmp_path / "segment")
     await page.locator("#explanation").get_by_role("link", name="ada@example.com").click()
-    await page.get_by_role("heading", name="In 1 segment").wait_for()
-    await page.get_by_role("button", name="Why is this contact in").click()
-    await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
-    await _look(tab, axe, tmp_path / "contact")
-    await page.get_by_role("link", name="Contacts", exact=True).first.click()
-    await page.get_by_role("heading", name="Contacts", exact=True).wait_for()
-    await _look(tab, axe, tmp_path / "contacts")
+    await page.get_by_text("In 1 segment").wait_for()
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("heading", name="Sign in").wait_for()
     await _look(tab, axe, tmp_path / "sign-in")
     assert tab.complaints == []
     assert {url for url in tab.requests if not url.startswith((f"{live.base}/", "data:"))} == set()
+
+
+async def test_find_out_why_ada_got_this_mail(
+    live: ServerProcess, tab: "Tab", axe: str, tmp_path: Path
+) -> None:
+    """Search, open, ask why; then change the contact beside somebody else, and see who moved."""
+    page, link = tab.page, await prepare(live)
+    await page.goto(f"{live.base}/console/enter#{link}")
+    await page.get_by_role("link", name="Contacts", exact=True).click()
+    await page.get_by_label("Find a contact").press_sequentially("ad")
+    await page.get_by_text("Contacts, by address").wait_for()
+    await _look(tab, axe, tmp_path / "contacts")
+    await page.get_by_role("link", name="ada@example.com").click()
+    await page.get_by_role("button", name="Why is this contact in").click()
+    await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
+    await page.locator("#events", has_text="No events yet").wait_for()
+    await page.locator("#changes", has_text="entered").wait_for()
+    await _look(tab, axe, tmp_path / "contact")
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_label("First name").fill("Ada")
+    async with httpx.AsyncClient(base_url=live.base, headers=bearer(await live.key("topmail"))) as client:
+        found = await client.get("/api/v1/contacts?search=ada")
+        path = f"/api/v1/contacts/{found.json()['data'][0]['id']}"
+        assert (await client.patch(path, json={"first_name": "Augusta"})).status_code == 200
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("It is now: Augusta").wait_for()
+    await _look(tab, axe, tmp_path / "edit")
+    await page.get_by_role("group", name="Attribute plan").get_by_label("Value").fill("free")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("The contact is saved").wait_for()
+    await page.get_by_role("link", name="Activity").click()
+    await page.locator("#changes", has_text="left").wait_for()
+    await _look(tab, axe, tmp_path / "activity")
+    await page.get_by_role("link", name="ada@example.com").first.click()
+    await page.get_by_role("link", name="Export or erase").click()
+    await _look(tab, axe, tmp_path / "person")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Export as JSON").click()
+    assert (await download.value).suggested_filename == "person.json"
+    await page.get_by_label("Type the address").fill("ada@example.com")
+    await page.get_by_role("button", name="Erase this person").click()
+    await page.get_by_role("heading", name="Erased").wait_for()
+    assert [one for one in tab.complaints if "409" not in one] == []
 
 
 async def test_the_count_follows_writes(live: ServerProcess, tab: "Tab") -> None:

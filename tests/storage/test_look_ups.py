@@ -5,6 +5,8 @@ from typing import Any
 import asyncpg
 
 from diglot.service.parts import LARGEST_PART
+from diglot.storage.contacts import address_prefix
+from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from support.engines import ON_SERVERS, Database
 from support.servers.api_clients import Misar, dialect_clients
 from support.servers.in_process import serving
@@ -36,6 +38,27 @@ async def test_an_old_plan_is_not_used(database: Database) -> None:
         # The sessions have ended, so the server knows what they read.
         # The few contacts may well be scanned, also for each address of the first part of the last import.
         assert await _run(url, _ROWS_SCANNED) <= 2 * EXECUTIONS * FEW**2 + LARGEST_PART * FEW
+
+
+@ON_SERVERS
+async def test_the_beginning_of_an_address_is_looked_up(database: Database) -> None:
+    """The index of addresses has the order of the page, so nothing is sorted and no other row is read."""
+    sql = address_prefix.PAGE_BY_PREFIX.sql_for(POSTGRESQL)
+    bound = {"workspace": 1, "prefix": "12", "end": "12\U0010ffff", "limit": 26, "offset": 0}
+    async with database.fresh() as url:
+        async with serving(url) as server:
+            misar, _ = await dialect_clients(server)
+            await _import(misar, MANY)
+        connection: Any = await asyncpg.connect(url)
+        try:
+            await connection.execute("ANALYZE contacts")
+            values = [bound[name] for name in sql.parameter_names]
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql.text}", *values))
+        finally:
+            await connection.close()
+    assert "Index Scan using" in plan
+    assert "email >= " in plan
+    assert "Sort" not in plan
 
 
 async def _run(url: str, statement: str) -> Any:

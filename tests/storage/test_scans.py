@@ -12,7 +12,7 @@ import pytest_asyncio
 from diglot.conditions import tree
 from diglot.conditions.computed_fields import is_computed
 from diglot.model.pages import Sort
-from diglot.storage.contacts import dry_run_counts, queries, scans
+from diglot.storage.contacts import address_prefix, dry_run_counts, queries, scans
 from diglot.storage.predicates.binder import SHORT_LIST, SHORT_TAG_LIST, KeySets
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.sql.backend import Backend, Sql
@@ -263,3 +263,9 @@ def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
         statements.setdefault(asked.shape, set()).add((sql.text, sql.parameter_names))
     assert len(statements) < 400, "no shape occurred twice"
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}
+
+
+def test_the_beginning_of_an_address_is_looked_up(connection: sqlite3.Connection) -> None:
+    """The index of addresses has the order of the page, so nothing is sorted."""
+    steps = plan(connection, address_prefix.PAGE_BY_PREFIX.sql_for(SQLITE))
+    assert steps == ["SEARCH contacts USING INDEX sqlite_autoindex_contacts_2 (email>? AND email<?)"]

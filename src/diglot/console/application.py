@@ -17,6 +17,8 @@ from diglot.console.pages import access, contacts, counts, explanation, segment,
 from diglot.console.pages.builder import forms as builder_forms
 from diglot.console.pages.builder import live as builder_live
 from diglot.console.pages.builder import saving as builder_saving
+from diglot.console.pages import access, counts, explanation, segment, segments
+from diglot.console.pages.people import activity, contact, contacts, editing, lists, person
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -47,7 +49,22 @@ _PAGES: Final = (
     Page(SIGN_IN_PATH, get=access.show_sign_in, post=access.sign_in, is_public=True),
     Page("/console/sign-out", post=access.sign_out),
     Page("/console/contacts", get=contacts.show_list),
-    Page("/console/contacts/{id}", get=contacts.show),
+    Page("/console/contacts/search", get=contacts.search_names),
+    Page("/console/contacts/new", get=editing.show_new, post=editing.create),
+    Page("/console/contacts/{id}", get=contact.show),
+    Page("/console/contacts/{id}/segments", get=contact.show_segments),
+    Page("/console/contacts/{id}/segments-then", get=contact.show_segments_then),
+    Page("/console/contacts/{id}/other-segments", get=contact.find_segments),
+    Page("/console/contacts/{id}/events", get=contact.show_events),
+    Page("/console/contacts/{id}/lists", get=lists.show, post=lists.join),
+    Page("/console/contacts/{id}/lists/leave", post=lists.leave),
+    Page("/console/contacts/{id}/edit", get=editing.show_edit, post=editing.save),
+    Page("/console/contacts/{id}/delete", post=editing.delete),
+    Page("/console/person", get=person.show),
+    Page("/console/person/export.json", get=person.export),
+    Page("/console/person/erase", post=person.erase),
+    Page("/console/activity", get=activity.show),
+    Page("/console/activity/changes", get=activity.show_changes),
     Page("/console/segments/counts", get=counts.show_counts),
     Page("/console/segments/new", get=builder_forms.show_new, post=builder_saving.create),
     Page("/console/segments/build", post=builder_forms.rebuild),

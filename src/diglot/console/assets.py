@@ -13,6 +13,7 @@ FILES: Final = FileSet(
         "console.js": _FOLDER / "console.js",
         "builder.css": _FOLDER / "builder.css",
         "builder.js": _FOLDER / "builder.js",
+        "people.css": _FOLDER / "people.css",
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )

@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from diglot import __version__
 from diglot.conditions.relative_dates import NEVER
 from diglot.console import assets
+from diglot.console.causes import say_cause
 from diglot.console.words import describe_condition, say_rule
 
 _FOLDER: Final = Path(__file__).with_name("templates")
@@ -82,6 +83,7 @@ def _environment() -> Environment:
         "iso": _by_clock(WallClock.iso),
         "in_words": describe_condition,
         "rule_in_words": say_rule,
+        "cause_in_words": say_cause,
     }
     environment.globals |= {"asset": assets.FILES.path_of, "version": __version__, "never": NEVER}
     return environment

@@ -11,6 +11,7 @@ from diglot.conditions.computed_fields import SEGMENTS, Anniversary, Sample, fin
 from diglot.conditions.events.fields import EventField
 from diglot.conditions.explain import Verdict, compute_value, find_evidence
 from diglot.conditions.fields import FIELDS, FieldKind, attribute_key
+from diglot.console.templates import WallClock
 from diglot.console.words import Paragraph, SegmentNames, Sentence, say_rule
 from diglot.model.contact_views import NO_SURROUNDINGS, view_of
 from diglot.model.contacts import SUBSCRIBED
@@ -88,7 +89,7 @@ def _read_value(predicate: tree.Predicate, explanation: Explanation) -> Any:
     if isinstance(computed, EventField):
         counted = explanation.events[tree.encode(predicate)]
         evidence = find_evidence(predicate, counted, explanation.as_of, explanation.zone)
-        return _show_number(evidence.value, is_instant=computed.is_instant)
+        return _show_number(evidence.value, explanation, is_instant=computed.is_instant)
     if name == SEGMENTS:
         return ", ".join(one.segment.name for one in explanation.named.values() if one.is_member)
     if isinstance(computed, Sample | Anniversary):
@@ -99,10 +100,13 @@ def _read_value(predicate: tree.Predicate, explanation: Explanation) -> Any:
         return contact.status == SUBSCRIBED
     if name == "tags":
         return ", ".join(_decode(contact.tags))
-    return _show_number(getattr(contact, name), is_instant=FIELDS[name].kind is FieldKind.INSTANT)
+    is_instant = FIELDS[name].kind is FieldKind.INSTANT
+    return _show_number(getattr(contact, name), explanation, is_instant=is_instant)
 
 
-def _show_number(value: Any, *, is_instant: bool) -> Any:
+def _show_number(value: Any, explanation: Explanation, *, is_instant: bool) -> Any:
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return dates.format_instant(value) if is_instant and value is not None else value
+    if not is_instant or value is None:
+        return value
+    return WallClock(explanation.zone.key).moment(value) or dates.format_instant(value)

@@ -44,7 +44,7 @@ async def load_workspace_changes(tenant: Tenant, after: int, limit: int, state: 
     entries: list[FeedEntry] = []
     async for row in log.iterate_forwards(tenant, after, until):
         for number, change in row.changes_between(after, until):
-            entries += _feed_entries(row, number, change)
+            entries += feed_entries(row, number, change)
     return FeedSlice(entries, until)
 
 
@@ -64,7 +64,7 @@ async def load_segment_changes(
                 row.changes_between(begin, until) if row.changes_of(segment, begin, until) else ()
             ):
                 if change.segment == segment:
-                    entries += _feed_entries(row, number, change.slice_entries(0, limit - len(entries)))
+                    entries += feed_entries(row, number, change.slice_entries(0, limit - len(entries)))
             if len(entries) == limit:
                 return FeedSlice(entries, entries[-1].number)
             rows += 1
@@ -85,7 +85,8 @@ async def _list_spans_mentioning(
     return [(max(first - 1, after), last) for first, last in spans]
 
 
-def _feed_entries(row: LogRow, number: int, change: SegmentChange) -> Iterator[FeedEntry]:
+def feed_entries(row: LogRow, number: int, change: SegmentChange) -> Iterator[FeedEntry]:
+    """Yield the entries of a change, in order; `number` is that of the first."""
     for pk in change.left:
         yield FeedEntry(number, row.origin, change.segment, pk, entered=False)
         number += 1

@@ -14,6 +14,7 @@ from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
 from diglot.service.audience.analysis.contact_segments import ContactSegments
 from diglot.service.audience.analysis.overlaps import Overlaps
+from diglot.service.audience.analysis.recent_changes import RecentChanges
 from diglot.service.audience.analysis.sizes import SegmentSizes
 from diglot.service.audience.analysis.snapshots import Snapshots
 from diglot.service.audience.attribute_keys import AttributeKeys
@@ -27,6 +28,7 @@ from diglot.service.audience.tags import Tags
 from diglot.service.audience.vocabulary import Vocabularies
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.service.contacts.person_requests import PersonRequests
 from diglot.service.contacts.received_webhooks import ReceivedWebhooks
 from diglot.service.exports.exports import Exports
 from diglot.service.imports.jobs import Imports
@@ -66,6 +68,8 @@ class Services:
     segment_sizes: SegmentSizes
     snapshots: Snapshots
     contact_segments: ContactSegments
+    recent_changes: RecentChanges
+    person_requests: PersonRequests
     imports: Imports
     exports: Exports
     first_visit: FirstVisit

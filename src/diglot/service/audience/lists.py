@@ -13,7 +13,7 @@ from diglot.membership.count import CountCache
 from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.read import MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
-from diglot.model.contacts import Contact
+from diglot.model.contacts import Contact, ListName
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
@@ -71,6 +71,11 @@ class Lists:
             await self._with_count(tenant, list_with_count, state, now) for list_with_count in page.items
         ]
         return Page(counted, page.total)
+
+    @reads
+    async def find_static(self, tenant: Tenant, search: str | None, limit: int) -> list[ListName]:
+        """Return the newest static lists, without counting their contacts."""
+        return await lists.load_static_names(tenant, search, limit)
 
     @point_reads
     async def get_without_count(self, tenant: Tenant, id_: str | None) -> ContactList:

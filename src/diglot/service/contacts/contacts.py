@@ -1,6 +1,6 @@
 """Contacts: create, read, update, delete, import."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -24,7 +24,7 @@ from diglot.service.parts import Checkpoint, Memory, PartwiseWrite, Progress
 from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
-from diglot.storage.contacts import queries
+from diglot.storage.contacts import address_prefix, queries
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, Reservation, WriteUnit
@@ -63,6 +63,11 @@ class Contacts:
             total = await self.counts.count(tenant, query, state)
         return CountedPage(await read.load_page(tenant, query, window, sort), total, at)
 
+    @reads
+    async def list_by_prefix(self, tenant: Tenant, prefix: str, window: Window) -> list[Contact]:
+        """Return a window of the contacts whose address begins with a text, by address, from an index."""
+        return await address_prefix.load_page(tenant, prefix, window)
+
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> Contact:
         """Return a contact by its UUID; raise `NotFound`."""
@@ -98,13 +103,27 @@ class Contacts:
         return contact
 
     @writes_with(MOVES_MEMBERS)
-    async def update(self, unit: WriteUnit, id_: str | None, change: ContactChange) -> Contact:
-        """Update a contact by its UUID; raise `NotFound`, or `Conflict` for an address in use."""
+    async def update(
+        self,
+        unit: WriteUnit,
+        id_: str | None,
+        change: ContactChange,
+        check: Callable[[Contact], None] | None = None,
+    ) -> Contact:
+        """Update a contact by its UUID; raise `NotFound`, or `Conflict` for an address in use.
+
+        `check` is called with the contact as it is stored now, and raises what keeps it from being updated.
+        """
+        holder: Contact | None = None
         if id_ is None or "email" not in change.values:
-            return await _update_contact(unit, await _require_contact(unit, id_), change)
-        stored, holder = await queries.find_contact_and_holder(unit, id_, change.email)
-        if stored is None:
-            raise NotFound("contact")
+            stored = await _require_contact(unit, id_)
+        else:
+            found, holder = await queries.find_contact_and_holder(unit, id_, change.email)
+            if found is None:
+                raise NotFound("contact")
+            stored = found
+        if check is not None:
+            check(stored)
         return await _update_contact(unit, stored, change, holder)
 
     @writes_with(MOVES_MEMBERS)

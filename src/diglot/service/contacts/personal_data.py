@@ -64,7 +64,7 @@ class PersonalData:
         Of kept responses to requests about several contacts, only the parts about this one are returned.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        work = partial(_export, email=normalize_address(email), now=self.clock())
+        work = partial(export_person, email=normalize_address(email), now=self.clock())
         return {"workspace": workspace} | await self.engine.read(bind_workspace(number, work))
 
     async def erase(self, workspace: str, email: str) -> Erasure:
@@ -75,7 +75,7 @@ class PersonalData:
         left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        work = partial(_erase, email=normalize_address(email))
+        work = partial(erase_person, email=normalize_address(email))
         return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
 
 
@@ -95,7 +95,8 @@ async def _find_person(tenant: Tenant, email: str) -> tuple[Person, list[Contact
     return Person(email, ids, frozenset(contact.shown_email for contact in contacts)), contacts
 
 
-async def _erase(unit: WriteUnit, email: str) -> Erasure:
+async def erase_person(unit: WriteUnit, email: str) -> Erasure:
+    """Erase a person, given the compared form of the address, as `PersonalData.erase` does."""
     person, contacts = await _find_person(unit, email)
     if contacts:
         await contact_writes.delete_contacts(unit, contacts)
@@ -105,7 +106,8 @@ async def _erase(unit: WriteUnit, email: str) -> Erasure:
     return Erasure(len(contacts), *await mentions.delete_mentions(unit, person))
 
 
-async def _export(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
+async def export_person(tenant: Tenant, email: str, now: int) -> dict[str, Any]:
+    """Return what is stored of a person, given the compared form of the address."""
     person, contacts = await _find_person(tenant, email)
     state = await workspaces.load_state(tenant)
     keys = {*await mentions.find_deleted_keys(tenant, person.ids), *(contact.pk for contact in contacts)}

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
+from diglot.model.contacts import ListName
 from diglot.model.lists import ContactList
 from diglot.model.pages import Page, Window
 from diglot.model.segments import SegmentType
@@ -92,9 +93,21 @@ def _count_statement(kind: SegmentType | None, search: bool) -> BackendStatement
     )
 
 
+def _static_names_statement(search: bool) -> BackendStatement:
+    return BackendStatement(
+        lambda backend: (
+            select(_l.id, _l.name)
+            .where(_matches_filter(backend, SegmentType.STATIC, search))
+            .order_by(_l.list.desc())
+            .limit(bindparam("limit"))
+        )
+    )
+
+
 _VARIANTS: Final = [(kind, search) for kind in _TYPE_FILTERS for search in (False, True)]
 _PAGES: Final = {way: _page_statement(*way) for way in _VARIANTS}
 _COUNTS: Final = {way: _count_statement(*way) for way in _VARIANTS}
+_STATIC_NAMES: Final = {search: _static_names_statement(search) for search in (False, True)}
 _INSERT = Statement(insert(lists))
 _UPDATE = Statement(
     update(lists)
@@ -159,6 +172,13 @@ async def load_page(
     assert total is not None
     rows = await tenant.fetch_all(_PAGES[way], **values, limit=window.limit, offset=window.offset)
     return Page([_list_of(row) for row in rows], total[0])
+
+
+async def load_static_names(tenant: Tenant, search: str | None, limit: int) -> list[ListName]:
+    """Return the newest static lists, without their counts; `search` is part of a name."""
+    values = {"search": text.fold_case(search)} if search else {}
+    rows = await tenant.fetch_all(_STATIC_NAMES[bool(search)], **values, limit=limit)
+    return [ListName(id_, name) for id_, name in rows]
 
 
 async def insert_list(tenant: Tenant, new: ContactList) -> None:

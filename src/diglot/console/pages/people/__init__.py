@@ -1,0 +1,1 @@
+"""Pages about contacts: search, one contact, editing, requests of a person, and who moved where."""
