@@ -205,7 +205,9 @@ def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
     signing_in = session.build_routes(settings.trusted_proxies)
     pages = mount.build_routes(settings)
-    return [*dialects, *signing_in, *pages, *(docs.build_routes() if settings.docs else ())]
+    console = mount.CONSOLE_PATH if settings.console else None
+    manual = docs.build_routes(console=console) if settings.docs else ()
+    return [*dialects, *signing_in, *pages, *manual]
 
 
 class _OwnRouter(Router):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from diglot.server.console.static_files import FileSet
+from diglot.server.console.static_files import COPY_SCRIPT, FileSet
 
 _FOLDER: Final = Path(__file__).with_name("static")
 FILES: Final = FileSet(
@@ -11,6 +11,7 @@ FILES: Final = FileSet(
     {
         "console.css": _FOLDER / "console.css",
         "console.js": _FOLDER / "console.js",
+        "copy.js": COPY_SCRIPT,
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )
