@@ -11,6 +11,8 @@ FILES: Final = FileSet(
     {
         "console.css": _FOLDER / "console.css",
         "console.js": _FOLDER / "console.js",
+        "ops.css": _FOLDER / "ops.css",
+        "operator.js": _FOLDER / "operator.js",
         "copy.js": COPY_SCRIPT,
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },

@@ -22,7 +22,13 @@ from diglot.settings import Settings
 _SCOPES: Final = tuple(sorted({scope for dialect in DIALECTS for scope in dialect.key_format.scopes}))
 CSRF_FIELD: Final = "csrf_token"
 # The pages that each page leads to, and their paths.
-NAVIGATION: Final = (("Segments", "/console"), ("Contacts", "/console/contacts"))
+NAVIGATION: Final = (
+    ("Segments", "/console"),
+    ("Contacts", "/console/contacts"),
+    ("Webhooks", "/console/webhooks"),
+    ("Keys", "/console/keys"),
+    ("Operator", "/console/operator"),
+)
 
 
 @dataclass(slots=True)
