@@ -10,7 +10,8 @@ RUN python3 -m venv /opt/diglot && python3 -m venv /opt/build
 COPY requirements.lock requirements-build.lock ./
 RUN /opt/diglot/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
  && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md DIFFERENCES.md CHANGELOG.md SECURITY.md LICENSE ./
+COPY docs docs
 COPY src src
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir wheels . \
  && /opt/diglot/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl

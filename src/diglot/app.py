@@ -30,7 +30,7 @@ from diglot.server.observability.families import SIZE
 from diglot.server.observability.instruments import Instruments, create_instruments
 from diglot.server.observability.log_format import configure_logging
 from diglot.server.observability.readiness import Readiness, list_parts
-from diglot.server.operator_pages import OperatorPages, Page
+from diglot.server.operator_pages import OPERATOR_PAGES, OperatorPages, Page
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
 from diglot.service.access.client_keys import ClientKeys
@@ -104,7 +104,8 @@ def create_app(
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
-    return _wrap(app, _build_pages(clock, instruments), instruments)
+    app.state[OPERATOR_PAGES] = pages = _build_pages(clock, instruments)
+    return _wrap(app, pages.by_path(), instruments)
 
 
 def _build_litestar(settings: Settings, lifespans: list[Lifespan]) -> Litestar:
@@ -118,12 +119,11 @@ def _build_litestar(settings: Settings, lifespans: list[Lifespan]) -> Litestar:
     )
 
 
-def _build_pages(clock: Clock, instruments: Instruments) -> dict[str, Page]:
+def _build_pages(clock: Clock, instruments: Instruments) -> OperatorPages:
     settings, cells = instruments.settings, instruments.cells
     parts = list_parts(settings.database, instruments.engine.ping, settings.min_free_mib)
     readiness = Readiness(parts, lambda: cells.is_draining)
-    pages = OperatorPages(instruments.engine_figures, clock, settings.database, cells, readiness)
-    return pages.by_path()
+    return OperatorPages(instruments.engine_figures, clock, settings.database, cells, readiness)
 
 
 def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> asgi.App:
@@ -203,7 +203,9 @@ def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
     signing_in = session.build_routes(settings.trusted_proxies)
     pages = mount.build_routes(settings)
-    return [*dialects, *signing_in, *pages, *(docs.build_routes() if settings.docs else ())]
+    console = mount.CONSOLE_PATH if settings.console else None
+    manual = docs.build_routes(console=console) if settings.docs else ()
+    return [*dialects, *signing_in, *pages, *manual]
 
 
 class _OwnRouter(Router):

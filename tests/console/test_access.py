@@ -170,7 +170,7 @@ async def test_scripts_and_styles(server: Server) -> None:
     """A file has its digest in its path; another digest is not found."""
     page = await Person(server).open("/console/enter")
     paths = [part.partition('"')[0] for part in page.text.split('="') if part.startswith("/console/assets/")]
-    assert len(paths) == 3
+    assert len(paths) == 4
     for path in paths:
         answer = await Person(server).open(path)
         assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)

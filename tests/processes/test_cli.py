@@ -837,7 +837,8 @@ def test_demo(tmp_path: Path) -> None:
     """The demo prints a key and a curl line for each dialect, which work, and the reference's address."""
     with served(tmp_path, "demo", "--port", "0") as server:
         summary = f"{CONTACT_COUNT:,} contacts and {SEGMENT_COUNT} segments in diglot-demo.db"
-        assert server.printed[0].startswith(summary)
+        assert server.printed[0].startswith("Open the console in a browser; this link works once: http://")
+        assert server.printed[2].startswith(summary)
         lines = [line for line in server.printed if line.startswith("  curl ")]
         answers = [curl(line.strip()) for line in lines]
         assert [answer.status_code for answer in answers] == [200, 200]

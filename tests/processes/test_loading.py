@@ -23,6 +23,7 @@ SELDOM_NEEDED = {
     *("alembic", "sqlalchemy.ext.asyncio", "asyncpg"),
     *("httpx", "pygments", "rich.console", "argon2", "diglot.api.openapi.document"),
     *("jinja2", "diglot.console.application"),
+    *("markdown_it", "diglot.server.console.markdown_pages"),
     *("prometheus_client", "opentelemetry.sdk", "diglot.server.observability.open_telemetry"),
 }
 OF_A_SERVER = {"asyncio", "granian", "litestar", "msgspec", "sqlalchemy"}

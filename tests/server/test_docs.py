@@ -15,7 +15,7 @@ import yaml
 from diglot.api.dialect import Dialect
 from diglot.console import assets
 from diglot.dialects.registry import DIALECTS
-from diglot.server.console import docs, static_files
+from diglot.server.console import docs, manual, static_files
 from diglot.settings import Settings
 from support.paths import ROOT
 from tools import links, vendored
@@ -87,14 +87,16 @@ async def test_pages_have_no_inline_scripts_and_load_nothing_external(
         for path, answer in (await links.walk(client)).items()
         if answer.headers["content-type"] == "text/html; charset=utf-8"
     }
-    assert set(pages) == {docs.DOCS_PATH, *(f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS)}
+    references = {f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS}
+    manual_pages = {path for file, path in manual.open_manual().paths.items() if file not in manual.FILES}
+    assert set(pages) == {docs.DOCS_PATH, *references, *manual_pages}
     for page in pages.values():
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
         assert not {"unsafe", "http", "*"} & set(policy.replace("-", " ").replace(":", " ").split())
         markup = links.Markup(page.text)
         assert markup.inline == []
-        assert all(link.startswith("/") or link == "data:," for link in markup.links)
+        assert all(link.startswith(("/", "#", "https://")) or link == "data:," for link in markup.links)
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
@@ -217,7 +219,8 @@ def test_vendored_files_match_the_manifest(package: vendored.Package) -> None:
 def test_every_other_asset_is_served(package: vendored.Package, files: static_files.FileSet) -> None:
     """The folder has no unused files."""
     own = {path.name for path in package.folder.parent.iterdir() if path.is_file()}
-    assert own | set(package.served) == set(files.files)
+    shared = {name for name, path in files.files.items() if path == static_files.COPY_SCRIPT}
+    assert own | set(package.served) | shared == set(files.files)
 
 
 def test_the_console_is_small() -> None:

@@ -14,6 +14,7 @@ from diglot.settings import Settings
 START: Final = "/docs"
 CONSOLE: Final = "/console/enter"
 CONSOLE_FILES: Final = "/console/assets"
+_CONSOLE: Final = "/console"
 _ORIGIN: Final = "http://diglot"
 
 
@@ -50,7 +51,8 @@ async def walk(browsing: httpx.AsyncClient, start: str = START) -> dict[str, htt
         if path not in results:
             results[path] = answer = await browsing.get(path)
             if answer.headers["content-type"].startswith("text/html"):
-                waiting += [link for link in Markup(answer.text).links if not link.startswith("data:")]
+                links = (link.partition("#")[0] for link in Markup(answer.text).links)
+                waiting += [link for link in links if link.startswith("/") and not link.startswith(_CONSOLE)]
     return results
 
 
@@ -61,7 +63,7 @@ async def _main() -> None:
             entry = await browsing.get(CONSOLE)
             files = [link for link in Markup(entry.text).links if link.startswith(f"{CONSOLE_FILES}/")]
             answers = await walk(browsing) | {CONSOLE: entry} | {it: await browsing.get(it) for it in files}
-    assert len(files) == 3
+    assert len(files) == 4
     for path, answer in answers.items():
         print(answer.status_code, len(answer.content), path)
         assert answer.status_code == 200

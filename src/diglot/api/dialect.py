@@ -10,6 +10,7 @@ import msgspec
 from diglot.api.demo import Demo
 from diglot.api.endpoint import Endpoint
 from diglot.api.input.request import HasScope
+from diglot.api.input.webhooks import EventNames
 from diglot.api.operation import Operation
 from diglot.api.responses import ErrorResponse, Headers
 from diglot.api.rules.words import Words
@@ -69,6 +70,12 @@ class Dialect:
     # The vendor's API, the usual upstream for calls that Diglot does not serve.
     vendor_url: str
     demo: Demo
+    # The names of the events of webhooks, how many of them a webhook may have, and how its secrets begin.
+    events: EventNames
+    # What each scope that opens calls permits, for people; the other scopes are for the vendor's own calls.
+    scope_words: Mapping[str, str]
+    max_events: int | None = None
+    secret_prefix: str = ""
     # Whether a browser session gives access without a key.
     allows_sessions: bool = False
 

@@ -54,7 +54,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
     curl line to paste. It creates the file the first time and reuses it afterwards; a second file next to
     it has the keys. Delete both files to start again.
     """
-    settings = load_settings(flags)
+    settings = _keep_history(load_settings(flags))
     if not is_embedded(settings.database):
         raise Misconfigured("the demo keeps its examples in a file: give --database a file name")
     if no_serve:
@@ -62,6 +62,12 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
         click.echo(demonstration.format_introduction(f"http://{settings.host}:{settings.port}", settings))
     else:
         _serve_demo(settings)
+
+
+def _keep_history(settings: Settings) -> Settings:
+    """Return the settings of a server that does not delete the past that the demo is about."""
+    days = max(settings.history_days, history.KEPT_DAYS)
+    return msgspec.structs.replace(settings, history_days=days)
 
 
 def _serve_demo(settings: Settings) -> None:
@@ -85,12 +91,8 @@ class _Demonstration:
 
     def format_introduction(self, url: str, settings: Settings) -> str:
         """Return the address of the console, and the keys with a curl line for each."""
-        lines = [self.summary]
-        if self.link is not None:
-            lines += [
-                "",
-                f"Open the console in a browser; this link works once: {url}/console/enter#{self.link}",
-            ]
+        link = f"Open the console in a browser; this link works once: {url}/console/enter#{self.link}"
+        lines = [self.summary] if self.link is None else [link, "", self.summary]
         for dialect in DIALECTS:
             key, path = (
                 self.keys[dialect.name],
@@ -122,7 +124,7 @@ async def _prepare_demo(url: str, *, with_link: bool = False) -> _Demonstration:
 async def _create_examples(engine: Engine, caller: Caller, now: int) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
     if not (await contacts.list_page(caller, _NEWEST_ONE)).total:
-        await history.create_day_by_day(engine, caller, now)
+        await history.create_step_by_step(engine, caller, now)
         return True
     if (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False

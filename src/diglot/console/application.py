@@ -13,12 +13,12 @@ from litestar.types import ASGIApp
 from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
-from diglot.console.pages import access, contacts, counts, explanation, segment, segments
+from diglot.console.pages import access, counts, explanation, segment, segments
 from diglot.console.pages.builder import forms as builder_forms
 from diglot.console.pages.builder import live as builder_live
 from diglot.console.pages.builder import saving as builder_saving
-from diglot.console.pages import access, counts, explanation, segment, segments
 from diglot.console.pages.people import activity, contact, contacts, editing, lists, person
+from diglot.console.pages.ops import keys, operator, webhook, webhooks
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -79,6 +79,21 @@ _PAGES: Final = (
     Page("/console/segments/{id}/explain", get=explanation.explain),
     Page("/console/segments/{id}/export.csv", get=segment.export),
     Page("/console/segments/{id}/delete", post=segment.delete),
+    Page("/console/keys", get=keys.show_list),
+    Page("/console/keys/new/{dialect}", get=keys.show_form, post=keys.create),
+    Page("/console/keys/{dialect}/{id}/revoke", post=keys.revoke),
+    Page("/console/webhooks", get=webhooks.show_list),
+    Page("/console/webhooks/new/{dialect}", get=webhooks.show_form, post=webhooks.create),
+    Page("/console/webhooks/{dialect}/{id}", get=webhook.show, post=webhook.update),
+    Page("/console/webhooks/{dialect}/{id}/state", get=webhook.show_state),
+    Page("/console/webhooks/{dialect}/{id}/deliveries", get=webhook.show_deliveries),
+    Page("/console/webhooks/{dialect}/{id}/pause", post=webhook.pause),
+    Page("/console/webhooks/{dialect}/{id}/resume", post=webhook.resume),
+    Page("/console/webhooks/{dialect}/{id}/secret", post=webhook.replace_secret),
+    Page("/console/webhooks/{dialect}/{id}/test", post=webhook.send_test),
+    Page("/console/webhooks/{dialect}/{id}/delete", post=webhook.delete),
+    Page("/console/operator", get=operator.show),
+    Page("/console/operator/figures", get=operator.show_figures),
 )
 
 

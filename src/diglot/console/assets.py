@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from diglot.server.console.static_files import FileSet
+from diglot.server.console.static_files import COPY_SCRIPT, FileSet
 
 _FOLDER: Final = Path(__file__).with_name("static")
 FILES: Final = FileSet(
@@ -14,6 +14,9 @@ FILES: Final = FileSet(
         "builder.css": _FOLDER / "builder.css",
         "builder.js": _FOLDER / "builder.js",
         "people.css": _FOLDER / "people.css",
+        "ops.css": _FOLDER / "ops.css",
+        "operator.js": _FOLDER / "operator.js",
+        "copy.js": COPY_SCRIPT,
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )

@@ -17,9 +17,10 @@ from diglot.settings import Settings
 
 # The path of the device cookie begins with that of sessions, so the form for signing in lies there, too.
 SIGN_IN_PATH: Final = "/session/sign-in"
+CONSOLE_PATH: Final = "/console"
 _PATHS: Final = {
     "home": "/",
-    "segments": "/console",
+    "segments": CONSOLE_PATH,
     "page": "/console/{rest:path}",
     "signInPage": SIGN_IN_PATH,
 }

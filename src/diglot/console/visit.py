@@ -26,6 +26,9 @@ NAVIGATION: Final = (
     ("Segments", "/console"),
     ("Contacts", "/console/contacts"),
     ("Activity", "/console/activity"),
+    ("Webhooks", "/console/webhooks"),
+    ("Keys", "/console/keys"),
+    ("Operator", "/console/operator"),
 )
 
 

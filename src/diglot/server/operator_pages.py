@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,14 +17,17 @@ from diglot.server.asgi import HEALTH_PATH, METRICS_PATH, READY_PATH, PlainRespo
 from diglot.server.observability import process_metrics, stored_metrics
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.engine_figures import EngineFigures
-from diglot.server.observability.exposition import CONTENT_TYPE, Samples, labelled, single, to_prometheus
+from diglot.server.observability.exposition import CONTENT_TYPE, single, to_prometheus
 from diglot.server.observability.readiness import OK, Readiness
+from diglot.server.observability.summary import Measured, Summary, count_figures
 from diglot.storage.background import metrics as background_metrics
 from diglot.storage.background.nodes import Nodes
 from diglot.storage.connect import measure_files, measure_free_bytes, name_database, name_library
 
 log: Final = logging.getLogger("diglot")
 Page = Callable[[], Awaitable[PlainResponse]]
+# Where the app keeps them for the console.
+OPERATOR_PAGES: Final = "operator_pages"
 _JSON: Final = "application/json"
 _DEADLINE_SECONDS: Final = 2.0
 # Sums over all workspaces cost more the more there are, and several scrapers may ask.
@@ -69,13 +72,21 @@ class OperatorPages:
         """Show all metrics; without those of the database if it does not answer."""
         stored = await self._get_stored()
         self.engine_figures.copy()
-        more = await asyncio.to_thread(self._measure)
+        more = (await asyncio.to_thread(self._measure)).list_samples()
         is_up = single(process_metrics.DATABASE_UP, self._is_up)
         is_whole = stored is not None and stored.is_complete
         is_complete = single(process_metrics.DATABASE_COMPLETE, is_whole)
         from_database = [] if stored is None else stored_metrics.list_samples(stored)
         samples = [*(single(family, value) for family, value in from_database), is_up, is_complete, *more]
         return PlainResponse(200, CONTENT_TYPE, await asyncio.to_thread(to_prometheus, self.cells, samples))
+
+    async def summarize(self) -> Summary:
+        """Return what `/metrics` and `/ready` show, for people."""
+        states, stored = await self.readiness.find_states(), await self._get_stored()
+        self.engine_figures.copy()
+        measured = await asyncio.to_thread(self._measure)
+        counted = await asyncio.to_thread(count_figures, self.cells)
+        return Summary(states, stored, self._is_up, measured, counted)
 
     async def _get_stored(self) -> Metrics | None:
         if self._stored is not None and time.monotonic() < self._stored_at + REMEMBER_SECONDS:
@@ -123,19 +134,14 @@ class OperatorPages:
             return False
         return True
 
-    def _measure(self) -> Sequence[Samples]:
+    def _measure(self) -> Measured:
         """Measure the processes and the files."""
         processes = self.cells.live_processes()
         sums = process_metrics.measure_processes(processes)
         labels = process_metrics.build_labels(name_library(self.url) or name_database(self.url))
         free = _find_free_bytes(self.url)
-        return [
-            single(process_metrics.PROCESSES, len(processes)),
-            (process_metrics.BUILD_INFO, [(tuple(labels.values()), 1)]),
-            *(single(family, sums[family.name]) for family in process_metrics.PROCESS_FAMILIES if sums),
-            *([] if free is None else [single(process_metrics.DISK_FREE, free)]),
-            *([] if free is None else [labelled(process_metrics.FILE_SIZE, measure_files(self.url))]),
-        ]
+        files = {} if free is None else measure_files(self.url)
+        return Measured(len(processes), labels, sums, free, files)
 
 
 def _find_free_bytes(url: str) -> int | None:

@@ -290,3 +290,12 @@ def test_topmails_conversions() -> None:
         "metadata": {"a": 1},
         "converted_at": "2026-03-01T12:00:00.123Z",
     }
+
+
+def test_a_test_of_topmail_names_its_webhook() -> None:
+    """The console sends it on request, though nobody subscribes to it."""
+    hook = webhook("topmail")
+    message = topmail.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT)
+    body = decode(message)
+    assert (body["event"], body["data"]["webhook_id"]) == ("webhook.test", "w1")
+    assert message.headers["X-TopMail-Event"] == "webhook.test"

@@ -1,10 +1,9 @@
-"""Creates the demo day by day, with a clock that moves, so that charts have a past."""
+"""Creates the demo in steps of days, with a clock that moves, so that charts and the past have a shape."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import groupby
 from typing import Final
 
+from diglot.cli.examples.activity import Activity
 from diglot.cli.examples.contacts import generate_contacts
 from diglot.clock import Clock
 from diglot.dialects.registry import DIALECTS
@@ -12,11 +11,16 @@ from diglot.model.contacts import ContactChange
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
+from diglot.service.contacts.events import Events
 from diglot.storage.sql.engine import Engine
 
 _DAY: Final = 86_400_000_000
-# A server keeps 30 days of history unless it is told otherwise.
-_DAYS: Final = 29
+_DAYS: Final = 120
+# The last month has a step each day, what lies before it one every few days: each step is a write.
+_DAILY: Final = 30
+_STEP_BEFORE: Final = 3
+# A server of the demo keeps all of its history for as long as anybody looks at it.
+KEPT_DAYS: Final = 400
 
 
 def begin_of_history(now: int) -> int:
@@ -24,13 +28,20 @@ def begin_of_history(now: int) -> int:
     return now - _DAYS * _DAY
 
 
-async def create_day_by_day(engine: Engine, caller: Caller, now: int) -> None:
-    """Create the contacts on the days on which they were created, and the segments on the first of these."""
-    for day, contacts in _group_by_day(now):
-        clock = _stand_still(day)
-        await Contacts(engine, clock).import_all(caller, contacts)
-        if day == begin_of_history(now):
+async def create_step_by_step(engine: Engine, caller: Caller, now: int) -> None:
+    """Create contacts when they were created, the segments with the first of them, and what happens then."""
+    activity, before = Activity(), 0
+    for day, contacts in _group_by_step(now):
+        at = begin_of_history(now) + day * _DAY
+        clock = _stand_still(at)
+        changes = list(activity.draw_changes(day, day - before, at)) if day else []
+        await Contacts(engine, clock).import_all(caller, [*contacts, *changes])
+        activity.meet(contacts)
+        if day == 0:
             await create_segments(engine, caller, clock)
+        for contact, event in activity.draw_events(day - before):
+            await Events(engine, clock).record(caller, contact, event)
+        before = day
 
 
 async def create_segments(engine: Engine, caller: Caller, clock: Clock) -> None:
@@ -41,16 +52,17 @@ async def create_segments(engine: Engine, caller: Caller, clock: Clock) -> None:
             await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words))
 
 
-def _group_by_day(now: int) -> Iterator[tuple[int, Sequence[ContactChange]]]:
-    begin = begin_of_history(now)
-    for day, contacts in groupby(generate_contacts(now), partial(_find_day, begin=begin)):
-        yield begin + day * _DAY, list(contacts)
-
-
-def _find_day(contact: ContactChange, begin: int) -> int:
-    """Return the number of the day at whose end a contact is created; all older ones are created on day 0."""
-    created_at: int = contact.values["created_at"]
-    return max(0, -((begin - created_at) // _DAY))
+def _group_by_step(now: int) -> Iterator[tuple[int, Sequence[ContactChange]]]:
+    """Yield the days on which something is written, with the contacts created since the step before."""
+    begin, contacts = begin_of_history(now), list(generate_contacts(now))
+    first = 0
+    for day in (*range(0, _DAYS - _DAILY, _STEP_BEFORE), *range(_DAYS - _DAILY, _DAYS + 1)):
+        end = begin + day * _DAY
+        last = first
+        while last < len(contacts) and contacts[last].values["created_at"] <= end:
+            last += 1
+        yield day, contacts[first:last]
+        first = last
 
 
 def _stand_still(instant: int) -> Clock:

@@ -1,30 +1,6 @@
 // Small behaviours of the console's pages. Each is asked for by a data attribute; htmx loads parts of pages.
 "use strict";
 
-const said = (text) => { document.getElementById("said").textContent = text; };
-
-async function copyCode(button) {
-  const text = button.closest(".code").querySelector("code").textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Without https there is no clipboard: select the text for the person to copy.
-    const range = document.createRange();
-    range.selectNodeContents(button.closest(".code").querySelector("code"));
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-    document.execCommand("copy");
-  }
-  button.textContent = "Copied";
-  said("Copied");
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
-}
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (button) copyCode(button);
-});
-
 // Whoever is explained is named in the field, also if a click on a member asked.
 document.addEventListener("click", (event) => {
   const member = event.target.closest("[data-member]");

@@ -13,11 +13,11 @@ from diglot.dialects.misar import rate_limits
 from diglot.dialects.misar.demo import DEMO
 from diglot.dialects.misar.endpoints import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.errors import render_error
-from diglot.dialects.misar.key_format import KEY_FORMAT
+from diglot.dialects.misar.key_format import KEY_FORMAT, SCOPE_WORDS
 from diglot.dialects.misar.platform import errors
 from diglot.dialects.misar.platform.wire import PlatformError
 from diglot.dialects.misar.schemas import NAMED_SCHEMAS
-from diglot.dialects.misar.webhooks.messages import render_message
+from diglot.dialects.misar.webhooks.messages import EVENTS, SECRET_PREFIX, render_message
 from diglot.dialects.misar.webhooks.received import is_signed
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.misar.words import PLATFORM_WORDS, WORDS
@@ -95,5 +95,8 @@ MISAR: Final = Dialect(
     json_path="/mail/openapi.json",
     yaml_path="/mail/openapi.yaml",
     demo=DEMO,
+    events=EVENTS,
+    scope_words=SCOPE_WORDS,
+    secret_prefix=SECRET_PREFIX,
     vendor_url="https://api.misar.io",
 )

@@ -14,6 +14,17 @@ SCOPES: Final = (
     *("monetization", "subscription"),
 )
 
+# What the scopes permit that open calls of Diglot; the others are for the vendor's own calls.
+SCOPE_WORDS: Final = {
+    "contacts": "read and change everything: contacts, segments, webhooks and keys",
+    "read": "read everything, and change nothing",
+    "write": "change contacts, segments, webhooks and keys, and record events",
+    "track": "record events and purchases",
+    "track:events": "record events",
+    "track:purchase": "record purchases",
+    "send": "record events and purchases, and the vendor's calls that send",
+}
+
 KEY_FORMAT: Final = KeyFormat(
     dialect="misar",
     default_prefix="msk_",

@@ -35,12 +35,9 @@ DEMO: Final = Demo(
             ),
         ),
         DemoSegment(
-            "Trials with many seats",
-            _build_group(
-                "all",
-                build_rule("attributes.trial", "equals", True),
-                build_rule("attributes.seats", "gte", 10),
-            ),
+            "Bought in the last 30 days",
+            _build_group("all", build_rule("events.purchase.count.30d", "gte", 1)),
+            "By what contacts did",
         ),
         DemoSegment(
             "Engaged subscribers",

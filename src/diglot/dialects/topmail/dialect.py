@@ -14,7 +14,7 @@ from diglot.dialects.topmail.demo import DEMO
 from diglot.dialects.topmail.endpoints import ENDPOINTS
 from diglot.dialects.topmail.errors import render_error
 from diglot.dialects.topmail.schemas import NAMED_SCHEMAS
-from diglot.dialects.topmail.webhooks.messages import render_message
+from diglot.dialects.topmail.webhooks.messages import EVENTS, render_message
 from diglot.dialects.topmail.webhooks.received import is_signed
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.dialects.topmail.words import WORDS
@@ -30,6 +30,18 @@ SCOPES: Final = (
     *("flows:read", "flows:write", "analytics:read", "forms:read", "forms:write"),
     *("conversions:read", "conversions:write"),
 )
+
+# What the scopes permit that open calls of Diglot; the others are for the vendor's own calls.
+SCOPE_WORDS: Final = {
+    "contacts:read": "read contacts, segments, tags and events",
+    "contacts:write": "create and change contacts, segments, tags and webhooks",
+    "contacts:delete": "delete contacts and segments",
+    "lists:read": "read lists and who is in them",
+    "lists:write": "create and change lists, and who is in them",
+    "lists:delete": "delete lists",
+    "conversions:read": "read conversions",
+    "conversions:write": "record conversions and events",
+}
 
 KEY_FORMAT: Final = KeyFormat(
     dialect="topmail",
@@ -96,5 +108,8 @@ TOPMAIL: Final = Dialect(
     # The address of the document on the vendor's pages, outside the prefix of its calls.
     yaml_path="/openapi.yaml",
     demo=DEMO,
+    events=EVENTS,
+    scope_words=SCOPE_WORDS,
+    max_events=1,
     vendor_url="https://api.topmail.so",
 )

@@ -1,11 +1,11 @@
-"""The documentation: `/docs`, an API reference for each dialect, and the OpenAPI documents.
+"""The documentation: `/docs` and its pages, an API reference for each dialect, the OpenAPI documents.
 
 Nothing is loaded from another origin, because the reference (Swagger UI) is part of the package.
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Awaitable, Callable
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -20,7 +20,7 @@ from diglot.api.dialect import Dialect
 from diglot.api.responses import Headers
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import NotFound
-from diglot.server.console import static_files
+from diglot.server.console import manual, static_files
 from diglot.server.console.compressed_files import CompressedContent, compress_content
 from diglot.server.console.routing import build_route
 
@@ -39,13 +39,25 @@ _PAGE_HEADERS: Final[Headers] = (
     (b"content-security-policy", _CONTENT_SECURITY_POLICY),
 )
 _Request = Request[Any, Any, Any]
+_MANUAL_PATHS: Final = (
+    (f"{manual.PAGES_PATH}/{{page:str}}", "page"),
+    *((f"{manual.PAGES_PATH}/{name}/{{page:str}}", name) for name in manual.FOLDERS),
+    (f"{manual.FILES_PATH}/{{file:str}}", "file"),
+)
+_SHORT_CONTENTS: Final = 3
+_INDEX_HEAD: Final = (
+    "<h1>Documentation</h1>"
+    "<p>One store, two vendors' audience APIs. A client moves over by changing its base URL.</p>"
+)
 
 
-def build_routes() -> list[HTTPRouteHandler]:
-    """Return the routes."""
+def build_routes(*, console: str | None = None) -> list[HTTPRouteHandler]:
+    """Return the routes; `console` is the path of the console, if pages link to it."""
+    answer = _manual_answer(console)
     routes = [
-        _cached_route(DOCS_PATH, "docs", _render_index),
+        _cached_route(DOCS_PATH, "docs", partial(_render_index, console)),
         _cached_route(f"{DOCS_PATH}/README.md", "readme", _render_readme),
+        *(build_route(path, "GET", name, answer) for path, name in _MANUAL_PATHS),
         build_route(static_files.ASSETS_PATH + "/{digest:str}/{name:str}", "GET", "asset", _serve_asset),
     ]
     for dialect in DIALECTS:
@@ -59,6 +71,83 @@ def build_routes() -> list[HTTPRouteHandler]:
             _cached_route(dialect.yaml_path, f"{dialect.name}Yaml", _bind_dialect(_render_yaml, dialect)),
         ]
     return routes
+
+
+def _manual_answer(console: str | None) -> Callable[[_Request], Awaitable[ASGIApp]]:
+    """Return the handler of the pages of the manual and of its files; it raises `NotFound`."""
+
+    async def answer(request: _Request) -> ASGIApp:
+        path = request.scope["path"].rstrip("/")
+        return await asyncio.to_thread(_render_file, path, console)
+
+    return answer
+
+
+def _render_index(console: str | None) -> CompressedContent:
+    """Return the first page: the references of the dialects, and all pages with what they are about."""
+    entries = [_fill_template("dialect.html", **_dialect_values(dialect)) for dialect in DIALECTS]
+    paths = manual.open_manual().paths
+    sections = [
+        f"<section><h2>{escape(title)}</h2><ul>"
+        + "".join(_render_link(paths[file], name, note=note) for file, name, note in pages)
+        + "</ul></section>"
+        for title, pages in manual.SECTIONS
+    ]
+    article = f'{_INDEX_HEAD}<div class="pages" id="pages">{"".join((*sections, *entries))}</div>'
+    return _fill_manual("Documentation", article, console)
+
+
+@cache
+def _render_file(path: str, console: str | None) -> CompressedContent:
+    """Return a page or a file of the manual by its path, rendered once; raise `NotFound`."""
+    from diglot.server.console.markdown_pages import render_page  # noqa: PLC0415 - a start needs no page
+
+    opened = manual.open_manual()
+    file = opened.find_file(path)
+    if file is None:
+        raise NotFound("route")
+    text = opened.read(file)
+    if file in manual.FILES:
+        return compress_content(b"text/plain; charset=utf-8", text.encode(), (_NO_CACHE,))
+    page = render_page(text, lambda link: opened.resolve(file, link))
+    links = "".join(
+        f'<li><a href="#{escape(each.anchor)}">{escape(each.text)}</a></li>' for each in page.contents
+    )
+    contents = f'<details class="contents"><summary>On this page</summary><ul>{links}</ul></details>'
+    is_long = len(page.contents) >= _SHORT_CONTENTS
+    return _fill_manual(
+        page.title,
+        page.html,
+        console,
+        contents=contents if is_long else "",
+        navigation=_render_navigation(path),
+    )
+
+
+def _fill_manual(
+    title: str, article: str, console: str | None, *, contents: str = "", navigation: str = ""
+) -> CompressedContent:
+    values = {"article": article, "contents": contents, "navigation": navigation}
+    link = "" if console is None else f'<a href="{escape(console)}">Console</a>'
+    return _render_page("manual.html", title=escape(title), console=link, **values)
+
+
+def _render_navigation(current: str) -> str:
+    """Return the links to all pages, of which the current one is marked."""
+    references = [(f"{DOCS_PATH}/{dialect.name}", f"{dialect.title} calls") for dialect in DIALECTS]
+    paths = manual.open_manual().paths
+    sections = [(title, [(paths[file], name) for file, name, _ in pages]) for title, pages in manual.SECTIONS]
+    lists = "\n".join(
+        f"<p>{escape(title)}</p><ul>{''.join(_render_link(*link, current) for link in links)}</ul>"
+        for title, links in (*sections, ("API reference", references))
+    )
+    return f'<nav id="pages" aria-label="Pages">{lists}</nav>'
+
+
+def _render_link(path: str, name: str, current: str = "", note: str = "") -> str:
+    mark = ' aria-current="page"' if path == current else ""
+    said = f" <small>{escape(note)}</small>" if note else ""
+    return f'<li><a href="{escape(path)}"{mark}>{escape(name)}</a>{said}</li>'
 
 
 def _cached_route(path: str, name: str, render: Callable[[], CompressedContent]) -> HTTPRouteHandler:
@@ -95,11 +184,6 @@ def _render_readme() -> CompressedContent:
 
     text = str(metadata("diglot").json["description"])
     return compress_content(b"text/plain; charset=utf-8", text.encode(), (_NO_CACHE,))
-
-
-def _render_index() -> CompressedContent:
-    entries = [_fill_template("dialect.html", **_dialect_values(dialect)) for dialect in DIALECTS]
-    return _render_page("index.html", dialects="\n".join(entries))
 
 
 def _render_reference(dialect: Dialect) -> CompressedContent:

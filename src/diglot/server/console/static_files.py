@@ -14,6 +14,8 @@ from typing import Final
 from diglot.server.console.compressed_files import CompressedContent
 
 _FOLDER: Final = Path(__file__).with_name("static")
+# Copies blocks of code, in the pages of the console, too.
+COPY_SCRIPT: Final = _FOLDER / "copy.js"
 _MEDIA_TYPES: Final = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
 _IMMUTABLE: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 _DIGEST_LENGTH: Final = 16
@@ -49,6 +51,8 @@ DOCS: Final = FileSet(
         "swagger-ui.css": _FOLDER / "swagger-ui/swagger-ui.css.gz",
         "reference.js": _FOLDER / "reference.js",
         "docs.css": _FOLDER / "docs.css",
+        "manual.css": _FOLDER / "manual.css",
+        "copy.js": COPY_SCRIPT,
     },
 )
 ASSETS_PATH: Final = DOCS.path

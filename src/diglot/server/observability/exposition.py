@@ -44,15 +44,16 @@ class _Collector:
 
     def collect(self) -> "Iterator[Metric]":
         """Yield the metrics."""
-        counted = _add_up(self._cells.of_all_processes())
-        current = _add_up(self._cells.of_live_processes())
+        counted = add_up(self._cells.of_all_processes())
+        current = add_up(self._cells.of_live_processes())
         for family in FAMILIES:
             yield _convert(family, current if family.kind == GAUGE else counted)
         for family, samples in self._more:
             yield _convert_samples(family, samples)
 
 
-def _add_up(slots: Iterable[Sequence[float]]) -> list[float]:
+def add_up(slots: Iterable[Sequence[float]]) -> list[float]:
+    """Return the sums over the figures of processes."""
     return [sum(column) for column in zip(*slots, strict=True)] or [0.0] * SIZE
 
 

@@ -121,13 +121,15 @@ class KeyFormat:
         return scopes or self.default_scopes
 
 
-def _check_name(name: str | None) -> str | None:
+def check_name(name: str | None) -> str | None:
+    """Return the name of a new key; raise `InvalidInput`."""
     if name is not None and (is_blank(name) or len(name) > MAX_NAME_LENGTH or not name.isprintable()):
         raise InvalidInput.at(("name",), f"a key's name has 1 to {MAX_NAME_LENGTH} printable characters")
     return name
 
 
-def _resolve_expiry(ends: ParsedDate | None, workspace: Workspace, now: int) -> int | None:
+def resolve_expiry(ends: ParsedDate | None, workspace: Workspace, now: int) -> int | None:
+    """Return the instant at which a new key expires, or None; raise `InvalidInput` if it has passed."""
     end = None if ends is None else ends.to_instant(ZoneInfo(workspace.time_zone))
     if end is not None and end <= now:
         raise InvalidInput.at(("expires_at",), "the end of a key lies in the future")
@@ -171,7 +173,7 @@ class Keys:
         async def work(transaction: Transaction) -> None:
             now = self.clock()
             owner = await get_or_create_workspace(transaction, workspace, time_zone, now)
-            options = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, owner, now))
+            options = KeyOptions(check_name(name), None, resolve_expiry(expires_at, owner, now))
             minted = key_format.mint(key_secret, owner.number, scopes, options, now)
             await _insert_new_key(Tenant(transaction, owner.number), minted)
 

@@ -4,6 +4,7 @@ A webhook creates no contact, and raises no status: only `status` or `subscribed
 """
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from diglot.clock import Clock, system_clock
@@ -13,10 +14,11 @@ from diglot.model.webhooks import WebhookSource
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.events import record_event
-from diglot.service.unit_of_work import writes_with
+from diglot.service.unit_of_work import reads, writes_with
 from diglot.storage.audience import events
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
 from diglot.storage.webhooks import sources
 from diglot.storage.workspaces import IN_DELETION
 from diglot.storage.write_unit import Reservation, WriteUnit
@@ -53,6 +55,11 @@ class ReceivedWebhooks:
         if found is None or found.dialect != dialect or not found.secret:
             return None
         return None if found.time_zone == IN_DELETION else found
+
+    @reads
+    async def list_sources(self, tenant: Tenant) -> Sequence[WebhookSource]:
+        """Return where webhooks of vendors arrive for the workspace, oldest first."""
+        return await sources.list_of_workspace(tenant)
 
     @writes_with(Reservation(moves_members=True, events=1))
     async def receive(self, unit: WriteUnit, received: ReceivedEvent) -> Outcome:

@@ -17,6 +17,11 @@ _SELECT: Final = select(
 ).join(workspace_profiles, _p.workspace == _c.workspace)
 _BY_ID = Statement(_SELECT.where(_c.id == bindparam("id")))
 _ALL = Statement(_SELECT.order_by(_p.name, _c.created_at, _c.id))
+_OF_WORKSPACE = Statement(
+    _SELECT.where(_c.workspace == bindparam("workspace"), _p.workspace == bindparam("workspace")).order_by(
+        _c.created_at, _c.id
+    )
+)
 _INSERT = Statement(insert(webhook_sources))
 _SET_SECRET = Statement(
     update(webhook_sources).where(_c.id == bindparam("source")).values(secret=bindparam("new_secret"))
@@ -43,6 +48,11 @@ async def find(transaction: Transaction, id_: str) -> WebhookSource | None:
 async def list_all(transaction: Transaction) -> list[WebhookSource]:
     """Return the sources of all workspaces, by the name of the workspace."""
     return [_source_of(row) for row in await transaction.fetch_all(_ALL, {})]
+
+
+async def list_of_workspace(tenant: Tenant) -> list[WebhookSource]:
+    """Return the sources of a workspace, oldest first."""
+    return [_source_of(row) for row in await tenant.fetch_all(_OF_WORKSPACE)]
 
 
 async def insert_source(tenant: Tenant, id_: str, dialect: str, now: int) -> None:

@@ -45,6 +45,7 @@ EVENTS: Final[EventNames] = {
     **EXTENSION_EVENTS,
 }
 TEST_EVENT: Final = "webhook.test"
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of every secret, not a secret
 # A bulk event, sent to the webhooks that subscribe to the single event.
 BULK_EVENT: Final = "segment.members_changed"
 _EVENT_NAMES: Final = {event: word for word, event in EVENTS.items() if event} | {

@@ -13,7 +13,7 @@ from diglot.api.operation import Operation
 from diglot.dialects.misar import wire, words
 from diglot.dialects.misar.webhooks import messages
 from diglot.dialects.misar.webhooks import wire as hooks
-from diglot.dialects.misar.webhooks.messages import EVENTS
+from diglot.dialects.misar.webhooks.messages import EVENTS, SECRET_PREFIX
 from diglot.errors import Forbidden
 from diglot.model.ids import parse_id
 from diglot.model.webhooks import Delivery, Webhook
@@ -21,7 +21,6 @@ from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
 _WEBHOOK_PATH: Final = "/webhooks/{webhook_id:str}"
-_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of every secret, not a secret
 
 
 def _read_webhook_id(call: Call) -> str | None:
@@ -78,7 +77,7 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
         url=body.url,
         events=events,
         subscriptions=webhooks.select_subscriptions(EVENTS, events),
-        secret=generate_secret(_SECRET_PREFIX) if body.secret is UNSET else body.secret,
+        secret=generate_secret(SECRET_PREFIX) if body.secret is UNSET else body.secret,
         active=body.is_active is not False,
     )
     created = await call.services.webhooks.create(call.caller, new)

@@ -50,12 +50,17 @@ EVENTS: Final[EventNames] = {
     "list.member_removed": WebhookEventType.LIST_LEFT,
     **EXTENSION_EVENTS,
 }
+# Nobody subscribes to it: the console sends it on request (an extension).
+TEST_EVENT: Final = "webhook.test"
 # Bulk events, sent to the webhooks that subscribe to the single events.
 _BULK_EVENTS: Final = {
     WebhookEventType.LIST_CHANGED: "list.members_changed",
     WebhookEventType.SEGMENT_CHANGED: "segment.members_changed",
 }
-_EVENT_NAMES: Final = {event: word for word, event in EVENTS.items() if event} | _BULK_EVENTS
+_EVENT_NAMES: Final = {event: word for word, event in EVENTS.items() if event} | {
+    **_BULK_EVENTS,
+    WebhookEventType.TESTED: TEST_EVENT,
+}
 _SEGMENT_EVENTS: Final = (
     WebhookEventType.SEGMENT_ENTERED,
     WebhookEventType.SEGMENT_LEFT,
@@ -105,6 +110,11 @@ class _MembersMoved(msgspec.Struct, kw_only=True):
     cause_segment_id: str | UnsetType = UNSET
 
 
+class _TestData(msgspec.Struct):
+    webhook_id: str
+    message: str = "This is a test delivery"
+
+
 class _ContactName(msgspec.Struct):
     id: str
     email: str
@@ -125,7 +135,7 @@ class _ConversionData(msgspec.Struct):
 def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
     """Return the delivery, signed as a whole; its id is an extension, by which receivers detect a retry."""
     word = _EVENT_NAMES[delivery.event]
-    data = _build_data(delivery.event, payload.decode_payload(delivery))
+    data = _build_data(webhook, delivery.event, payload.decode_payload(delivery))
     body = _encode(_Payload(word, data, format_milliseconds(delivery.created_at)))
     headers = {
         "X-TopMail-Signature": payload.compute_signature(webhook.secret, body),
@@ -136,12 +146,13 @@ def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMes
     return WebhookMessage(headers, body)
 
 
-def _build_data(event: WebhookEventType, subject: EventPayload) -> msgspec.Struct:
+def _build_data(webhook: Webhook, event: WebhookEventType, subject: EventPayload) -> msgspec.Struct:
     contact, group = subject.contact, subject.group
     if subject.batch is not None:
         assert group is not None
         return _build_bulk_move(event, group, subject.batch)
-    assert contact is not None
+    if contact is None:
+        return _TestData(webhook.id)
     if subject.conversion is not None:
         return _build_conversion(subject.conversion, contact)
     if group is None:
