@@ -13,7 +13,8 @@ from litestar.types import ASGIApp
 from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
-from diglot.console.pages import access, contacts, counts, explanation, segment, segments
+from diglot.console.pages import access, contacts, counts, explanation, exports, segment, segments
+from diglot.console.pages.imports import job, review, uploads
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -45,6 +46,16 @@ _PAGES: Final = (
     Page("/console/sign-out", post=access.sign_out),
     Page("/console/contacts", get=contacts.show_list),
     Page("/console/contacts/{id}", get=contacts.show),
+    Page("/console/export", get=exports.show),
+    Page("/console/export/contacts", get=exports.send),
+    Page("/console/imports", get=uploads.show_list, post=uploads.upload),
+    Page("/console/imports/rows", get=uploads.show_rows),
+    Page("/console/imports/{id}", get=job.show),
+    Page("/console/imports/{id}/columns", post=review.save),
+    Page("/console/imports/{id}/begin", post=job.begin),
+    Page("/console/imports/{id}/cancel", post=job.cancel),
+    Page("/console/imports/{id}/progress", get=job.show_progress),
+    Page("/console/imports/{id}/rejected.csv", get=job.send_rejects),
     Page("/console/segments/counts", get=counts.show_counts),
     Page("/console/segments/{id}", get=segment.show),
     Page("/console/segments/{id}/sparkline", get=counts.show_sparkline),

@@ -11,6 +11,8 @@ FILES: Final = FileSet(
     {
         "console.css": _FOLDER / "console.css",
         "console.js": _FOLDER / "console.js",
+        "imports.css": _FOLDER / "imports.css",
+        "imports.js": _FOLDER / "imports.js",
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )
