@@ -149,7 +149,6 @@ async def test_import_a_file_with_rejects(live: ServerProcess, tab: "Tab", axe: 
     await _look(tab, axe, tmp_path / "tried")
     await page.get_by_role("button", name="Import 2 contacts now").click()
     await page.get_by_role("heading", name="1 row rejected").wait_for()
-    await _look(tab, axe, tmp_path / "imported")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download as CSV").click()
     await (await download.value).save_as(tmp_path / "rejected.csv")

@@ -7,7 +7,6 @@ from typing import Any, Final
 from litestar.types import ASGIApp
 
 from diglot.api.imports.reject_file import RejectFile
-from diglot.api.imports.warnings.values import list_warnings
 from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.console.answers import Redirect
 from diglot.console.pages.imports import review, words
@@ -31,7 +30,11 @@ async def show(visit: Visit) -> ASGIApp:
         return review.show(visit, await review.describe(visit, job, data))
     template = "imports/ended.html" if is_ended(job) else "imports/progress.html"
     return visit.show(
-        template, job=job, rejected=rejected, warnings=list_warnings(job.progress), state=words.say_state(job)
+        template,
+        job=job,
+        rejected=rejected,
+        warnings=review.list_job_warnings(job, len(rejected)),
+        state=words.say_state(job),
     )
 
 

@@ -19,7 +19,7 @@ from diglot.console.pages.imports import choices, words
 from diglot.console.visit import Visit
 from diglot.errors import Conflict, InvalidInput
 from diglot.model.ids import parse_id
-from diglot.model.imports import ImportJob, ImportOptions
+from diglot.model.imports import FileWarning, ImportJob, ImportOptions
 
 # Rejected rows that a page shows.
 MOST_REJECTED: Final = 10
@@ -71,7 +71,7 @@ async def describe(
     return _CHOICES | {
         "job": job,
         "rejected": rejected,
-        "job_warnings": [one for one in list_warnings(job.progress) if one.code in _CODES_OF_ROWS],
+        "job_warnings": [one for one in list_job_warnings(job, len(rejected)) if one.code in _CODES_OF_ROWS],
         "options": options,
         "head": head,
         "columns": [
@@ -83,6 +83,12 @@ async def describe(
         "risks": words.find_risks(head),
         "faults": told,
     }
+
+
+def list_job_warnings(job: ImportJob, shown: int) -> list[FileWarning]:
+    """Return the warnings about a job; without those about rejected rows if all of these are shown."""
+    all_shown = job.progress.counts.refused <= shown
+    return [one for one in list_warnings(job.progress) if one.code != "refused_values" or not all_shown]
 
 
 def _say_faults(head: FileHead) -> list[str]:

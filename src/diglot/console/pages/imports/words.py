@@ -7,6 +7,8 @@ from typing import Final
 from diglot.api.imports.columns import Column, ColumnRole
 from diglot.api.imports.review.file_head import FileHead, ReviewedColumn
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
+from diglot.conditions import dates
+from diglot.conditions.text import parse_number
 from diglot.console.words import name_field
 from diglot.model.imports import ImportJob, ImportOptions
 
@@ -66,13 +68,14 @@ def name_target(column: Column) -> str:
 
 def say_column(one: ReviewedColumn, options: ImportOptions) -> str:
     """Return what becomes of the cells of a column."""
-    said = _say_role(one.column, options)
+    said = _say_role(one, options)
     if one.loses_opt_outs:
         return f"{said} Its name speaks of opting out, and nobody is unsubscribed by it."
     return said
 
 
-def _say_role(column: Column, options: ImportOptions) -> str:
+def _say_role(one: ReviewedColumn, options: ImportOptions) -> str:
+    column = one.column
     if column.opt_out is not None:
         kept = f" Kept as the custom field “{column.key}”." if column.kept else ""
         return f"{_say_opt_out(column.opt_out)}.{kept}"
@@ -80,9 +83,7 @@ def _say_role(column: Column, options: ImportOptions) -> str:
         case ColumnRole.FIELD:
             return _say_field(column.key, options)
         case ColumnRole.ATTRIBUTE:
-            return (
-                f"Becomes the custom field “{column.key}”, as text. Rules compare numbers in it as numbers."
-            )
+            return f"Becomes the custom field “{column.key}”{_say_kind(one.examples)}."
         case ColumnRole.ATTRIBUTES:
             return "Each cell is a JSON object of custom fields."
         case ColumnRole.NAMELESS:
@@ -105,9 +106,25 @@ def _say_field(key: str, options: ImportOptions) -> str:
 
 def _say_opt_out(column: OptOutColumn) -> str:
     if column.reading is Reading.WORDS:
-        lowering = [f"“{word}” means {status}" for word, status in column.words.items() if status]
-        return f"Only lowers the status: {', '.join(lowering)}; another word refuses the file"
+        told = [
+            f"{_list_words(column, status)} {'means ' + status if status else 'changes nothing'}"
+            for status in dict.fromkeys(column.words.values())
+        ]
+        return f"Only lowers the status: {', '.join(told)}; another word refuses the file"
     return f"Only lowers the status: {_READINGS[column.reading].format(column.status)}"
+
+
+def _list_words(column: OptOutColumn, status: str | None) -> str:
+    return " or ".join(f"“{word}”" for word, meant in column.words.items() if meant == status)
+
+
+def _say_kind(examples: Sequence[str]) -> str:
+    """Return how rules will compare values that are stored as text, judged by examples."""
+    if examples and all(parse_number(one) is not None for one in examples):
+        return ", which rules compare as numbers"
+    if examples and all(dates.parse(one) is not None for one in examples):
+        return ", which rules compare as dates"
+    return ", as text"
 
 
 def say_file(head: FileHead, options: ImportOptions) -> Sequence[str]:
