@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import analysis, estimates, exporting, forwarding, http_cost, start
+from bench import analysis, console, estimates, exporting, forwarding, http_cost, start
 from bench.evaluation import measurement as evaluation
 from bench.fleet import measurement as fleets
 from bench.fleet.report import report as report_fleets
@@ -21,6 +21,7 @@ from support.engines import DATABASES, Database
 
 SIZES = {
     "analysis": 1_000_000,
+    "console": 1_000_000,
     "http": 10_000,
     "estimate": 1_000_000,
     "export": 1_000_000,
@@ -48,15 +49,17 @@ def main() -> None:
         print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
         if given.benchmark == "membership":
             asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
-        elif given.benchmark == "analysis":
+        elif given.benchmark in _KEPT:
             now = time.time_ns() // 1_000
-            print(asyncio.run(analysis.run(database.name, count, given.keep, now)), flush=True)
+            measured = _KEPT[given.benchmark](database.name, count, given.keep, now)
+            print(asyncio.run(measured), flush=True)
         elif given.benchmark == "export":
             print(exporting.report(asyncio.run(exporting.measure(database, count))), flush=True)
         else:
             _in_turn(database, given.benchmark, count)
 
 
+_KEPT = {"analysis": analysis.run, "console": console.run}
 _WITHOUT_DATABASE: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluation": lambda given: evaluation.run(
         given.segments or evaluation.SIZES, with_hostile=not given.segments
@@ -94,7 +97,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep",
         metavar="DIR",
-        help="membership, analysis: keep the databases in this folder for another run",
+        help="membership, analysis, console: keep the databases in this folder for another run",
     )
     parser.add_argument(
         "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"

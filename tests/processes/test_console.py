@@ -27,6 +27,14 @@ pytestmark = pytest.mark.browser
 AXE: Final = "axe-core@4.14.1"
 SIZES: Final = ((1280, 1000), (390, 844))
 SCRIPT: Final = "<script>document.title = 'broken'</script>"
+_FILE: Final = f"email,Plan,Unsubscribed\ncy@example.com,{SCRIPT},no\ndee@example.com,pro,yes\nnobody,,\n"
+# What a browser does when a person drops a file.
+_DROP: Final = """([name, content]) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([content], name, { type: "text/csv" }));
+  const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  document.body.dispatchEvent(new DragEvent("drop", options));
+}"""
 RULES: Final = {
     "match": "all",
     "rules": [
@@ -195,6 +203,34 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.get_by_role("button", name="ada@example.com").click()
     await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
     assert await page.get_by_role("button", name="bo@example.com").count() == 0
+    assert tab.complaints == []
+
+
+async def test_import_a_file_with_rejects(live: ServerProcess, tab: "Tab", axe: str, tmp_path: Path) -> None:
+    """A file is dropped on the page, reviewed, tried and imported; its rejected rows are downloaded."""
+    page, link = tab.page, await prepare(live)
+    await page.goto(f"{live.base}/console/enter#{link}")
+    await page.get_by_role("link", name="Import and export").click()
+    await page.get_by_role("heading", name="No imports yet").wait_for()
+    await _look(tab, axe, tmp_path / "imports")
+    await page.evaluate(_DROP, ["people.csv", _FILE])
+    await page.get_by_role("heading", name="people.csv").wait_for()
+    await _look(tab, axe, tmp_path / "review")
+    await page.get_by_label("What Plan sets").select_option("none")
+    await page.locator("#says-1", has_text="Left out.").wait_for()
+    await page.get_by_role("button", name="Try it").click()
+    await page.get_by_role("button", name="Import 2 contacts now").wait_for()
+    await _look(tab, axe, tmp_path / "tried")
+    await page.get_by_role("button", name="Import 2 contacts now").click()
+    await page.get_by_role("heading", name="1 row rejected").wait_for()
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download as CSV").click()
+    await (await download.value).save_as(tmp_path / "rejected.csv")
+    assert "nobody,,,4,email: Invalid email" in (tmp_path / "rejected.csv").read_text()
+    await page.get_by_role("link", name="Import and export").click()
+    await page.get_by_role("link", name="Export contacts").click()
+    await page.get_by_role("heading", name="Export contacts").wait_for()
+    await _look(tab, axe, tmp_path / "export")
     assert tab.complaints == []
 
 

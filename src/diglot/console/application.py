@@ -19,6 +19,8 @@ from diglot.console.pages.builder import live as builder_live
 from diglot.console.pages.builder import saving as builder_saving
 from diglot.console.pages.people import activity, contact, contacts, editing, lists, person
 from diglot.console.pages.ops import keys, operator, webhook, webhooks
+from diglot.console.pages import access, contacts, counts, explanation, exports, segment, segments
+from diglot.console.pages.imports import job, review, uploads
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -65,6 +67,17 @@ _PAGES: Final = (
     Page("/console/person/erase", post=person.erase),
     Page("/console/activity", get=activity.show),
     Page("/console/activity/changes", get=activity.show_changes),
+    Page("/console/contacts/{id}", get=contacts.show),
+    Page("/console/export", get=exports.show),
+    Page("/console/export/contacts", get=exports.send),
+    Page("/console/imports", get=uploads.show_list, post=uploads.upload),
+    Page("/console/imports/rows", get=uploads.show_rows),
+    Page("/console/imports/{id}", get=job.show),
+    Page("/console/imports/{id}/columns", post=review.save),
+    Page("/console/imports/{id}/begin", post=job.begin),
+    Page("/console/imports/{id}/cancel", post=job.cancel),
+    Page("/console/imports/{id}/progress", get=job.show_progress),
+    Page("/console/imports/{id}/rejected.csv", get=job.send_rejects),
     Page("/console/segments/counts", get=counts.show_counts),
     Page("/console/segments/new", get=builder_forms.show_new, post=builder_saving.create),
     Page("/console/segments/build", post=builder_forms.rebuild),

@@ -17,6 +17,8 @@ FILES: Final = FileSet(
         "ops.css": _FOLDER / "ops.css",
         "operator.js": _FOLDER / "operator.js",
         "copy.js": COPY_SCRIPT,
+        "imports.css": _FOLDER / "imports.css",
+        "imports.js": _FOLDER / "imports.js",
         "htmx.min.js": _FOLDER / "htmx/htmx.min.js.gz",
     },
 )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from litestar import Request
 
 from diglot.api.authentication import CSRF_HEADER, read_session_cookie, refuse_cross_site
+from diglot.api.imports.upload import FileForm, open_file_form
 from diglot.api.input import request_body
 from diglot.api.input.request import find_header
 from diglot.console import templates
@@ -21,6 +22,7 @@ from diglot.settings import Settings
 
 _SCOPES: Final = tuple(sorted({scope for dialect in DIALECTS for scope in dialect.key_format.scopes}))
 CSRF_FIELD: Final = "csrf_token"
+FILE_FORM: Final = "multipart/form-data"
 # The pages that each page leads to, and their paths.
 NAVIGATION: Final = (
     ("Segments", "/console"),
@@ -29,6 +31,7 @@ NAVIGATION: Final = (
     ("Webhooks", "/console/webhooks"),
     ("Keys", "/console/keys"),
     ("Operator", "/console/operator"),
+    ("Import and export", "/console/imports"),
 )
 
 
@@ -46,6 +49,7 @@ class Visit:
     secret: str | None = None
     session: Session | None = None
     _form: Form | None = None
+    _file_form: FileForm | None = None
 
     async def recognize(self) -> None:
         """Find the session of the browser, if it has one that is still valid."""
@@ -92,16 +96,34 @@ class Visit:
             self._form = parse_form(await request_body.read_bytes(self.request, MAX_BYTES))
         return self._form
 
+    async def open_file_form(self) -> FileForm:
+        """Return the form in the body up to its file, which is read as it arrives.
+
+        Raise `MalformedRequest` or `UnsupportedMediaType`.
+        """
+        if self._file_form is None:
+            request_body.check_media_type(self.request, (FILE_FORM,))
+            content_type = find_header(self.request, b"content-type") or ""
+            self._file_form = await open_file_form(request_body.iterate_bytes(self.request), content_type)
+        return self._file_form
+
     async def require_own_write(self) -> None:
         """Raise `CrossSiteWrite` for a write that our own pages did not send."""
         refuse_cross_site(self.request)
         if self.secret is None:
             raise Unauthenticated
         token = find_header(self.request, CSRF_HEADER.lower().encode())
-        if token is None and request_body.media_type(self.request) in MEDIA_TYPES:
-            token = (await self.read_form()).get(CSRF_FIELD)
-        if not sessions.csrf_token_matches(self.secret, token or ""):
+        if token is None:
+            token = await self._read_token()
+        if not sessions.csrf_token_matches(self.secret, token):
             raise CrossSiteWrite("The form is from another session: open the page again")
+
+    async def _read_token(self) -> str:
+        """Return the token in the form; that of a form with a file precedes the file."""
+        media_type = request_body.media_type(self.request)
+        if media_type == FILE_FORM:
+            return (await self.open_file_form()).fields.get(CSRF_FIELD, "")
+        return (await self.read_form()).get(CSRF_FIELD) if media_type in MEDIA_TYPES else ""
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Html:
         """Return a page or a part of one."""

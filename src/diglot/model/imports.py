@@ -5,7 +5,9 @@ from typing import Final, Literal
 
 import msgspec
 
-ImportStatus = Literal["uploading", "waiting", "running", "done", "cancelled", "failed"]
+ImportStatus = Literal["uploading", "ready", "waiting", "running", "done", "cancelled", "failed"]
+# The file of a reviewed job is here, and a person decides how it is read and when it is imported.
+READY: Final = "ready"
 # No process works on a job in one of these.
 ENDED: Final[tuple[ImportStatus, ...]] = ("done", "cancelled", "failed")
 ACTIVE: Final[tuple[ImportStatus, ...]] = ("waiting", "running")
@@ -15,8 +17,9 @@ class ImportOptions(msgspec.Struct, frozen=True):
     """How a file is read, and what happens to its contacts.
 
     `mapping` and `preset` say what the columns are; `encoding` is the character set that the sender declares.
-    `tags` are added to every contact, and `status` is one that every contact is lowered to. A `dry_run` finds
-    out what would become of the rows, and writes no contact.
+    `tags` are added to every contact, and `status` is one that every contact is lowered to. `only_lowers`
+    lets no value of the file raise the status of a contact. A `dry_run` finds out what would become of the
+    rows, and writes no contact; the file of a job that `is_reviewed` stays after it, for the import.
     """
 
     mapping: dict[str, str] = {}
@@ -26,6 +29,8 @@ class ImportOptions(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     status: str | None = None
     dry_run: bool = False
+    only_lowers: bool = False
+    is_reviewed: bool = False
 
 
 class FileWarning(msgspec.Struct, frozen=True):
@@ -83,7 +88,8 @@ class ImportProgress(msgspec.Struct):
 class ImportJob:
     """An import of a file; `size` is in bytes.
 
-    A file that was uploaded is in the database until it is imported. Another one is read by the command that
+    A file that was uploaded is in the database until it is imported. Of a reviewed one that is ready, `error`
+    says why a dry run refused it. Another one is read by the command that
     imports it, which knows by `digest`, of options and the beginning of the file, that it continues a job.
     """
 
@@ -99,6 +105,11 @@ class ImportJob:
     error: str | None
     created_at: int
     updated_at: int
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a dry run has found what an import with these options would do."""
+        return self.status == READY and self.progress.is_checked and self.error is None
 
 
 @dataclass(frozen=True, slots=True)

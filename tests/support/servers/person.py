@@ -1,7 +1,7 @@
 """A person who uses the console: opens pages, and sends forms as the pages do."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -15,6 +15,8 @@ from diglot.service.access.sessions import Sessions
 from support.servers.in_process import Server
 
 _FORM: Final = "application/x-www-form-urlencoded"
+_BOUNDARY: Final = "boundary-of-a-browser"
+FILE_FORM: Final = f"multipart/form-data; boundary={_BOUNDARY}"
 _TOKEN: Final = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
 
 
@@ -42,8 +44,26 @@ class Person:
         body = urlencode([*pairs, ("csrf_token", self.token)] if self.token else pairs)
         return await self._send("POST", path, body, {"Content-Type": _FORM} | dict(headers or {}))
 
+    async def send_file(
+        self,
+        path: str,
+        name: str,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        piece: int = 0,
+    ) -> httpx.Response:
+        """Send a form with the token of the session and a file, at once or in pieces."""
+        body = encode_file_form({"csrf_token": self.token}, name, content)
+        own = {"Content-Type": FILE_FORM, **(headers or {})}
+        return await self._send("POST", path, _cut(body, piece) if piece else body, own)
+
     async def _send(
-        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        body: str | bytes | AsyncIterator[bytes] | None,
+        headers: Mapping[str, str],
     ) -> httpx.Response:
         sent = dict(headers)
         if self.cookie is not None:
@@ -60,6 +80,23 @@ class Person:
         found = _TOKEN.search(page.text)
         assert found is not None
         self.token = found[1]
+
+
+def encode_file_form(fields: Mapping[str, str], name: str, content: bytes) -> bytes:
+    """Return a form as browsers encode it: fields, then the file."""
+    parts = [
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, value in fields.items()
+    ]
+    quoted = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
+    parts.append(f"{head}Content-Type: text/csv\r\n\r\n".encode() + content)
+    return b"".join(parts) + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+async def _cut(body: bytes, piece: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), piece):
+        yield body[start : start + piece]
 
 
 async def create_link(server: Server, workspace: str) -> str:

@@ -34,7 +34,8 @@ _PATH: Final = "/imports"
 _ONE_PATH: Final = "/imports/{import_id:str}"
 SCHEMAS: Final = {
     "FileImportStatus": enumeration_schema(
-        "How far an import is: its file is being sent, waits, is checked and imported, or it has ended.",
+        "How far an import is: its file is being sent, is ready until a person decides in the console "
+        "how it is read, waits, is checked and imported, or the import has ended.",
         get_args(ImportStatus),
     ),
     "ImportPreset": enumeration_schema("A tool whose files are known.", tuple(PRESETS)),

@@ -103,6 +103,19 @@ def check_options(options: ColumnOptions) -> None:
 
 def read_header(header: Sequence[str], number: int, options: ColumnOptions = NO_OPTIONS) -> list[Column]:
     """Return the columns of a header in row `number`; raise `MalformedRequest` or `InvalidInput`."""
+    columns, faults = inspect_header(header, number, options)
+    if faults:
+        raise InvalidInput(faults)
+    return columns
+
+
+def inspect_header(
+    header: Sequence[str], number: int, options: ColumnOptions = NO_OPTIONS
+) -> tuple[list[Column], list[Fault]]:
+    """Return the columns of a header in row `number`, and why no file with them can be imported.
+
+    Raise `MalformedRequest` for a header that is none, and `InvalidInput` for options that no file fits.
+    """
     if not header:
         raise MalformedRequest("The file is empty")
     if len(header) > MAX_COLUMNS:
@@ -111,10 +124,7 @@ def read_header(header: Sequence[str], number: int, options: ColumnOptions = NO_
         raise MalformedRequest(f"The name of a column has at most {MAX_COLUMN_LENGTH} characters")
     check_options(options)
     columns = _classify_columns(list(map(strip_format_characters, header)), options)
-    faults = [*_find_column_faults(columns, number), *_find_missing(columns, options)]
-    if faults:
-        raise InvalidInput(faults)
-    return columns
+    return columns, [*_find_column_faults(columns, number), *_find_missing(columns, options)]
 
 
 def list_custom_fields(columns: Sequence[Column]) -> list[str]:

@@ -25,7 +25,7 @@ from diglot.conditions.addresses import normalize_address, strip_format_characte
 from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
 from diglot.errors import Fault, InvalidInput, MalformedRequest
-from diglot.model.contacts import ContactChange
+from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, ContactChange
 from diglot.model.imports import FileWarning, ImportOptions
 from diglot.service.imports.contact_files import FileRow
 
@@ -143,7 +143,8 @@ class DelimitedContacts:
         try:
             row = self._rows.read(number, cells)
             lowered = stricter(row.lowered, self._options.status)
-            return row.values.to_change(self._time, added_tags=self._tags, lowered=lowered), "", ""
+            change = row.values.to_change(self._time, added_tags=self._tags, lowered=lowered)
+            return _only_lower(change) if self._options.only_lowers else change, "", ""
         except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, fault.path))
@@ -170,3 +171,13 @@ class DelimitedContacts:
         self._columns, self._header, self._header_row = columns, header, row
         self._rows, self._unread_values = RowReader(columns), UnreadValues(columns)
         self._email_place = [(one.role, one.key) for one in columns].index((ColumnRole.FIELD, "email"))
+
+
+def _only_lower(change: ContactChange) -> ContactChange:
+    """Return a change that lowers the status where it would set it, and never raises it."""
+    stated = change.values.get("status", SUBSCRIBED)
+    if change.subscribed is False:
+        stated = stricter(stated, UNSUBSCRIBED)
+    values = {name: value for name, value in change.values.items() if name != "status"}
+    lowered = change.lowered if stated == SUBSCRIBED else stricter(change.lowered, stated)
+    return msgspec.structs.replace(change, values=values, subscribed=None, lowered=lowered)

@@ -34,10 +34,15 @@ def _find_first_header(request: HasScope, name: bytes) -> str:
 
 def check_headers(request: HasScope, most: int, media: Collection[str]) -> None:
     """Raise `UnsupportedMediaType` or `ContentTooLarge` if the headers alone show it."""
-    if media_type(request) not in media:
-        raise UnsupportedMediaType(media)
+    check_media_type(request, media)
     if _length_exceeds(_find_first_header(request, b"content-length"), most):
         raise ContentTooLarge(most)
+
+
+def check_media_type(request: HasScope, media: Collection[str]) -> None:
+    """Raise `UnsupportedMediaType` for a body of another media type."""
+    if media_type(request) not in media:
+        raise UnsupportedMediaType(media)
 
 
 async def read_bytes(request: HasBody, most: int) -> bytes:

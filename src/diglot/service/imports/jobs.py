@@ -5,10 +5,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import Conflict, ContentTooLarge, NotFound
 from diglot.model.ids import new_id
-from diglot.model.imports import ENDED, ImportJob, ImportOptions, ImportProgress, RejectedRow
+from diglot.model.imports import (
+    ENDED,
+    READY,
+    ImportJob,
+    ImportOptions,
+    ImportProgress,
+    ImportStatus,
+    RejectedRow,
+)
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
 from diglot.service.unit_of_work import point_reads, reads, writes
@@ -35,6 +45,8 @@ class Imports:
     ) -> ImportJob:
         """Store a file and return the job that will import it; nothing is left if the upload fails.
 
+        A reviewed job is ready then, and waits for `set_options` and `begin`.
+
         Raise `ContentTooLarge`, or what reading the content raises.
         """
         job = await self._begin(caller, name, options)
@@ -54,6 +66,47 @@ class Imports:
     async def get(self, tenant: Tenant, id_: str | None) -> ImportJob:
         """Return a job by its UUID; raise `NotFound`."""
         return await _require_job(tenant, id_)
+
+    @reads
+    async def read_head(self, tenant: Tenant, id_: str | None) -> tuple[ImportJob, bytes]:
+        """Return a job and the first bytes of its file, at most a chunk; raise `NotFound`."""
+        job = await _require_job(tenant, id_)
+        return job, await chunks.load_chunk(tenant, job.number, 0)
+
+    @writes
+    async def set_options(
+        self, unit: WriteUnit, id_: str | None, options: ImportOptions, *, tries: bool = False
+    ) -> ImportJob:
+        """Say how the file of a ready job is read; `tries` begins its dry run.
+
+        What an earlier dry run found is forgotten, unless nothing changes. Raise `NotFound`, or `Conflict`
+        for a job that is not ready.
+        """
+        job = await _require_ready(unit, id_)
+        options = msgspec.structs.replace(options, is_reviewed=True, dry_run=True)
+        if options == job.options and not tries:
+            return job
+        return await _restart(unit, job, options, is_waiting=tries)
+
+    @writes
+    async def begin(self, unit: WriteUnit, id_: str | None) -> ImportJob:
+        """Import the file of a ready job as its dry run has shown.
+
+        Raise `NotFound`, or `Conflict` for a job that is not ready or not tried with its options.
+        """
+        job = await _require_ready(unit, id_)
+        if not job.is_tried:
+            raise Conflict("import", "Try the file first: the columns changed, or the file was refused")
+        options = msgspec.structs.replace(job.options, dry_run=False)
+        return await _restart(unit, job, options, is_waiting=True)
+
+    @reads
+    async def list_rejects(
+        self, tenant: Tenant, id_: str | None, most: int
+    ) -> tuple[ImportJob, list[RejectedRow]]:
+        """Return a job and its first rejected rows; raise `NotFound`."""
+        job = await _require_job(tenant, id_)
+        return job, await rejects.load_after(tenant, job.number, 0, most)
 
     @writes
     async def cancel(self, unit: WriteUnit, id_: str | None) -> ImportJob:
@@ -116,9 +169,10 @@ class Imports:
 
     @writes
     async def _finish(self, unit: WriteUnit, job: ImportJob, size: int) -> ImportJob:
-        waiting = replace(job, status="waiting", size=size, updated_at=unit.now)
-        await jobs.update_job(unit, waiting)
-        return waiting
+        status: ImportStatus = READY if job.options.is_reviewed else "waiting"
+        stored = replace(job, status=status, size=size, updated_at=unit.now)
+        await jobs.update_job(unit, stored)
+        return stored
 
     @writes
     async def _discard(self, unit: WriteUnit, job: ImportJob) -> None:
@@ -130,3 +184,22 @@ async def _require_job(tenant: Tenant, id_: str | None) -> ImportJob:
     if job is None:
         raise NotFound("import")
     return job
+
+
+async def _require_ready(tenant: Tenant, id_: str | None) -> ImportJob:
+    job = await _require_job(tenant, id_)
+    if job.status != READY:
+        raise Conflict("import", f"The import is {job.status}")
+    return job
+
+
+async def _restart(unit: WriteUnit, job: ImportJob, options: ImportOptions, *, is_waiting: bool) -> ImportJob:
+    """Store a job with other options, as if nothing had been read yet."""
+    status: ImportStatus = "waiting" if is_waiting else READY
+    restarted = replace(
+        job, status=status, options=options, progress=ImportProgress(), error=None, updated_at=unit.now
+    )
+    await rejects.delete_of_job(unit, job.number)
+    await jobs.update_options(unit, restarted)
+    await jobs.update_job(unit, restarted)
+    return restarted

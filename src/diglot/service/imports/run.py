@@ -25,6 +25,7 @@ from diglot.model.contacts import ContactChange
 from diglot.model.imports import (
     ACTIVE,
     ENDED,
+    READY,
     ImportCounts,
     ImportJob,
     ImportProgress,
@@ -94,7 +95,12 @@ class ImportRun:
         except InvalidInput as invalid:
             faults = [f"{'.'.join(map(str, one.path))}: {one.message}" for one in invalid.faults]
             error = "; ".join(one.removeprefix(": ") for one in faults[:_MOST_FAULTS])
-            await self._store(replace(self.job, status="failed", error=error))
+            await self._store(replace(self.job, status=self._find_end("failed"), error=error))
+
+    def _find_end(self, otherwise: ImportStatus) -> ImportStatus:
+        """Return the last status; what follows the dry run of a reviewed job, a person decides."""
+        options = self.job.options
+        return READY if options.dry_run and options.is_reviewed else otherwise
 
     async def _check(self) -> None:
         """Check the file for a while; at its end note how many rows it has."""
@@ -137,7 +143,7 @@ class ImportRun:
             refused_values=dict(dry_run.refused_values),
             uncertain_rows=dry_run.uncertain_rows,
         )
-        status: ImportStatus = "done" if self._is_final else "running"
+        status = self._find_end("done") if self._is_final else "running"
         await self._store(replace(self.job, status=status, progress=progress), rejected)
 
     async def _begin_dry_run(self) -> DryRun:
@@ -250,6 +256,7 @@ class ImportRun:
         if (
             stored is None
             or stored.status not in ACTIVE
+            or stored.options != self.job.options
             or (stored.progress.is_checked, stored.progress.offset) != (mine.is_checked, mine.offset)
         ):
             raise StaleError

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
-from diglot.model.imports import ImportJob, ImportOptions, ImportProgress
+from diglot.model.imports import READY, ImportJob, ImportOptions, ImportProgress
 from diglot.model.pages import Window
 from diglot.storage.schema import import_chunks, import_jobs, import_rejects
 from diglot.storage.schema.imports import IS_DUE
@@ -36,9 +36,16 @@ _UPDATE: Final = Statement(
     .where(_c.workspace == bindparam("in_workspace"), _c.job == bindparam("of_job"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGED})
 )
+_UPDATE_OPTIONS: Final = Statement(
+    update(import_jobs)
+    .where(_c.workspace == bindparam("in_workspace"), _c.job == bindparam("of_job"))
+    .values(options=bindparam("new_options"))
+)
 _DAY: Final = 86_400_000_000
 # Rejected rows hold personal data, so a job is not kept longer than it takes to mend them.
 RETENTION_PERIOD: Final = 30 * _DAY
+# A person decides about a file within a week.
+_REVIEW_PERIOD: Final = 7 * _DAY
 # The largest file at the slowest speed that the server accepts takes 18 hours.
 _UPLOAD_PERIOD: Final = _DAY
 _DUE: Final = SweepStatement(
@@ -49,7 +56,8 @@ _DUE: Final = SweepStatement(
 
 def _is_old() -> ColumnElement[bool]:
     is_upload = (_c.status == "uploading") & (_c.updated_at < bindparam("uploads_before"))
-    return _IN_WORKSPACE & (is_upload | (_c.updated_at < bindparam("before")))
+    is_forgotten = (_c.status == READY) & (_c.updated_at < bindparam("reviews_before"))
+    return _IN_WORKSPACE & (is_upload | is_forgotten | (_c.updated_at < bindparam("before")))
 
 
 _FIRST_OLD: Final = Statement(select(_c.job).where(_is_old()).order_by(_c.job).limit(1))
@@ -118,6 +126,11 @@ async def update_job(tenant: Tenant, job: ImportJob) -> None:
     await tenant.execute(_UPDATE, of_job=job.number, **values)
 
 
+async def update_options(tenant: Tenant, job: ImportJob) -> None:
+    """Store the options of a job, which change only while a person reviews it."""
+    await tenant.execute(_UPDATE_OPTIONS, of_job=job.number, new_options=_encode(job.options).decode())
+
+
 async def list_due(transaction: Transaction, scope: Scope = EVERYWHERE) -> Sequence[tuple[int, int]]:
     """Return the workspaces and numbers of the uploaded jobs that are not finished."""
     return [(row[0], row[1]) for row in await _DUE.fetch_all(transaction, scope)]
@@ -126,7 +139,10 @@ async def list_due(transaction: Transaction, scope: Scope = EVERYWHERE) -> Seque
 async def find_old(tenant: Tenant, now: int) -> int | None:
     """Return the number of a job that nobody needs any more, or None."""
     row = await tenant.fetch_one(
-        _FIRST_OLD, before=now - RETENTION_PERIOD, uploads_before=now - _UPLOAD_PERIOD
+        _FIRST_OLD,
+        before=now - RETENTION_PERIOD,
+        uploads_before=now - _UPLOAD_PERIOD,
+        reviews_before=now - _REVIEW_PERIOD,
     )
     return None if row is None else row[0]
 

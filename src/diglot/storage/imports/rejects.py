@@ -12,7 +12,7 @@ from diglot.storage.schema import import_rejects
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
-_ROWS_PER_READ: Final = 500
+ROWS_PER_READ: Final = 500
 _c = import_rejects.c
 _INSERT: Final = bulk.build_insert(import_rejects)
 _AFTER: Final = Statement(
@@ -21,7 +21,7 @@ _AFTER: Final = Statement(
         _c.workspace == bindparam("workspace"), _c.job == bindparam("job"), _c.row_number > bindparam("after")
     )
     .order_by(_c.row_number)
-    .limit(_ROWS_PER_READ)
+    .limit(bindparam("limit"))
 )
 _BY_EMAIL: Final = Statement(
     select(_c.job, _c.row_number, _c.reason, _c.cells).where(
@@ -53,9 +53,9 @@ async def insert_rows(tenant: Tenant, job: int, rows: Sequence[RejectedRow]) -> 
     await _INSERT.execute(tenant, values)
 
 
-async def load_after(tenant: Tenant, job: int, row: int) -> list[RejectedRow]:
+async def load_after(tenant: Tenant, job: int, row: int, limit: int = ROWS_PER_READ) -> list[RejectedRow]:
     """Return some rejected rows of a job after a row number, in order; none at the end."""
-    rows = await tenant.fetch_all(_AFTER, job=job, after=row)
+    rows = await tenant.fetch_all(_AFTER, job=job, after=row, limit=limit)
     return [RejectedRow(number, reason, email, _decode(cells)) for number, reason, email, cells in rows]
 
 

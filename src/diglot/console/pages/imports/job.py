@@ -1,0 +1,87 @@
+"""One import: its review, its progress, and what became of its rows."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
+
+from litestar.types import ASGIApp
+
+from diglot.api.imports.reject_file import RejectFile
+from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
+from diglot.console.answers import Redirect
+from diglot.console.pages.imports import review, words
+from diglot.console.visit import Visit
+from diglot.errors import Conflict
+from diglot.model.ids import parse_id
+from diglot.model.imports import READY, ImportJob
+
+_CONFIRMED: Final = "yes"
+_CONFIRM: Final = (
+    "Confirm that people may become subscribed who opted out by these columns, or change the columns."
+)
+
+
+async def show(visit: Visit) -> ASGIApp:
+    """Show an import as it is now: to be reviewed, in progress, or ended."""
+    id_ = parse_id(visit.parameters["id"])
+    job, rejected = await visit.services.imports.list_rejects(visit.caller, id_, review.MOST_REJECTED)
+    if job.status == READY:
+        job, data = await visit.services.imports.read_head(visit.caller, id_)
+        return review.show(visit, await review.describe(visit, job, data))
+    template = "imports/ended.html" if is_ended(job) else "imports/progress.html"
+    return visit.show(
+        template,
+        job=job,
+        rejected=rejected,
+        warnings=review.list_job_warnings(job, len(rejected)),
+        state=words.say_state(job),
+    )
+
+
+async def show_progress(visit: Visit) -> ASGIApp:
+    """Show how far an import is; when that is over, the page is opened again."""
+    job = await visit.services.imports.get(visit.caller, parse_id(visit.parameters["id"]))
+    if job.status == READY or is_ended(job):
+        return Redirect(f"/console/imports/{job.id}")
+    return visit.show("imports/bar.html", job=job, state=words.say_state(job))
+
+
+def is_ended(job: ImportJob) -> bool:
+    """Tell whether nothing more happens to an import."""
+    return job.status in ("done", "cancelled", "failed")
+
+
+async def begin(visit: Visit) -> ASGIApp:
+    """Import a file that was tried; opt-outs are passed over only if the person says so."""
+    id_, form = parse_id(visit.parameters["id"]), await visit.read_form()
+    job, data = await visit.services.imports.read_head(visit.caller, id_)
+    if job.is_tried and form.get("passes_over") != _CONFIRMED:
+        values = await review.describe(visit, job, data, faults=[_CONFIRM])
+        if values["risks"]:
+            return review.show(visit, values, 400)
+    with suppress(Conflict):  # the page shows what has become of it
+        await visit.services.imports.begin(visit.caller, id_)
+    return Redirect(f"/console/imports/{job.id}")
+
+
+async def cancel(visit: Visit) -> ASGIApp:
+    """Stop an import, or discard a file that was not imported."""
+    id_ = parse_id(visit.parameters["id"])
+    with suppress(Conflict):  # it has ended meanwhile, as the page shows
+        await visit.services.imports.cancel(visit.caller, id_)
+    return Redirect(f"/console/imports/{id_}")
+
+
+async def send_rejects(visit: Visit) -> ASGIApp:
+    """Send the rejected rows as a file to mend and import again, with the reason of each."""
+    job = await visit.services.imports.get(visit.caller, parse_id(visit.parameters["id"]))
+    scope: Any = visit.request.scope
+    scope[EXTRA_HEADERS].append((b"content-disposition", b'attachment; filename="rejected.csv"'))
+    return StreamedResponse(200, StreamedFile("text/csv", _iterate_rejects(visit, job)))
+
+
+async def _iterate_rejects(visit: Visit, job: ImportJob) -> AsyncIterator[bytes]:
+    file = RejectFile(job.progress.header)
+    yield file.encode_header()
+    async for rows in visit.services.imports.iterate_rejects(visit.caller, job):
+        yield file.encode_rows(rows)
