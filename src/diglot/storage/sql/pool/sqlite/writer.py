@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite.checkpoints import Checkpoints
 from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
 from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
 from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
@@ -43,6 +44,7 @@ class Writer:
         self._queues: dict[Key, deque[QueuedWrite]] = {}
         self._recent, self._recent_long = RecentWrites(), RecentWrites()
         self._turns = ProcessTurns(path, LOCK_SECONDS)
+        self._checkpoints = Checkpoints(path)
         # The workspace of the long commit that runs, and whether another one waits for its end.
         self._alone: tuple[Key] | None = None
         self._is_awaited = False
@@ -68,6 +70,7 @@ class Writer:
         if self._thread is not None:
             await self._thread.close()
         self._thread = None
+        await self._checkpoints.close()
         self._turns.close()
 
     def check_file(self) -> None:
@@ -169,10 +172,13 @@ class Writer:
         assert self._thread is not None
         assert self._file is not None
         file, begin, turns, should_end = self._file, self._begin, self._turns, self._should_end
+
+        def run(thread: ConnectionThread) -> tuple[bool, int]:
+            others_wrote = run_units(thread, units, begin, file, turns, should_end)
+            return others_wrote, thread.connection.total_changes
+
         try:
-            others_wrote = await self._thread.submit(
-                lambda thread: run_units(thread, units, begin, file, turns, should_end)
-            )
+            others_wrote, rows = await self._thread.submit(run)
         except BaseException as error:  # noqa: BLE001 - every waiting request gets it
             if _is_locked(error) and not any(unit.ran for unit in units):
                 # Another process writes: wait on, until the units give up.
@@ -182,6 +188,7 @@ class Writer:
                 unit.ran, unit.error = True, error
         else:
             self._committed_at = asyncio.get_running_loop().time()
+            self._checkpoints.follow(rows)
             if others_wrote:
                 self._recent.add(OTHER_PROCESS, self._committed_at)
         self._locked_out = False
