@@ -11,6 +11,8 @@ import pytest_asyncio
 from sqlalchemy import delete, text
 
 from diglot.clock import system_clock
+from diglot.computations import forget
+from diglot.dialects.misar.contacts import bulk_routes
 from diglot.service import parts
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import contact_writes
@@ -127,6 +129,21 @@ async def test_a_retry_finishes_an_import(client: Client, monkeypatch: pytest.Mo
     assert contacts["3@example.com"]["status"] == "unsubscribed", "nobody becomes subscribed by accident"
     assert [contacts[f"{number}@example.com"]["first_name"] for number in (0, 9, 10)] == ["Ada", "Ada", None]
     assert all(contact["tags"] == ["all"] for contact in contacts.values())
+
+
+async def test_an_import_is_freed_in_steps(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contacts of an import are not freed as a whole with its answer, which would hold up all threads."""
+    forgotten: list[list[Any]] = []
+
+    async def note(items: list[Any]) -> None:
+        assert len(items) == ROWS
+        forgotten.append(items)
+        await forget(items)
+
+    monkeypatch.setattr(bulk_routes, "forget", note)
+    answer = await client.send("POST", IMPORT, {"contacts": _rows()})
+    assert answer.json()["summary"]["imported"] == ROWS
+    assert forgotten == [[]]
 
 
 async def test_a_write_of_ids_is_finished_by_a_retry(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

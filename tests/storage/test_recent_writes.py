@@ -17,6 +17,15 @@ def test_others_are_noticed_for_a_while() -> None:
     assert recent.has_others(2, 1.1 + RECENT_SECONDS)
 
 
+def test_a_write_is_recent_for_a_while() -> None:
+    """Only that of the workspace itself."""
+    recent = RecentWrites()
+    recent.add(1, 0.0)
+    assert recent.has(1, RECENT_SECONDS)
+    assert not recent.has(1, RECENT_SECONDS + 0.1)
+    assert not recent.has(2, 0.0)
+
+
 def test_writes_without_a_workspace_count() -> None:
     """None is a key like any other."""
     recent = RecentWrites()

@@ -16,7 +16,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction, UnitOfWork
 from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
 from diglot.storage.sql.pool.sqlite.transaction import run_without_suspending
-from diglot.storage.sql.pool.sqlite.units import LONG_SECONDS
+from diglot.storage.sql.pool.sqlite.units import LONG_CPU_SECONDS, LONG_SECONDS
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -48,6 +48,13 @@ def hops(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ConnectionThread, "submit", note)
     return noted
+
+
+def compute_long() -> None:
+    """Compute for as long as a long unit."""
+    until = time.thread_time() + 2 * max(LONG_SECONDS, LONG_CPU_SECONDS)
+    while time.thread_time() < until:
+        pass
 
 
 async def three(transaction: Transaction) -> int:
@@ -91,7 +98,7 @@ async def test_a_short_write_waits_for_one_long_unit(engine: SQLite) -> None:
             loop.call_soon_threadsafe(begun.set)
             if name.startswith("long"):
                 assert released.wait(30)
-                time.sleep(2 * LONG_SECONDS)  # noqa: ASYNC251 - on the connection's thread
+                compute_long()
             ran.append(name)
             return transaction.others_write
 
@@ -115,6 +122,53 @@ async def test_a_short_write_waits_for_one_long_unit(engine: SQLite) -> None:
     assert await short
     assert await asyncio.gather(*units) == [False, True, True, True]
     assert ran == ["long", "long 0", "short", "long 1", "long 2", "long 3"]
+
+
+async def test_a_short_part_of_an_import_is_none_of_a_short_write(engine: SQLite) -> None:
+    """After a short unit, a workspace that had a long one a moment ago still has commits of its own."""
+    begun, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    ran: list[str] = []
+
+    async def long(transaction: Transaction) -> None:
+        del transaction
+        compute_long()
+        ran.append("long")
+
+    async def holding(transaction: Transaction) -> None:
+        del transaction
+        loop.call_soon_threadsafe(begun.set)
+        assert released.wait(30)
+        ran.append("short part")
+
+    async def short(transaction: Transaction) -> None:
+        del transaction
+        ran.append("short")
+
+    await engine.write(long, workspace=1)
+    await engine.write(three, workspace=1)
+    holds = asyncio.create_task(engine.write(holding, workspace=1))
+    parts = [asyncio.create_task(engine.write(long, workspace=1)) for _ in range(3)]
+    await begun.wait()
+    other = asyncio.create_task(engine.write(short, workspace=2))
+    await asyncio.sleep(0)
+    released.set()
+    await asyncio.gather(holds, other, *parts)
+    # The next long part may already be in the commit, but not a second one.
+    assert ran.index("short") <= ran.index("short part") + 2
+
+
+async def test_a_unit_that_waits_is_a_short_one(engine: SQLite, hops: list[str]) -> None:
+    """Beside busy threads and processes every unit takes long, and the units of all still share commits."""
+
+    async def waiting(transaction: Transaction) -> None:
+        del transaction
+        time.sleep(2 * LONG_SECONDS)  # noqa: ASYNC251 - on the connection's thread
+
+    await asyncio.gather(*(engine.write(waiting, workspace=number) for number in (1, 2)))
+    del hops[:]
+    await asyncio.gather(*(engine.write(waiting, workspace=number) for number in (1, 2)))
+    assert hops == ["hop"]
 
 
 async def test_a_failing_unit_is_rolled_back_alone(engine: SQLite) -> None:

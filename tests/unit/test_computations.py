@@ -5,10 +5,19 @@ import sys
 import threading
 import time
 from contextvars import ContextVar
+from itertools import pairwise
 
 import pytest
 
-from diglot.computations import SWITCH_SECONDS, LoopTurns, compute, favor_event_loop
+from diglot.computations import (
+    FORGOTTEN_AT_ONCE,
+    SWITCH_SECONDS,
+    LoopTurns,
+    compute,
+    drain,
+    favor_event_loop,
+    forget,
+)
 
 _request: ContextVar[str] = ContextVar("request")
 
@@ -84,3 +93,39 @@ async def test_turns_leave_the_loop_to_others() -> None:
     await asyncio.gather(*(take() for _ in range(10)), other())
     assert order.count("turn") == 10
     assert "turn turn" not in " ".join(order)
+
+
+async def test_a_long_list_is_freed_in_steps() -> None:
+    """No step frees many items at once, and others run in between."""
+    freed: list[int] = []
+    order: list[int] = []
+
+    class Item:
+        def __del__(self) -> None:
+            freed.append(1)
+
+    async def other() -> None:
+        while items:
+            order.append(len(freed))
+            await asyncio.sleep(0)
+
+    items = [Item() for _ in range(10 * FORGOTTEN_AT_ONCE)]
+    await asyncio.gather(forget(items), other())
+    assert len(freed) == 10 * FORGOTTEN_AT_ONCE
+    assert max(after - before for before, after in pairwise(order)) <= FORGOTTEN_AT_ONCE
+
+
+def test_an_item_is_freed_before_the_next_but_one_is_read() -> None:
+    """A reader of a long list keeps one of its items, in order."""
+    freed: list[int] = []
+
+    class Item:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __del__(self) -> None:
+            freed.append(self.number)
+
+    for place, item in enumerate(drain([Item(number) for number in range(10)])):
+        assert item.number == place
+        assert len(freed) >= place - 1

@@ -1,6 +1,6 @@
 """An authenticated and authorized request, as its handler sees it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.computations import compute
 from diglot.errors import ContentTooLarge, DiglotError, InvalidInput, UnsupportedMediaType
+from diglot.model.contacts import Contact
 from diglot.model.workspaces import Caller
 from diglot.request_record import record_of
 from diglot.service.parts import Checkpoint
@@ -29,6 +30,8 @@ SERVICES: Final = "services"
 SHORT_BYTES: Final = 65_536
 # Checking the rules of a longer object, and building their SQL, may take more than 1 ms.
 SHORT_OBJECT: Final = 1_024
+# Converting and encoding contacts with more characters of attributes takes more than 1 ms.
+SHORT_CONTACTS: Final = 262_144
 
 
 @dataclass(slots=True)
@@ -47,6 +50,8 @@ class Call:
     checkpoint: Checkpoint | None = None
     # Returns what was read of the body ahead, or raises what was wrong with it.
     input_ahead: Callable[[], Any] | None = None
+    # Whether the answer shows contacts that are too long to encode it on the event loop.
+    shows_long_contacts: bool = False
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
@@ -72,6 +77,14 @@ class Call:
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
         """Run work on `size` bytes in a separate thread, unless it is short."""
         return work() if size < SHORT_BYTES else await compute(work)
+
+    async def show_contacts(self, contacts: Sequence[Contact], show: Callable[[Contact], S]) -> list[S]:
+        """Return contacts in a dialect's shape; long ones are converted and encoded on another thread."""
+        if sum(len(contact.attributes) for contact in contacts) <= SHORT_CONTACTS:
+            return list(map(show, contacts))
+        self.shows_long_contacts = True
+        # On the thread of units, as in `read_ahead`.
+        return await compute(lambda: list(map(show, contacts)), in_unit=True)
 
     @property
     def local_time(self) -> LocalTime:

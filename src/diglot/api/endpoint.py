@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -12,8 +13,10 @@ from diglot.api.responses import (
     StreamedFile,
     StreamedList,
     StreamedResponse,
+    encode_in_pieces,
     encode_json,
 )
+from diglot.computations import compute
 
 # A handler that remembers answers returns them encoded.
 Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFile | bytes]]
@@ -45,6 +48,9 @@ async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedRespon
         return JsonResponse(call.operation.status, result)
     if isinstance(result, StreamedList | StreamedFile):
         return StreamedResponse(call.operation.status, result)
+    if call.shows_long_contacts:
+        body = await compute(partial(encode_in_pieces, result), in_unit=True)
+        return JsonResponse(call.operation.status, body)
     return JsonResponse(call.operation.status, encode_json(result))
 
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final
 
 import msgspec
 from litestar.types import Receive, Scope, Send
+from msgspec import UNSET
 
 AS_OF_HEADER: Final = "Diglot-As-Of"
 COUNT_HEADER: Final = "Diglot-Count"
@@ -45,6 +47,45 @@ class StreamedFile:
 
     media_type: str
     parts: AsyncIterator[bytes]
+
+
+def encode_in_pieces(answer: msgspec.Struct) -> bytes:
+    """Encode an answer as `encode_json` does, but the items of its lists one by one.
+
+    The encoder holds up all threads until it returns: 9 ms for 12 MB, 0.1 ms for one of 200 items.
+    """
+    encoded = BytesIO()
+    _write_value(encoded, answer)
+    # The buffer itself becomes the result, without a copy.
+    return encoded.getvalue()
+
+
+def _write_value(encoded: BytesIO, value: Any) -> None:
+    if isinstance(value, list):
+        _write_items(encoded, value)
+    elif isinstance(value, msgspec.Struct):
+        _write_fields(encoded, value)
+    else:
+        encoded.write(encode_json(value))
+
+
+def _write_items(encoded: BytesIO, items: list[Any]) -> None:
+    separator = b"["
+    for item in items:
+        encoded.write(separator + encode_json(item))
+        separator = b","
+    encoded.write(b"]" if items else b"[]")
+
+
+def _write_fields(encoded: BytesIO, struct: msgspec.Struct) -> None:
+    separator = b"{"
+    for name, key in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
+        value = getattr(struct, name)
+        if value is not UNSET:
+            encoded.write(separator + encode_json(key) + b":")
+            _write_value(encoded, value)
+            separator = b","
+    encoded.write(b"}")
 
 
 class JsonResponse:

@@ -1,5 +1,6 @@
 """Contacts in bodies and imports: all faults of one input, in its order."""
 
+from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ import pytest
 from diglot.api.input import request_body
 from diglot.api.input.contacts import LocalTime, contact_reader
 from diglot.api.input.query_string import QueryReader
+from diglot.computations import drain
+from diglot.dialects.misar.contacts import import_request
 from diglot.dialects.misar.contacts.import_request import RawImport, read_import
 from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, ContactCreate
 from diglot.errors import InvalidInput, MalformedRequest
@@ -95,3 +98,22 @@ def test_an_opt_out_that_cannot_be_read_is_refused() -> None:
         ("unsubscribed", "Number is out of range")
     ]
     assert read(b'{"email": "a@example.com", "unsubscribed": [1], "plan": 1e999}').lowered == "unsubscribed"
+
+
+def test_an_import_is_freed_contact_by_contact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what was decoded nor what was checked is freed as a whole."""
+    drained: list[list[Any]] = []
+
+    def note(items: list[Any]) -> Iterator[Any]:
+        drained.append(items)
+        assert items
+        yield from drain(items)
+
+    monkeypatch.setattr(import_request, "drain", note)
+    contacts = [{"email": f"{number}@example.com"} for number in range(3)]
+    sent = RawImport(
+        msgspec.json.encode({"contacts": contacts}), "application/json", "application/json", QueryReader({})
+    )
+    request = read_import(sent, UTC)
+    assert [change.email for change in request.changes] == [contact["email"] for contact in contacts]
+    assert drained == [[], []]

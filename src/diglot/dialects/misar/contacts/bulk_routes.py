@@ -11,6 +11,7 @@ from diglot.api.imports.warnings.codes import show_warnings
 from diglot.api.input.request import find_header
 from diglot.api.input.request_body import media_type, parse_object
 from diglot.api.operation import MEBIBYTE, Operation
+from diglot.computations import forget
 from diglot.dialects.misar.contacts import bulk_input, bulk_wire, import_request
 
 _TAG: Final = "contacts"
@@ -93,6 +94,7 @@ async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
         update_existing=request.update_existing,
         checkpoint=call.checkpoint,
     )
+    await forget(request.changes)
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
     call.note_rows(*counts)

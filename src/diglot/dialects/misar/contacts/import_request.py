@@ -18,6 +18,7 @@ from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
+from diglot.computations import drain
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts.bulk_wire import (
@@ -98,7 +99,7 @@ def read_import(sent: RawImport, time: LocalTime) -> ImportRequest:
     tags = tuple(_read_tags(options))
     if options.faults:
         raise InvalidInput(options.faults)
-    for path, row in table.rows:
+    for path, row in drain(table.rows):
         try:
             request.changes.append(_build_change(row, tags, time))
         except InvalidInput as invalid:
@@ -120,7 +121,7 @@ def _read_rows(sent: RawImport, options: _ImportOptions) -> InputTable:
     reader = _JsonContacts()
     rows = [
         reader.read(("contacts", index), contact)
-        for index, contact in enumerate([] if contacts is UNSET else contacts)
+        for index, contact in enumerate(drain([] if contacts is UNSET else contacts))
     ]
     options.faults.extend(reader.opt_outs.faults)
     return InputTable(rows, warnings=warn_of_ignored_properties(reader.ignored, ATTRIBUTES_KEY))

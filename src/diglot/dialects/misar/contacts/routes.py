@@ -68,7 +68,7 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
         id_ = parse_id(query.segment_id)
         page = members = await _list_members(call, id_, paging.window, condition, sort, as_of)
         add_as_of_header(call, members)
-    shown = [contacts_show.show_contact(contact) for contact in page.items]
+    shown = await call.show_contacts(page.items, contacts_show.show_contact)
     return contacts_wire.ContactListAnswer(
         success=True, data=shown, contacts=shown, pagination=paging.to_both_pagination(page)
     )

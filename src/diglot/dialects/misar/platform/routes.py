@@ -68,7 +68,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     members = await call.read_object(unique_keys=True)
     condition = calls.read_condition(call, members, _CRITERIA_KEY, PLATFORM_WORDS)
     page = await calls.preview_condition(call, condition)
-    shown = [contacts_show.show_contact(contact) for contact in page.items]
+    shown = await call.show_contacts(page.items, contacts_show.show_contact)
     warned = await warnings.warn(call, page.rules, _CRITERIA_KEY)
     return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of), warned)
 

@@ -121,7 +121,7 @@ delete_segment: Final = handles(
 )
 async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     page = await calls.preview_segment(call)
-    shown = [contacts_show.show_contact(contact) for contact in page.items]
+    shown = await call.show_contacts(page.items, contacts_show.show_contact)
     assert page.revision is not None
     warned = await warnings.warn(call, page.rules, calls.CRITERIA_KEY)
     data = segments_wire.PreviewData(

@@ -44,7 +44,7 @@ async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
         page = await call.services.contacts.list_page(call.caller, window, condition)
         pagination = topmail_pagination.to_contacts_pagination(window, page.total)
     return contacts_wire.SegmentContactsAnswer(
-        [contacts_show.show_contact(contact) for contact in page.items], pagination
+        await call.show_contacts(page.items, contacts_show.show_contact), pagination
     )
 
 

@@ -184,7 +184,7 @@ async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
     async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
         window = pagination.to_window(call.read_query(wire.WindowQuery))
     page = await call.services.lists.list_members(call.caller, id_, window)
-    shown = [contacts_show.show_contact(contact) for contact in page.items]
+    shown = await call.show_contacts(page.items, contacts_show.show_contact)
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 

@@ -193,7 +193,7 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
     else:
         page = await call.services.membership_history.list_members(call.caller, id_, window, as_of)
     add_as_of_header(call, page)
-    shown = [contacts_show.show_contact(contact) for contact in page.items]
+    shown = await call.show_contacts(page.items, contacts_show.show_contact)
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 

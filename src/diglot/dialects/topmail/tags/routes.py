@@ -145,7 +145,7 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
         window = pagination.to_window(call.read_query(wire.WindowQuery))
     page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
-        [contacts_show.show_contact(contact) for contact in page.items],
+        await call.show_contacts(page.items, contacts_show.show_contact),
         pagination.to_pagination(window, page.total),
     )
 

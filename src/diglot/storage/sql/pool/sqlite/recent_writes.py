@@ -19,6 +19,11 @@ class RecentWrites:
         while (oldest := next(iter(self._at))) != workspace and at - self._at[oldest] > RECENT_SECONDS:
             del self._at[oldest]
 
+    def has(self, workspace: int | None, now: float) -> bool:
+        """Return whether a workspace wrote recently."""
+        at = self._at.get(workspace)
+        return at is not None and now - at <= RECENT_SECONDS
+
     def has_others(self, workspace: int | None, now: float) -> bool:
         """Return whether another workspace wrote recently."""
         newest = reversed(self._at)

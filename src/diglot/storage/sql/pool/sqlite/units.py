@@ -17,8 +17,10 @@ from diglot.storage.sql.sqlite_module import sqlite3
 
 # A commit begins no further unit after this time.
 COMMIT_SECONDS: Final = 0.05
-# A unit that takes longer is a long one, and a commit of them begins no further unit while others wait.
-LONG_SECONDS: Final = 0.01
+# A commit of long units begins no further one after this time while others wait.
+LONG_SECONDS: Final = 0.005
+# A unit that computes longer is a long one. Other threads and processes make every unit take longer.
+LONG_CPU_SECONDS: Final = 0.004
 # The workspace of a unit, None for a unit of no workspace.
 Key = int | None
 
@@ -36,6 +38,7 @@ class QueuedWrite:
     context: Context = field(default_factory=copy_context)
     ran: bool = False
     seconds: float = 0.0
+    is_long: bool = False
     result: Any = None
     error: BaseException | None = None
     notified: AbstractSet[int] = frozenset()
@@ -93,7 +96,7 @@ def _run_until(
 
 
 def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sqlite3.Connection) -> None:
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.thread_time()
     unit.ran = True
     connection.execute("SAVEPOINT unit")
     try:
@@ -107,3 +110,4 @@ def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sql
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
     unit.seconds = time.monotonic() - began
+    unit.is_long = time.thread_time() - cpu_began > LONG_CPU_SECONDS or unit.seconds > COMMIT_SECONDS

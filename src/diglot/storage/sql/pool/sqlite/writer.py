@@ -3,10 +3,11 @@
 With `synchronous=FULL` the sync is most of the cost of a write. FULL is required: it keeps an acknowledged
 write through a power cut, which NORMAL does not. Each unit runs in its own savepoint.
 
-A commit takes units of several workspaces by turns, for a bounded time. A workspace whose last unit took long
-has commits of its own, for the same time or, if another workspace or process waits, for one long unit. So a
-short write waits for at most one long unit of another workspace of each process, because processes take turns
-at commits. Beside threads that compute, each statement waits for the interpreter: a short unit can be slow.
+A commit takes units of several workspaces by turns, for a bounded time. A workspace that had a long unit a
+moment ago has commits of its own, for the same time or, if another workspace or process waits, for one long
+unit; a short part among the long ones of an import changes nothing. So a short write waits for at most one
+long unit of another workspace of each process, because processes take turns at commits. Beside threads that
+compute, each statement waits for the interpreter: a short unit can be slow.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from typing import Final, TypeVar
 from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import CommitListener, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.sqlite.checkpoints import Checkpoints
 from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
 from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
 from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
@@ -40,9 +42,9 @@ class Writer:
     def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
         self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
         self._queues: dict[Key, deque[QueuedWrite]] = {}
-        self._long: set[Key] = set()
-        self._recent = RecentWrites()
+        self._recent, self._recent_long = RecentWrites(), RecentWrites()
         self._turns = ProcessTurns(path, LOCK_SECONDS)
+        self._checkpoints = Checkpoints(path)
         # The workspace of the long commit that runs, and whether another one waits for its end.
         self._alone: tuple[Key] | None = None
         self._is_awaited = False
@@ -68,6 +70,7 @@ class Writer:
         if self._thread is not None:
             await self._thread.close()
         self._thread = None
+        await self._checkpoints.close()
         self._turns.close()
 
     def check_file(self) -> None:
@@ -124,11 +127,11 @@ class Writer:
             # It wrote again before the others, but was served last.
             self._queues[first] = self._queues.pop(first)
             first = next(iter(self._queues))
-        is_long = first in self._long
-        units = list(self._take_long(first) if is_long else self._take_short())
+        now = asyncio.get_running_loop().time()
+        is_long = self._recent_long.has(first, now)
+        units = list(self._take_long(first) if is_long else self._take_short(now))
         self._alone = (first,) if is_long else None
         self._is_awaited = is_long and len(self._queues) > 1
-        now = asyncio.get_running_loop().time()
         for unit in units:
             unit.others_write = self._recent.has_others(unit.key, now)
         for key in dict.fromkeys(unit.key for unit in units):
@@ -142,8 +145,8 @@ class Writer:
         for _ in range(min(len(queue), MAX_UNITS_PER_COMMIT)):
             yield queue.popleft()
 
-    def _take_short(self) -> Iterator[QueuedWrite]:
-        short = [queue for key, queue in self._queues.items() if key not in self._long]
+    def _take_short(self, now: float) -> Iterator[QueuedWrite]:
+        short = [queue for key, queue in self._queues.items() if not self._recent_long.has(key, now)]
         taken = 0
         while short:
             for queue in short:
@@ -169,10 +172,13 @@ class Writer:
         assert self._thread is not None
         assert self._file is not None
         file, begin, turns, should_end = self._file, self._begin, self._turns, self._should_end
+
+        def run(thread: ConnectionThread) -> tuple[bool, int]:
+            others_wrote = run_units(thread, units, begin, file, turns, should_end)
+            return others_wrote, thread.connection.total_changes
+
         try:
-            others_wrote = await self._thread.submit(
-                lambda thread: run_units(thread, units, begin, file, turns, should_end)
-            )
+            others_wrote, rows = await self._thread.submit(run)
         except BaseException as error:  # noqa: BLE001 - every waiting request gets it
             if _is_locked(error) and not any(unit.ran for unit in units):
                 # Another process writes: wait on, until the units give up.
@@ -182,6 +188,7 @@ class Writer:
                 unit.ran, unit.error = True, error
         else:
             self._committed_at = asyncio.get_running_loop().time()
+            self._checkpoints.follow(rows)
             if others_wrote:
                 self._recent.add(OTHER_PROCESS, self._committed_at)
         self._locked_out = False
@@ -193,13 +200,12 @@ class Writer:
         return self._is_awaited or self._turns.is_awaited()
 
     def _finish(self, unit: QueuedWrite) -> None:
-        self._recent.add(unit.key, asyncio.get_running_loop().time())
-        if unit.seconds > LONG_SECONDS:
-            self._long.add(unit.key)
-        else:
-            self._long.discard(unit.key)
+        now = asyncio.get_running_loop().time()
+        self._recent.add(unit.key, now)
+        if unit.is_long:
+            self._recent_long.add(unit.key, now)
         self._waits += 1
-        self._wait_seconds += asyncio.get_running_loop().time() - unit.since - unit.seconds
+        self._wait_seconds += now - unit.since - unit.seconds
         error = unit.error
         if isinstance(error, sqlite3.Error):
             error = explain_error(error, self._path) or error
