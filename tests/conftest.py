@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from diglot.membership import feed, store, writer
 from diglot.storage.connect import create_engine
+from diglot.storage.contacts import event_matches
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
@@ -133,6 +134,12 @@ def _settled() -> None:
     """Freeze the objects that stay, because the collector would scan thousands of tests and reports."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _few_events_by_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQL evaluate what asks for single events although there are few of them."""
+    monkeypatch.setattr(event_matches, "MIN_EVENTS", 0)
 
 
 @pytest.fixture(scope="session")

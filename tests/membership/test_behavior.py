@@ -183,7 +183,7 @@ async def crowd(engine: Engine, pytestconfig: pytest.Config) -> AsyncIterator[Cr
     workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
     lent = Crowd(engine, caller, Random(pytestconfig.stash[SEED]))
-    for _ in range(10):
+    for _ in range(pytestconfig.getoption("world_contacts")):
         await lent.create()
     for _ in range(SEGMENTS // 2):
         await lent.segment()

@@ -43,6 +43,7 @@ AMOUNTS: Final = (
     Amount("--unread-answers", 60, 240, "clients that do not read an answer of 6 MB"),
     Amount("--world-writes", 400, 4_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 100, 300, "random steps of memberships"),
+    Amount("--world-contacts", 10, 80, "contacts with random events whose memberships are compared"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
     Amount("--commit-seconds", 2, 60, "seconds in which processes commit and checkpoint one SQLite file"),
     Amount("--abuse-seconds", 2, 10, "seconds in which one workspace takes all that it can get"),

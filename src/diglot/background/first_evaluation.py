@@ -11,9 +11,12 @@ from pyroaring import BitMap
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.relative_dates import relative_dates_of
 from diglot.membership import read
 from diglot.membership import store as membership_store
 from diglot.membership.evaluate import first_evaluation_cause
+from diglot.membership.event_index import filling
+from diglot.membership.event_index.filling import IndexFilling
 from diglot.membership.writer import TIME_NOT_TRACKED, MembershipWriter, open_writer, replace_membership, tick
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
@@ -44,11 +47,21 @@ class FirstEvaluation:
 
     async def run(self, segment_key: SegmentKey) -> bool:
         """Evaluate a segment; return whether its members were stored. An update meanwhile prevents it."""
+        await self._fill_indexes(segment_key)
         # Tick first: the fields that the scan compares must be indexed by then, and a short gap means few
         # changes to replay.
         await self.engine.write(bind_workspace(segment_key.workspace, partial(tick, now=self.clock())))
         scan = await self.scan_segment(segment_key)
         return scan is not None and await self.is_still_pending(scan) and await self.store_result(scan)
+
+    async def _fill_indexes(self, segment_key: SegmentKey) -> None:
+        """Fill the indexes that the creation of the segment left to the background."""
+        workspace = segment_key.workspace
+        find = partial(_find_unfilled, number=segment_key.segment)
+        for field in await self.engine.read(bind_workspace(workspace, find)):
+            await IndexFilling(self.engine, workspace, field, self.clock).run()
+        track = partial(_track_time, number=segment_key.segment)
+        await self.engine.write(lock_workspace(workspace, self.clock, track))
 
     async def scan_segment(self, segment_key: SegmentKey) -> ScanResult | None:
         """Scan all contacts for a segment in one snapshot; return None if it is not pending.
@@ -80,10 +93,27 @@ async def _scan(tenant: Tenant, segment_key: SegmentKey) -> ScanResult | None:
     segment, state = pending
     node, members = segment.evaluated_tree, BitMap()
     if not tree.is_draft(node):
-        if segment.next_change_at == TIME_NOT_TRACKED:
+        if segment.next_change_at == TIME_NOT_TRACKED or await filling.find_unfilled(tenant, node):
             return None
         members = await read.evaluate_condition(tenant, node, state.evaluated_at, state.zone)
     return ScanResult(segment_key, segment, members)
+
+
+async def _find_unfilled(tenant: Tenant, number: int) -> list[str]:
+    pending = await _load_pending(tenant, number)
+    return [] if pending is None else await filling.find_unfilled(tenant, pending[0].evaluated_tree)
+
+
+async def _track_time(unit: WriteUnit, number: int) -> None:
+    """Forget what moved a pending segment while its index was not filled, and track time from now on."""
+    pending = await _load_pending(unit, number)
+    if pending is None or not filling.reads_events(pending[0].evaluated_tree):
+        return
+    await pending_members.clear(unit, number)
+    if relative_dates_of(pending[0].evaluated_tree):
+        next_change = unit.row.evaluated_at + 1
+        await membership_store.set_next_changes(unit, {number: next_change})
+        unit.lower_next_change(next_change)
 
 
 async def _store_if_pending(unit: WriteUnit, scan: ScanResult) -> bool:

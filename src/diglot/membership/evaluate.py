@@ -10,6 +10,7 @@ from diglot.conditions import tree
 from diglot.conditions.relative_dates import NEVER, relative_dates_of
 from diglot.membership import read, store
 from diglot.membership.active_segments import LISTS_FIELD
+from diglot.membership.event_index import filling
 from diglot.membership.store import MembershipReplacement
 from diglot.membership.writer import (
     MembershipWriter,
@@ -49,14 +50,17 @@ async def evaluate_segment(
 ) -> EvaluatedSegment:
     """Evaluate a segment in full and store its members, which then follow every write.
 
-    In a large workspace a new condition is evaluated in the background; until then every read evaluates it.
+    In a large workspace a new condition is evaluated in the background, and so is one that reads many events;
+    until then every read evaluates it.
     """
     unit, node = writer.unit, segment.evaluated_tree
     is_new = cause is Cause.SEGMENT_CREATED and condition_changed
     if segment.type is SegmentType.DYNAMIC and condition_changed:
-        await build_indexes(writer, node)
-        if unit.row.contact_count > MAX_CONTACTS_INLINE and not tree.is_draft(node):
+        await build_indexes(writer, node, may_postpone=True)
+        if _costs_much(unit, node) and not tree.is_draft(node):
             return await _postpone_evaluation(writer, segment, is_new=is_new)
+    if segment.type is SegmentType.DYNAMIC and await filling.find_unfilled(unit, node):
+        return EvaluatedSegment(segment)
     members = BitMap()
     if not tree.is_draft(node):
         members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
@@ -76,6 +80,13 @@ async def evaluate_segment(
     return EvaluatedSegment(stored, len(members), change)
 
 
+def _costs_much(unit: WriteUnit, node: tree.Node) -> bool:
+    """Tell whether a full evaluation takes so long that it is left to the background."""
+    if unit.row.contact_count > MAX_CONTACTS_INLINE:
+        return True
+    return filling.has_many_events(unit) and filling.reads_events(node)
+
+
 async def evaluate_dependent(
     writer: MembershipWriter, segment: Segment, origin: ChangeOrigin, moved: Sequence[SegmentChange]
 ) -> SegmentChange | None:
@@ -84,7 +95,7 @@ async def evaluate_dependent(
     Return None if it is left to the background.
     """
     unit, node = writer.unit, segment.evaluated_tree
-    if segment.members is None or unit.row.contact_count > MAX_CONTACTS_INLINE:
+    if segment.members is None or _costs_much(unit, node):
         return (await evaluate_segment(writer, segment, origin.cause)).change
     await build_indexes(writer, node)
     before, members = await store.load_members(unit, segment.number, unit.state), BitMap()
@@ -168,8 +179,11 @@ async def drop_unused_indexes(unit: WriteUnit) -> None:
     """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
     active_segments = await load_active_segments(unit)
     indexed = await history_index.load_indexed_fields(unit)
-    for name in sorted(indexed - set(map(history_index.key_of, active_segments.dates_of_field))):
+    used = set(map(history_index.key_of, active_segments.dates_of_field))
+    for name in sorted(indexed - used):
         await instant_index.drop_index(unit, name)
+    for name in sorted(await history_index.load_filling_fields(unit) - used):
+        await instant_index.drop_filling(unit, name)
 
 
 async def handle_list_deleted(writer: MembershipWriter) -> None:

@@ -14,7 +14,8 @@ from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvalu
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
-from diglot.conditions.histories.past_events import History, PastEvent
+from diglot.conditions.histories.fields import GatheredByStream
+from diglot.conditions.histories.past_events import PastEvent
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
 from diglot.membership.active_segments import ActiveSegments
@@ -46,7 +47,7 @@ Sides = tuple[SurroundingsByKey, SurroundingsByKey]
 class EventMove:
     """What an event changed: what a contact's events of one name add up to, before and after it.
 
-    `history` are these events themselves without it, empty unless conditions read them.
+    `gathered` is what these events count for without it, empty unless conditions read them.
     """
 
     pk: int
@@ -54,7 +55,7 @@ class EventMove:
     before: EventState | None
     after: EventState | None
     event: PastEvent
-    history: History = ()
+    gathered: GatheredByStream = field(default_factory=dict)
 
 
 async def load_surroundings(
@@ -130,7 +131,7 @@ def move_event(
         values = {} if state is None else of_events.read_values({move.name: state})
         return {**around, move.pk: known._replace(events={**others, **values, **read})}
 
-    before, after = of_histories.read_around(move.name, move.history, move.event)
+    before, after = of_histories.read_around(move.name, move.gathered, move.event)
     return build_side(move.before, before), build_side(move.after, after)
 
 

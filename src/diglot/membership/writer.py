@@ -21,6 +21,7 @@ from diglot.membership.active_segments import (
     get_active_segments,
     get_next_changes,
 )
+from diglot.membership.event_index import filling
 from diglot.membership.notify import LoggedChanges
 from diglot.membership.read import clock_went_back
 from diglot.membership.references.causes import split_by_cause
@@ -113,7 +114,8 @@ async def _catch_up(unit: WriteUnit, active_segments: ActiveSegments) -> None:
     await append_changes(writer, by_time.changes, origin)
     await evaluate_and_store(writer, by_time.to_evaluate_in_full, origin)
     for number in sorted(new):
-        await build_indexes(writer, active_segments.conditions[number])
+        is_pending = number in active_segments.pending_segments
+        await build_indexes(writer, active_segments.conditions[number], may_postpone=is_pending)
     changes = dict.fromkeys(new, NEVER) | await compute_next_changes(writer, due | new)
     await store.set_next_changes(unit, changes)
     by_segment |= changes
@@ -126,7 +128,11 @@ def _set_clock(unit: WriteUnit, next_changes: Iterable[int]) -> None:
 
 
 async def evaluate_and_store(writer: MembershipWriter, numbers: frozenset[int], origin: ChangeOrigin) -> None:
-    """Evaluate dynamic segments in full and replace their members."""
+    """Evaluate dynamic segments in full and replace their members.
+
+    Pending ones whose index is not filled yet stay pending.
+    """
+    numbers -= await _find_untracked(writer, numbers)
     if len(numbers) > SWEEP_THRESHOLD:
         swept = await sweep_segments(writer.unit, writer.active_segments, numbers, origin)
         await _notify_webhooks(writer, swept.changes, swept.first_entry, origin, NO_CONTACTS)
@@ -141,9 +147,24 @@ async def evaluate_and_store(writer: MembershipWriter, numbers: frozenset[int], 
         store.renew_segments_version(writer.unit, [number])
 
 
-async def build_indexes(writer: MembershipWriter, node: tree.Node) -> None:
-    """Build the missing instant indexes of the fields that a condition compares with relative dates."""
+async def _find_untracked(writer: MembershipWriter, numbers: frozenset[int]) -> frozenset[int]:
+    """Return the pending ones of some segments that have a field whose index is not filled."""
+    active = writer.active_segments
+    pending = numbers & active.pending_segments
+    unfilled = {
+        number: await filling.find_unfilled(writer.unit, active.conditions[number]) for number in pending
+    }
+    return frozenset(number for number, fields in unfilled.items() if fields)
+
+
+async def build_indexes(writer: MembershipWriter, node: tree.Node, *, may_postpone: bool = False) -> None:
+    """Build the missing instant indexes of the fields that a condition compares with relative dates.
+
+    Those of many events may be left to the first evaluation of a pending segment.
+    """
     fields = {relative_date.field for relative_date in relative_dates_of(node)}
+    if may_postpone and filling.has_many_events(writer.unit):
+        fields = {field for field in fields if not filling.is_of_events(field)}
     if fields:
         indexed = await history_index.load_indexed_fields(writer.unit)
         for name in sorted(name for name in fields if history_index.key_of(name) not in indexed):

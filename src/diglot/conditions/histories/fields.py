@@ -35,6 +35,10 @@ _REMEMBERED_BODIES: Final = 512
 _MAX_REMEMBERED_LENGTH: Final = 300
 
 
+# The events that count, by the stored form of what they match and the property that is summed.
+GatheredByStream = Mapping[tuple[str, str], Gathered]
+
+
 class Wanted(NamedTuple):
     """What is to be read of histories: the names, whether also what machines caused, whether with bodies."""
 
@@ -64,6 +68,14 @@ class HistoryFields:
             if parsed.needs_history:
                 self.by_event.setdefault(parsed.name, FieldsOfName(zone)).fields[field] = parsed
 
+    @classmethod
+    def of_field(cls, field: str, zone: ZoneInfo) -> "HistoryFields":
+        """Return one field that histories tell, although a state may tell it, too."""
+        parsed, fields = parse_event_field(field), cls((), zone)
+        fields.by_event[parsed.name] = of_name = FieldsOfName(zone)
+        of_name.fields[field] = parsed
+        return fields
+
     def read_values(self, histories: Histories) -> dict[str, EventValue]:
         """Return the values of the fields, given the histories of a contact by the names of events.
 
@@ -75,12 +87,12 @@ class HistoryFields:
         return values
 
     def read_around(
-        self, name: str, history: History, event: PastEvent
+        self, name: str, gathered: GatheredByStream, event: PastEvent
     ) -> tuple[Mapping[str, EventValue], Mapping[str, EventValue]]:
-        """Return the values of the fields of a name before and after an event that is not in the history."""
+        """Return the values of the fields of a name before and after an event that is not gathered yet."""
         if name not in self.by_event:
             return {}, {}
-        return self.by_event[name].read_around(history, event)
+        return self.by_event[name].read_around(gathered, event)
 
     def fields_of(self, name: str) -> Iterable[str]:
         """Return the fields of the events with a name."""
@@ -145,10 +157,10 @@ class FieldsOfName:
         return self._read(self.gather(history))
 
     def read_around(
-        self, history: History, event: PastEvent
+        self, before: GatheredByStream, event: PastEvent
     ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
-        """Return the values before and after an event that is not in the history."""
-        before, new = self.gather(history), self.gather((event,))
+        """Return the values before and after an event that is not among those gathered before."""
+        new = self.gather((event,))
         after = {what: found.merge(new[what]) for what, found in before.items()}
         return self._read(before), self._read(after)
 
@@ -166,7 +178,7 @@ class FieldsOfName:
                 values[field] = value
         return values
 
-    def gather(self, history: History) -> Mapping[tuple[str, str], Gathered]:
+    def gather(self, history: History) -> GatheredByStream:
         """Return the events that count, by the stored form of what they match and the property summed."""
         found = [Gathered([], []) for _ in self._asked]
         for event in history:

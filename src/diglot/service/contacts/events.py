@@ -11,7 +11,7 @@ from diglot.conditions import text
 from diglot.conditions.addresses import normalize_address
 from diglot.conditions.events.states import add_event, count_event, read_properties
 from diglot.conditions.histories.fields import HistoryFields
-from diglot.conditions.histories.past_events import History, PastEvent
+from diglot.conditions.histories.past_events import PastEvent
 from diglot.errors import InvalidInput, NotFound
 from diglot.membership.moves import EventMove
 from diglot.membership.writer import open_writer
@@ -39,7 +39,7 @@ from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage.audience import event_expiry, event_pages, event_states, events
 from diglot.storage.audience.event_expiry import EventRetention
 from diglot.storage.audience.event_states import ContactAndState
-from diglot.storage.contacts import event_histories
+from diglot.storage.contacts import remembered_events
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
@@ -175,19 +175,13 @@ class _EventRecorder:
         name = text.to_nfc(event.name)
         stored = event.number, event.happened_at, event.kind, event.body
         new = PastEvent(*stored, by_machine=counted is None)
-        history = await self.load_history(found.contact.pk, name, fields)
+        pk = found.contact.pk
+        gathered = await remembered_events.gather_before(self.unit, pk, name, fields, event.number)
         if counted is None:
-            return None, EventMove(found.contact.pk, name, found.state, found.state, new, history)
+            return None, EventMove(pk, name, found.state, found.state, new, gathered)
         after = add_event(found.state, counted)
         stream = await event_states.store_of_name(self.unit, found, name, after)
-        return stream, EventMove(found.contact.pk, name, found.state, after, new, history)
-
-    async def load_history(self, pk: int, name: str, fields: HistoryFields) -> History:
-        """Return the events of a contact with a name, if conditions ask for them."""
-        if name not in fields.by_event:
-            return ()
-        found = await event_histories.load_of_contacts(self.unit, [pk], fields.want((name,)))
-        return found.get(pk, {}).get(name, ())
+        return stream, EventMove(pk, name, found.state, after, new, gathered)
 
     async def move_contact(self, contact: Contact, move: EventMove) -> Contact:
         """Update the engagement fields of the contact, and memberships; return the contact as it is now."""

@@ -10,18 +10,19 @@ from sqlalchemy import BigInteger, Select, Text, bindparam, literal_column, sele
 from diglot.conditions import text
 from diglot.conditions.events.states import EventState
 from diglot.conditions.histories.fields import Wanted
-from diglot.conditions.histories.past_events import Histories, PastEvent, sort_events
+from diglot.conditions.histories.past_events import Histories, History, PastEvent, sort_events
+from diglot.storage.predicates.events import number_of_name
 from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import event_names, event_states, events
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.engine import Row
-from diglot.storage.sql.statement import BackendStatement
+from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import load_last_contact_key
 
 # The keys of contacts whose events are read together.
-_KEYS_PER_READ: Final = 500
+KEYS_PER_READ: Final = 500
 # By the names of events.
 EventStates = Mapping[str, EventState]
 _e, _n, _s = events.c, event_names.c, event_states.c
@@ -71,6 +72,22 @@ def _select_of_machines(contacts: _SelectContacts) -> BackendStatement:
     return BackendStatement(build)
 
 
+def _select_after(index: str, *columns: Expression, is_counted: bool) -> Statement:
+    """Return the select of kept events of a contact from a number on, whose numbers an index tells."""
+    one = events.alias("one")
+    numbers = pin_to_index(select(one.c.event), one, index).where(
+        one.c.workspace == bindparam("workspace"),
+        one.c.pk == bindparam("pk"),
+        one.c.event >= bindparam("number"),
+    )
+    if is_counted:
+        stream = number_of_name(bindparam("name", type_=_n.name.type))
+        numbers = numbers.where(one.c.stream == stream)
+    found = pin_to_index(select(_e.pk, *columns), events, 1)
+    found = found.where(_e.workspace == bindparam("workspace"), _e.event.in_(numbers), IS_KEPT)
+    return Statement(found if is_counted else found.where(_e.stream.is_(None)))
+
+
 def _select_totals(backend: Backend) -> Select[Any]:
     named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
     same_name = (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
@@ -79,14 +96,27 @@ def _select_totals(backend: Backend) -> Select[Any]:
     return states.where(_s.workspace == bindparam("workspace"), in_range, named)
 
 
+_AT_OFFSET: Final = Statement(
+    pin_to_index(select(_e.pk), events, "events_of_stream")
+    .where(
+        _e.workspace == bindparam("workspace"),
+        _e.stream == number_of_name(bindparam("name", type_=_n.name.type)),
+        _e.pk >= bindparam("first"),
+    )
+    .order_by(_e.pk, _e.happened_at)
+    .limit(1)
+    .offset(bindparam("offset"))
+)
 _TOTALS_IN_RANGE: Final = BackendStatement(_select_totals)
 _COUNTED: Final = {True: _select_counted(_among_keys), False: _select_counted(_among_keys, _WITHOUT_BODY)}
+_COUNTED_AFTER: Final = _select_after("events_of_stream", *_EVENT, is_counted=True)
 _COUNTED_IN_RANGE: Final = {
     True: _select_counted(_in_range),
     False: _select_counted(_in_range, _WITHOUT_BODY),
 }
 _OF_MACHINES: Final = _select_of_machines(_among_keys)
 _OF_MACHINES_IN_RANGE: Final = _select_of_machines(_in_range)
+_OF_MACHINES_AFTER: Final = _select_after("events_of_contact", _e.name, *_EVENT, is_counted=False)
 
 
 async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -> Mapping[int, Histories]:
@@ -99,6 +129,17 @@ async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -
     return found.sort()
 
 
+async def load_after(tenant: Tenant, pk: int, wanted: Wanted, number: int) -> History:
+    """Return what is wanted of the events of a contact, of one name, from a number on."""
+    found, after = _Found(), {"pk": pk, "number": number}
+    for name in wanted.names:
+        found.add_counted(name, await tenant.fetch_all(_COUNTED_AFTER, **after, name=name))
+    if wanted.of_machines:
+        found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_AFTER, **after))
+    histories = found.sort().get(pk, {})
+    return next(iter(histories.values()), ())
+
+
 async def iterate_all(
     tenant: Tenant, wanted: Wanted, total_names: Sequence[str] = ()
 ) -> AsyncIterator[list[tuple[int, Histories, EventStates]]]:
@@ -107,18 +148,31 @@ async def iterate_all(
     Of the states of the events with `total_names` only the revenue is read.
     """
     last, total_of = await load_last_contact_key(tenant), tenant.backend.encode_list(list(total_names))
-    for first in range(1, last + 1, _KEYS_PER_READ):
-        span, found = {"first": first, "last": first + _KEYS_PER_READ - 1}, _Found()
-        for name in wanted.names:
-            rows = await tenant.fetch_all(_COUNTED_IN_RANGE[wanted.bodies], **span, name=name)
-            found.add_counted(name, rows)
-        if wanted.of_machines:
-            found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_IN_RANGE, **span))
+    for first in range(1, last + 1, KEYS_PER_READ):
+        until = first + KEYS_PER_READ - 1
+        histories = await load_span(tenant, wanted, first, until)
         states: Mapping[int, EventStates] = {}
         if total_names:
-            states = _group_totals(await tenant.fetch_all(_TOTALS_IN_RANGE, **span, names=total_of))
-        histories = found.sort()
+            totals = await tenant.fetch_all(_TOTALS_IN_RANGE, first=first, last=until, names=total_of)
+            states = _group_totals(totals)
         yield [(pk, histories.get(pk, {}), states.get(pk, {})) for pk in sorted({*histories, *states})]
+
+
+async def load_span(tenant: Tenant, wanted: Wanted, first: int, last: int) -> Mapping[int, Histories]:
+    """Return what is wanted of the events of the contacts from one key to another, as `load_of_contacts`."""
+    span, found = {"first": first, "last": last}, _Found()
+    for name in wanted.names:
+        rows = await tenant.fetch_all(_COUNTED_IN_RANGE[wanted.bodies], **span, name=name)
+        found.add_counted(name, rows)
+    if wanted.of_machines:
+        found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_IN_RANGE, **span))
+    return found.sort()
+
+
+async def find_end(tenant: Tenant, name: str, first: int, count: int) -> int | None:
+    """Return the contact that has the event which is so many events of a name after those of a contact."""
+    row = await tenant.fetch_one(_AT_OFFSET, name=name, first=first, offset=count)
+    return None if row is None else int(row[0])
 
 
 def _group_totals(rows: Iterable[Row]) -> Mapping[int, EventStates]:

@@ -35,6 +35,8 @@ _ODD_SINCE: Final = Statement(
 )
 
 
+# Marks a field that is being filled in parts. No field begins so.
+FILLING: Final = "~"
 _HASH: Final = re.compile(re.escape(EVENT_PREFIX) + "[0-9a-f]{32}")
 
 
@@ -54,7 +56,14 @@ def holds_single_events(key: str) -> bool:
 
 async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
     """Return the indexed fields, as `key_of` calls them."""
-    return frozenset(row[0] for row in await tenant.fetch_all(_INDEXED_FIELDS))
+    rows = await tenant.fetch_all(_INDEXED_FIELDS)
+    return frozenset(row[0] for row in rows if not row[0].startswith(FILLING))
+
+
+async def load_filling_fields(tenant: Tenant) -> frozenset[str]:
+    """Return the fields that are being filled in parts, as `key_of` calls them."""
+    rows = await tenant.fetch_all(_INDEXED_FIELDS)
+    return frozenset(row[0].removeprefix(FILLING) for row in rows if row[0].startswith(FILLING))
 
 
 async def find_matching(tenant: Tenant, predicate: tree.Predicate, now: int) -> BitMap:

@@ -1,9 +1,9 @@
 """Finds the contacts that match predicates which SQL cannot compute, before a scan asks for them.
 
-Neither database computes BLAKE2b, SQL knows nothing of months and days in a time zone, and the rules that an
-event has to match have the meaning that Python gives them. So the application reads the ids of all contacts,
-the instants of one field, or all events of some names, evaluates the predicate, and hands its answer to the
-scan as one bit for each key. [Decision 13](docs/decisions/0013-computed-fields-in-scans.md) says what
+Neither database computes BLAKE2b, SQL knows nothing of months and days in a time zone, and not all that the
+rules mean which an event has to match. So the application reads the ids of all contacts or the instants of
+one field, or lets SQL add up events (see `event_matches`), evaluates the predicate, and hands its answer to
+the scan as one bit for each key. [Decision 13](docs/decisions/0013-computed-fields-in-scans.md) says what
 that costs.
 """
 
@@ -22,16 +22,11 @@ from diglot.conditions.computed import anniversaries
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.computed.samples import sample_of
 from diglot.conditions.computed_fields import Anniversary, Sample, find_computed
-from diglot.conditions.contact_view import ContactFields, ContactView
-from diglot.conditions.events.field_values import EventFields
-from diglot.conditions.events.fields import EventValue, is_history_field
-from diglot.conditions.histories.fields import HistoryFields
-from diglot.conditions.histories.past_events import Histories
-from diglot.conditions.python_compiler import compile_to_python
+from diglot.conditions.events.fields import is_history_field
 from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS, NumberSet, is_one_of
 from diglot.conditions.tree import Op
-from diglot.storage.contacts import event_histories, history_index, instants
-from diglot.storage.contacts.event_histories import EventStates
+from diglot.storage.contacts import history_index, instants
+from diglot.storage.contacts.event_matches import find_matching
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
 from diglot.storage.schema import contacts
@@ -39,7 +34,6 @@ from diglot.storage.slices import compute_in_slices, compute_off_loop
 from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
-from diglot.storage.workspaces import load_last_contact_key
 
 _SLICE_LENGTH: Final = 1_000
 _c = contacts.c
@@ -88,7 +82,9 @@ async def load_key_sets(tenant: Tenant, nodes: Iterable[tree.Node], now: int, zo
     for source, of_source in by_source.items():
         await _find_anniversaries(tenant, source, of_source, now, zone)
     if of_events and (others := await _find_indexed(tenant, of_events, now)):
-        await _EventMatches(others, now, zone).find(tenant)
+        found = await find_matching(tenant, [one.predicate for one in others], now, zone)
+        for one, keys in zip(others, found, strict=True):
+            one.keys.update(keys)
     return await _encode_all(tenant, asked) if asked else NO_KEY_SETS
 
 
@@ -155,41 +151,6 @@ async def _find_indexed(tenant: Tenant, asked: Sequence[_Asked], now: int) -> li
         else:
             others.append(one)
     return others
-
-
-class _EventMatches:
-    """Predicates on single events, and what evaluates them for a contact at an instant in a time zone."""
-
-    def __init__(self, asked: Sequence[_Asked], now: int, zone: ZoneInfo) -> None:
-        self._asked, self._now, self._zone = asked, now, zone
-        fields = [one.predicate.field for one in asked]
-        self._fields, self._totals = HistoryFields(fields, zone), EventFields(fields)
-        self._evaluate = compile_to_python({n: one.predicate for n, one in enumerate(asked)}, zone)
-
-    async def find(self, tenant: Tenant) -> None:
-        """Add the keys of the contacts that match each predicate, also keys that no contact has any more."""
-        everybody = range(1, await load_last_contact_key(tenant) + 1)
-        without_events = self._match({})
-        for number in without_events:
-            self._asked[number].keys.update(everybody)
-        others: list[list[int]] = [[] for _ in self._asked]
-
-        def note_others(contacts: Sequence[tuple[int, Histories, EventStates]]) -> None:
-            for pk, histories, states in contacts:
-                values = {**self._fields.read_values(histories), **self._totals.read_values(states)}
-                for number in self._match(values) ^ without_events:
-                    others[number].append(pk)
-
-        wanted, names = self._fields.want(), sorted(self._totals.by_event)
-        async for found in event_histories.iterate_all(tenant, wanted, names):
-            async for _ in compute_in_slices(tenant, found, note_others, _SLICE_LENGTH):
-                pass
-        for one, keys in zip(self._asked, others, strict=True):
-            one.keys.symmetric_difference_update(BitMap(keys))
-
-    def _match(self, values: Mapping[str, EventValue]) -> frozenset[int]:
-        view = ContactView(ContactFields(values), {}, (), self._zone)
-        return frozenset(self._evaluate(view, self._now))
 
 
 async def _encode_all(tenant: Tenant, asked: Mapping[str, _Asked]) -> KeySets:

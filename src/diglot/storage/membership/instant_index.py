@@ -9,7 +9,8 @@ For an anniversary, the index has a month-day (see `anniversaries`) in the place
 single events are called by hashes (see `history_index`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,8 +30,13 @@ from diglot.conditions.histories.past_events import Histories
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
-from diglot.storage.contacts.event_histories import EventStates
-from diglot.storage.contacts.history_index import holds_single_events, key_of, load_indexed_fields
+from diglot.storage.contacts.history_index import (
+    FILLING,
+    holds_single_events,
+    key_of,
+    load_filling_fields,
+    load_indexed_fields,
+)
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.events import select_instants
@@ -127,16 +133,71 @@ async def iterate_values(tenant: Tenant, field: str, zone: ZoneInfo) -> InstantP
 
 
 async def _iterate_history_values(tenant: Tenant, field: str, zone: ZoneInfo) -> InstantPages:
-    fields = HistoryFields((field,), zone)
+    fields = HistoryFields.of_field(field, zone)
     async for found in event_histories.iterate_all(tenant, fields.want()):
-
-        def read(contacts: Sequence[tuple[int, Histories, EventStates]]) -> list[tuple[int, int]]:
-            values = ((pk, fields.read_values(histories).get(field, ())) for pk, histories, _ in contacts)
-            instants = ((pk, (value,) if isinstance(value, int) else value) for pk, value in values)
-            return [(pk, instant) for pk, some in instants for instant in some]
-
-        async for page in compute_in_slices(tenant, found, read):
+        histories = {pk: of_contact for pk, of_contact, _ in found}
+        async for page in _read_instants(tenant, fields, field, histories):
             yield page
+
+
+async def _read_instants(
+    tenant: Tenant, fields: HistoryFields, field: str, histories: Mapping[int, Histories]
+) -> InstantPages:
+    def read(contacts: Sequence[tuple[int, Histories]]) -> list[tuple[int, int]]:
+        values = ((pk, fields.read_values(of_contact).get(field, ())) for pk, of_contact in contacts)
+        instants = ((pk, (value,) if isinstance(value, int) else value) for pk, value in values)
+        return [(pk, instant) for pk, some in instants for instant in some]
+
+    async for page in compute_in_slices(tenant, sorted(histories.items(), key=itemgetter(0)), read):
+        yield page
+
+
+async def fill_part(  # noqa: PLR0913, PLR0917 - a field in a zone, and where the part begins
+    tenant: Tenant, field: str, zone: ZoneInfo, first: int, last: int, count: int
+) -> int:
+    """Add what the index has of a field of events for the contacts from a key on, about `count` events.
+
+    Return the first key of the next part; it is after `last`, the newest key, if there is none. Instants that
+    writes have added meanwhile stay.
+    """
+    fields = HistoryFields.of_field(field, zone)
+    end = await event_histories.find_end(tenant, parse_event_field(field).name, first, count)
+    until = last if end is None else max(end - 1, first)
+    histories = await event_histories.load_span(tenant, fields.want(), first, until)
+    async for page in _read_instants(tenant, fields, field, histories):
+        instants = [(field, pk, value) for pk, value in page]
+        await remove(tenant, instants)
+        await add(tenant, instants)
+    return until + 1
+
+
+async def clear_part(tenant: Tenant, field: str) -> bool:
+    """Delete the first rows of a field that is not indexed; return whether there may be more."""
+    first_kept = await tenant.fetch_one(_ROW_AT_OFFSET, field=key_of(field), offset=_ROWS_PER_SLICE)
+    if first_kept is None:
+        await tenant.execute(_DELETE_INSTANTS, field=key_of(field))
+        return False
+    instant, pk = first_kept
+    await tenant.execute(_DELETE_INSTANTS_BEFORE, field=key_of(field), until=instant, until_pk=pk)
+    return True
+
+
+async def begin_filling(tenant: Tenant, field: str) -> None:
+    """Note that a field is being filled in parts, until it is filled or dropped."""
+    if key_of(field) not in await load_filling_fields(tenant):
+        await tenant.execute(_INSERT_FIELD, field=FILLING + key_of(field))
+
+
+async def end_filling(tenant: Tenant, field: str) -> None:
+    """Note that the parts of a field are filled, so that it is indexed from now on."""
+    await drop_filling(tenant, field)
+    if key_of(field) not in await load_indexed_fields(tenant):
+        await tenant.execute(_INSERT_FIELD, field=key_of(field))
+
+
+async def drop_filling(tenant: Tenant, field: str) -> None:
+    """Stop filling a field, also given as `key_of` calls it."""
+    await tenant.execute(_DELETE_FIELD, field=FILLING + key_of(field))
 
 
 async def drop_index(tenant: Tenant, field: str) -> None:
@@ -152,12 +213,7 @@ async def purge_dropped(tenant: Tenant) -> bool:
     field = await find_dropped_field(tenant)
     if field is None:
         return False
-    first_kept = await tenant.fetch_one(_ROW_AT_OFFSET, field=field, offset=_ROWS_PER_SLICE)
-    if first_kept is None:
-        await tenant.execute(_DELETE_INSTANTS, field=field)
-    else:
-        instant, pk = first_kept
-        await tenant.execute(_DELETE_INSTANTS_BEFORE, field=field, until=instant, until_pk=pk)
+    await clear_part(tenant, field)
     return True
 
 
@@ -178,7 +234,7 @@ async def purge_expired(tenant: Tenant, field: str, before: int) -> None:
 
 async def find_dropped_field(tenant: Tenant) -> str | None:
     """Return a field that is no longer indexed but still has rows, or None."""
-    indexed = await load_indexed_fields(tenant)
+    indexed = await load_indexed_fields(tenant) | await load_filling_fields(tenant)
     field: str | None = ""
     while field is not None:
         row = await tenant.fetch_one(_NEXT_FIELD, after=field)

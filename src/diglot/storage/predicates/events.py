@@ -16,7 +16,7 @@ from diglot.storage.sql.databases import pin_to_index
 _c, _e, _n, _s = contacts.c, events.c, event_names.c, event_states.c
 
 
-def _number_of(name: Expression) -> ScalarSelect[Any]:
+def number_of_name(name: Expression) -> ScalarSelect[Any]:
     """Return the number of the name of events, NULL if no contact has had one."""
     named = select(_n.number).where(_n.workspace == bindparam("workspace"), _n.name == name)
     return named.scalar_subquery()
@@ -26,7 +26,7 @@ def compile_event_value(field: str, binder: Binder) -> Expression:
     """Return the value of a field without a window for a contact; NULL is an instant that it lacks."""
     parsed = parse_event_field(field)
     of_contact = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk)
-    stream = _s.stream == _number_of(binder.bind_text(parsed.name))
+    stream = _s.stream == number_of_name(binder.bind_text(parsed.name))
     value = select(_s[parsed.part]).where(of_contact, stream).scalar_subquery()
     return func.coalesce(value, ZERO) if parsed.part == "count" else value
 
@@ -44,7 +44,7 @@ def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
     )
     found = pin_to_index(select(_e.pk), events, "events_of_stream").where(
         _e.workspace == bindparam("workspace"),
-        _e.stream == _number_of(binder.bind_text(parsed.name)),
+        _e.stream == number_of_name(binder.bind_text(parsed.name)),
         in_window,
         IS_KEPT,
     )
@@ -59,12 +59,12 @@ def select_instants(field: EventField) -> Select[Any]:
     """
     name = cast_to(bindparam("name"), _n.name.type)
     if field.part != "newest":
-        of_name = (_s.workspace == bindparam("workspace")) & (_s.stream == _number_of(name))
+        of_name = (_s.workspace == bindparam("workspace")) & (_s.stream == number_of_name(name))
         return select(_s.pk, _s[field.part].label("instant")).where(of_name)
     place = func.row_number().over(partition_by=_e.pk, order_by=_e.happened_at.desc()).label("place")
     counted = pin_to_index(
         select(_e.pk, _e.happened_at.label("instant"), place), events, "events_of_stream"
-    ).where(_e.workspace == bindparam("workspace"), _e.stream == _number_of(name), IS_KEPT)
+    ).where(_e.workspace == bindparam("workspace"), _e.stream == number_of_name(name), IS_KEPT)
     numbered = counted.subquery("numbered")
     wanted = cast_to(bindparam("place"), BigInteger())
     return select(numbered.c.pk, numbered.c.instant).where(numbered.c.place == wanted)

@@ -227,7 +227,11 @@ def _column_of(field: str, binder: Binder) -> Expression:
 
 
 def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
-    column = _column_of(predicate.field, binder)
+    return compare_number(_column_of(predicate.field, binder), predicate, binder)
+
+
+def compare_number(column: Expression, predicate: tree.Predicate, binder: Binder) -> Expression:
+    """Return whether a number, the value of the field of a predicate, matches it."""
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     numbers = [scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Number)]
@@ -254,7 +258,11 @@ def _compile_number_in(
 def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
     if isinstance(predicate.operand, tree.Window):
         return compile_newest(predicate, binder)
-    column = _column_of(predicate.field, binder)
+    return compare_instant(_column_of(predicate.field, binder), predicate, binder)
+
+
+def compare_instant(column: Expression, predicate: tree.Predicate, binder: Binder) -> Expression:
+    """Return whether an instant, the value of the field of a predicate, matches it."""
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     operand = predicate.operand

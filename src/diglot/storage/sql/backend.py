@@ -123,6 +123,24 @@ class Backend:
 
     Bit 0 is the lowest of the first byte; what lies beyond the bytes is not set.
     """
+    is_ascii: Callable[[Expression], Expression]
+    """Whether a text has no character beyond ASCII."""
+    has_character: Callable[[Expression, str], Expression]
+    """Whether a text has one of some characters beyond ASCII."""
+    lower_ascii: Callable[[Expression], Expression]
+    """A text with the letters of ASCII in lower case; other characters may be changed, too."""
+    json_path: Callable[[Sequence[str]], Any]
+    """The value to bind for the path of a member of a JSON object, given the names on the way.
+
+    They have neither a quote nor a backslash.
+    """
+    json_path_type: TypeEngine[Any]
+    """The type of that value."""
+    json_part: Callable[[Expression, Expression], Expression]
+    """How a member of a JSON text is spelled, by its path; NULL or `null` if there is none.
+
+    Numbers and texts without escapes are spelled as they are in the JSON text; an empty array may be `[`.
+    """
     encode_list: Callable[[Sequence[Any]], Any]
     """Encodes a list as the value of one parameter."""
     select_keys: Callable[[Select[Any], Expression], Select[Any]]

@@ -17,18 +17,21 @@ from sqlalchemy import (
     MetaData,
     Select,
     Text,
+    and_,
     any_,
     bindparam,
     case,
+    collate,
     exists,
     false,
     func,
     literal_column,
+    not_,
     select,
     text,
 )
 from sqlalchemy import cast as cast_to
-from sqlalchemy.dialects.postgresql import TEXT, insert
+from sqlalchemy.dialects.postgresql import JSON, TEXT, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
@@ -109,6 +112,25 @@ def _decode_byte_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
     if sys.byteorder == "little":
         keys.byteswap()
     return BitMap(keys)
+
+
+def _has_equal_length(text: Expression) -> Expression:
+    return func.octet_length(text) == func.length(text)
+
+
+def _match_character(text: Expression, characters: str) -> Expression:
+    found = text.op("~", is_comparison=True)(literal_column(f"'[{characters}]'"))
+    return and_(not_(_has_equal_length(text)), found)
+
+
+def _lower_in_c(text: Expression) -> Expression:
+    # In Turkish, the lower case of I is another letter.
+    return func.lower(collate(text, "C"))
+
+
+def _json_part(body: Expression, path: Expression) -> Expression:
+    # Not JSONB, which refuses some numbers and spells others anew.
+    return cast_to(cast_to(body, JSON()).op("#>")(path), Text())
 
 
 def _string_agg(text: Expression) -> Expression:
@@ -211,6 +233,12 @@ POSTGRESQL: Final = Database(
     any_part_one_of=_array_any_part_one_of,
     in_any_span=_array_in_any_span,
     has_bit=_bytea_has_bit,
+    is_ascii=_has_equal_length,
+    has_character=_match_character,
+    lower_ascii=_lower_in_c,
+    json_path=list,
+    json_path_type=ARRAY(Text()),
+    json_part=_json_part,
     encode_list=list,
     select_keys=_select_keys_as_bytes,
     decode_keys=_decode_byte_keys,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    not_,
     or_,
     select,
 )
@@ -153,6 +154,33 @@ def _blob_has_bit(bits: Expression, count: Expression, number: Expression) -> Ex
     return and_(number < count, is_set)
 
 
+def _has_equal_length(text: Expression) -> Expression:
+    return func.length(text) == func.length(cast_to(text, LargeBinary()))
+
+
+def _glob_character(text: Expression, characters: str) -> Expression:
+    # GLOB compares each character with all of these.
+    found = text.op("GLOB", is_comparison=True)(literal_column(f"'*[{characters}]*'"))
+    return and_(not_(_has_equal_length(text)), found)
+
+
+def _lower(text: Expression) -> Expression:
+    return func.lower(text)
+
+
+def _write_json_path(names: Sequence[str]) -> str:
+    return "$" + "".join(f'."{name}"' for name in names)
+
+
+def _json_part(body: Expression, path: Expression) -> Expression:
+    """Extract two members, of which the first is none, because two are spelled as JSON: `[null,12.50]`.
+
+    All closing brackets at the end are cut off.
+    """
+    both = func.json_extract(body, literal_column("'$[0]'"), path)
+    return func.rtrim(func.substr(both, literal_column("7")), literal_column("']'"))
+
+
 def _encode_json_list(values: Sequence[Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
 
@@ -220,6 +248,12 @@ SQLITE: Final = Database(
     any_part_one_of=_json_any_part_one_of,
     in_any_span=_json_in_any_span,
     has_bit=_blob_has_bit,
+    is_ascii=_has_equal_length,
+    has_character=_glob_character,
+    lower_ascii=_lower,
+    json_path=_write_json_path,
+    json_path_type=Text(),
+    json_part=_json_part,
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
     decode_keys=_decode_json_keys,

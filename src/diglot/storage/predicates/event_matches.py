@@ -1,0 +1,139 @@
+"""Selects the contacts that match a predicate on single events, by one pass over the events of its name.
+
+The events that match the rules of the predicate are added up for each contact. A contact with an event of
+which SQL does not know whether it counts, or how much (see `event_rules`), is selected as one that the
+application has to look at.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from math import ceil, floor
+from typing import Any, Final
+
+from sqlalchemy import Select, Subquery, bindparam, case, func, literal_column, not_, or_, select
+
+from diglot.conditions import tree
+from diglot.conditions.events.fields import EventField, parse_event_field
+from diglot.conditions.events.states import MACHINE
+from diglot.conditions.events.sum_tests import SumTest, read_test
+from diglot.storage.predicates import event_rules
+from diglot.storage.predicates.binder import INTEGER, Binder, bind_integer, one_of
+from diglot.storage.predicates.events import number_of_name
+from diglot.storage.predicates.kept_events import IS_KEPT
+from diglot.storage.predicates.sql_compiler import compare_instant, compare_number
+from diglot.storage.schema import events
+from diglot.storage.sql.backend import ONE, TRUE, ZERO, Expression
+from diglot.storage.sql.databases import pin_to_index
+
+_e: Final = events.c
+_MAX_INTEGER: Final = 2**63 - 1
+# The indexes of the pass: in the order of contacts, or in that of arrival, which reads all events.
+_BY_CONTACT: Final = "events_of_stream"
+_BY_ARRIVAL: Final = 1
+
+
+def can_select(field: EventField) -> bool:
+    """Tell whether SQL can read what a field of single events depends on."""
+    if not field.needs_history:
+        # A total that is kept longer than events.
+        return False
+    keys = {*_keys_of_rules(field), *([field.summed] if field.summed else [])}
+    # What machines caused has no number, and is not in the index of the name.
+    return MACHINE not in _keys_of_rules(field) and all(map(event_rules.can_read, keys))
+
+
+def _keys_of_rules(field: EventField) -> Sequence[str]:
+    return event_rules.keys_of(tree.decode(field.where)) if field.where else ()
+
+
+def select_matching(
+    predicate: tree.Predicate, binder: Binder, *, holds_without: bool, by_arrival: bool
+) -> Select[Any]:
+    """Return the select of the contacts that differ from one without events, and of those to look at.
+
+    `holds_without` tells whether the predicate is true of a contact without events. A selected number is
+    twice the key of a contact, and one more if the application has to look at it.
+    """
+    field = parse_event_field(predicate.field)
+    binder.shape.append(f"{field.part} {field.summed!r} {holds_without} {by_arrival}")
+    judged = _judge_events(field, predicate.operand, binder, by_arrival=by_arrival)
+    counts, amount, pk = judged.c.counts, judged.c.amount, judged.c.pk
+    is_unknown = case((or_(counts.is_(None), amount.is_(None)), ONE), else_=ZERO)
+    unknown = func.sum(is_unknown) > ZERO
+    matches = _compare_total(field, predicate, judged, binder)
+    code = pk * literal_column("2") + case((unknown, ONE), else_=ZERO)
+    differing = select(code.label("code")).where(counts.is_not(event_rules.FALSE)).group_by(pk)
+    found = differing.having(or_(unknown, not_(matches) if holds_without else matches)).subquery("found")
+    return binder.backend.select_keys(select(found.c.code), found.c.code)
+
+
+def _judge_events(field: EventField, operand: tree.Operand, binder: Binder, *, by_arrival: bool) -> Subquery:
+    """Return the events of a name: contact, instant, whether the event counts, and its amount.
+
+    The offsets stop the databases from spelling a property once for each use of it.
+    """
+    keys = sorted({*_keys_of_rules(field), *([field.summed] if field.summed else [])})
+    columns = {key: f"value_{number}" for number, key in enumerate(keys)}
+    spelled = [event_rules.spell_property(key, binder).label(name) for key, name in columns.items()]
+    chosen = pin_to_index(
+        select(_e.pk, _e.happened_at.label("instant"), *spelled),
+        events,
+        _BY_ARRIVAL if by_arrival else _BY_CONTACT,
+    )
+    stream = _e.stream == number_of_name(binder.bind_text(field.name))
+    in_time = _within(field, operand, binder)
+    told = chosen.where(_e.workspace == bindparam("workspace"), stream, IS_KEPT, *in_time)
+    of_event = told.offset(ZERO).subquery("told").c
+    counts = TRUE
+    if field.where:
+        where = tree.decode(field.where)
+        counts = event_rules.compile_rules(where, lambda key: of_event[columns[key]], binder)
+    amount = event_rules.read_amount(of_event[columns[field.summed]], binder) if field.summed else ZERO
+    judged = select(of_event.pk, of_event.instant, counts.label("counts"), amount.label("amount"))
+    return judged.offset(ZERO).subquery("judged")
+
+
+def _within(field: EventField, operand: tree.Operand, binder: Binder) -> list[Expression]:
+    """Return the bounds of the instants of events that the predicate depends on."""
+    if not isinstance(operand, tree.Window):
+        return []
+    binder.shape.append("window")
+    since = _e.happened_at >= bind_integer(binder.now - operand.value, binder)
+    # All amounts since the begin are added up (see `histories/sums`).
+    is_sum = field.part == "jumps"
+    return [since] if is_sum else [since, _e.happened_at <= bind_integer(binder.now, binder)]
+
+
+def _compare_total(
+    field: EventField, predicate: tree.Predicate, judged: Subquery, binder: Binder
+) -> Expression:
+    """Return whether the events of a contact, all of which count, match the predicate."""
+    if field.part == "count":
+        return compare_number(func.count(), predicate, binder)
+    if field.part == "newest":
+        return func.count() >= binder.bind(field.place, INTEGER)
+    if field.part in ("first_at", "last_at"):
+        ends = {"first_at": func.min, "last_at": func.max}
+        return compare_instant(ends[field.part](judged.c.instant), predicate, binder)
+    test = read_test(field.test)
+    meets = _compare_sum(func.sum(judged.c.amount), test, binder)
+    is_complement = field.part == "jumps" and test.meets(Decimal(0))
+    binder.shape.append(str(is_complement))
+    return not_(meets) if is_complement else meets
+
+
+def _compare_sum(total: Expression, test: SumTest, binder: Binder) -> Expression:
+    """Return whether a sum of scaled amounts meets a test."""
+    scaled = [limit * event_rules.SCALE for limit in test.numbers]
+    binder.shape.append(test.word)
+    if test.word == "in":
+        whole = [int(limit) for limit in scaled if limit == int(limit) and abs(limit) <= _MAX_INTEGER]
+        return one_of(total, whole, INTEGER, binder)
+    (limit,) = scaled
+    if test.word == "gt":
+        return total > _bind_limit(floor(limit), binder)
+    return total >= _bind_limit(ceil(limit), binder)
+
+
+def _bind_limit(limit: int, binder: Binder) -> Expression:
+    return bind_integer(max(-_MAX_INTEGER, min(limit, _MAX_INTEGER)), binder)
