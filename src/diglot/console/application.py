@@ -13,14 +13,13 @@ from litestar.types import ASGIApp
 from diglot.api.call import SERVICES
 from diglot.console.answers import Html, Redirect
 from diglot.console.mount import SIGN_IN_PATH
-from diglot.console.pages import access, counts, explanation, segment, segments
+from diglot.console.pages import access, counts, explanation, exports, segment, segments
 from diglot.console.pages.builder import forms as builder_forms
 from diglot.console.pages.builder import live as builder_live
 from diglot.console.pages.builder import saving as builder_saving
-from diglot.console.pages.people import activity, contact, contacts, editing, lists, person
-from diglot.console.pages.ops import keys, operator, webhook, webhooks
-from diglot.console.pages import access, contacts, counts, explanation, exports, segment, segments
 from diglot.console.pages.imports import job, review, uploads
+from diglot.console.pages.ops import keys, operator, webhook, webhooks
+from diglot.console.pages.people import activity, contact, contacts, editing, lists, person
 from diglot.console.visit import Visit
 from diglot.errors import DiglotError, InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from diglot.request_record import record_of
@@ -67,7 +66,6 @@ _PAGES: Final = (
     Page("/console/person/erase", post=person.erase),
     Page("/console/activity", get=activity.show),
     Page("/console/activity/changes", get=activity.show_changes),
-    Page("/console/contacts/{id}", get=contacts.show),
     Page("/console/export", get=exports.show),
     Page("/console/export/contacts", get=exports.send),
     Page("/console/imports", get=uploads.show_list, post=uploads.upload),
