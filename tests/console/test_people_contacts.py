@@ -153,10 +153,10 @@ async def test_the_segments_at_the_time_of_an_event(server: Server, monkeypatch:
     assert ("Quiet" in before, "Loud" in before) == (True, False)
     after = (await person.open(f"{path}?at={server.now}", PART)).text
     assert ("Quiet" in after, "Loud" in after) == (False, True)
-    assert "does not say" in (await person.open(f"{path}?at=1", PART)).text
+    assert "It is not known" in (await person.open(f"{path}?at=1", PART)).text
     assert "Choose an event" in (await person.open(f"{path}?at=x", PART)).text
     monkeypatch.setattr("diglot.console.pages.people.contact._MOVES_SINCE", 1)
-    assert "does not say" in (await person.open(f"{path}?at={then}", PART)).text
+    assert "It is not known" in (await person.open(f"{path}?at={then}", PART)).text
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "bounced", "complained"])
