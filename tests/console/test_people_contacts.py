@@ -151,12 +151,14 @@ async def test_the_segments_at_the_time_of_an_event(server: Server, monkeypatch:
     assert f"{path}?at={server.now}" in (await person.open(f"/console/contacts/{id_}/events", PART)).text
     before = (await person.open(f"{path}?at={then}", PART)).text
     assert ("Quiet" in before, "Loud" in before) == (True, False)
+    assert "since 1 Mar 2026, 12:00, because the contact was created" in before
     after = (await person.open(f"{path}?at={server.now}", PART)).text
     assert ("Quiet" in after, "Loud" in after) == (False, True)
-    assert "does not say" in (await person.open(f"{path}?at=1", PART)).text
+    assert "since 1 Mar 2026, 12:01, because the contact was changed" in after
+    assert "It is not known" in (await person.open(f"{path}?at=1", PART)).text
     assert "Choose an event" in (await person.open(f"{path}?at=x", PART)).text
     monkeypatch.setattr("diglot.console.pages.people.contact._MOVES_SINCE", 1)
-    assert "does not say" in (await person.open(f"{path}?at={then}", PART)).text
+    assert "It is not known" in (await person.open(f"{path}?at={then}", PART)).text
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "bounced", "complained"])

@@ -7,7 +7,7 @@ import pytest
 
 from diglot.errors import DeadlineExceeded
 from diglot.service.contacts.person_requests import PersonRequests
-from support.servers.in_process import Server
+from support.servers.in_process import Server, bearer
 from support.servers.people import create, create_segment, get_contact, send_event
 from support.servers.person import sign_in
 
@@ -50,8 +50,9 @@ async def test_a_copy_that_takes_too_long(server: Server, monkeypatch: pytest.Mo
         raise DeadlineExceeded
 
     monkeypatch.setattr(PersonRequests, "export", exceed)
-    refused = await person.open(EXPORT)
-    assert (refused.status_code, "diglot contacts export" in refused.text) == (503, True)
+    monkeypatch.setattr(PersonRequests, "erase", exceed)
+    for refused in (await person.open(EXPORT), await person.send(ERASE, {"email": ADA, "typed": ADA})):
+        assert (refused.status_code, "diglot contacts erase" in refused.text) == (503, True)
 
 
 async def test_a_person_is_erased(server: Server) -> None:
@@ -68,6 +69,26 @@ async def test_a_person_is_erased(server: Server) -> None:
     assert (left.status_code, "There is no contact with this address" in left.text) == (200, True)
     again = await person.send(ERASE, {"email": ADA, "typed": ADA})
     assert "0 contacts" in again.text
+
+
+async def test_what_is_stored_while_a_person_is_erased(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is kept after the traces were read, and before the lock is taken, is erased, too."""
+    person, key = await sign_in(server), await server.key("misar", "one")
+    id_ = await create(server, ADA)
+    find = PersonRequests._find_traces
+
+    async def find_and_write(self: PersonRequests, *args: Any) -> Any:
+        found = await find(self, *args)
+        path, headers = f"/mail/v1/contacts/{id_}", {**bearer(key), "Idempotency-Key": "late"}
+        answer = await server.client.patch(path, json={"first_name": "Ada"}, headers=headers)
+        assert answer.status_code == 200
+        return found
+
+    monkeypatch.setattr(PersonRequests, "_find_traces", find_and_write)
+    done = await person.send(ERASE, {"email": ADA, "typed": ADA})
+    assert ("1 contact with" in done.text, "1 kept answer" in done.text) == (True, True)
 
 
 async def test_persons_of_others_stay(server: Server) -> None:

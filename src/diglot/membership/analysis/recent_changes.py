@@ -12,7 +12,7 @@ from pyroaring import BitMap
 
 from diglot.membership import store
 from diglot.membership.feed import FeedEntry, feed_entries
-from diglot.storage.membership import log, log_sums
+from diglot.storage.membership import changes, log, log_sums
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.log import LogRow
 from diglot.storage.tenant import Tenant
@@ -96,6 +96,8 @@ def _may_hold(net: log_sums.NetChange, wanted: Wanted) -> bool:
 
 
 def _entries_backwards(row: LogRow, after: int, until: int, wanted: Wanted) -> Iterator[FeedEntry]:
+    if wanted.pk is not None and not changes.mentions(row.body, wanted.pk):
+        return
     for number, change in reversed(list(row.changes_between(after, until))):
         if wanted.segment in (None, change.segment):
             if wanted.pk is None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions.addresses import normalize_address
-from diglot.service.contacts.personal_data import Erasure, erase_person, export_person
+from diglot.model.workspaces import Caller
+from diglot.service.contacts.personal_data import Erasure, erase_person, export_person, find_traces
 from diglot.service.unit_of_work import reads, writes_with
+from diglot.storage.contacts.mentions import Traces
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
@@ -28,7 +30,15 @@ class PersonRequests:
         """Return all that is stored about an address, and nothing about others."""
         return await export_person(tenant, normalize_address(email), self.clock())
 
-    @writes_with(MOVES_MEMBERS)
-    async def erase(self, unit: WriteUnit, email: str) -> Erasure:
+    async def erase(self, caller: Caller, email: str) -> Erasure:
         """Delete a contact, and what deliveries, kept responses and imports hold of it."""
-        return await erase_person(unit, normalize_address(email))
+        email = normalize_address(email)
+        return await self._erase(caller, email, await self._find_traces(caller, email))
+
+    @reads
+    async def _find_traces(self, tenant: Tenant, email: str) -> Traces:
+        return await find_traces(tenant, email, self.clock())
+
+    @writes_with(MOVES_MEMBERS)
+    async def _erase(self, unit: WriteUnit, email: str, traces: Traces) -> Erasure:
+        return await erase_person(unit, email, traces)

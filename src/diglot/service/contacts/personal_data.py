@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.clock import Clock, system_clock
+from diglot.clock import MAX_CLOCK_AHEAD, Clock, system_clock
 from diglot.conditions import dates
 from diglot.conditions.addresses import list_stored_forms, normalize_address
 from diglot.conditions.events.states import EventState
@@ -21,7 +21,7 @@ from diglot.service.contacts import contact_writes
 from diglot.storage import workspaces
 from diglot.storage.audience import event_states, lists, segments
 from diglot.storage.contacts import mentions, queries
-from diglot.storage.contacts.mentions import Person
+from diglot.storage.contacts.mentions import Person, Traces
 from diglot.storage.imports import rejects
 from diglot.storage.membership import log
 from diglot.storage.sql.engine import Engine, Transaction
@@ -34,6 +34,7 @@ _INSTANTS: Final = frozenset(field.name for field in STORED_FIELDS if field.kind
     *("happened_at", "created_at", "updated_at", "stored_at", "due_at", "delivered_at"),
     *("first_at", "last_at"),
 }
+NO_TRACES: Final = Traces()
 _decode = msgspec.json.Decoder().decode
 _JSON: Final = frozenset({"tags", "attributes", "body", "payload"})
 # Numbers that mean nothing outside of the database.
@@ -75,7 +76,10 @@ class PersonalData:
         left.
         """
         number = await self.engine.read(partial(_find_workspace, name=workspace))
-        work = partial(erase_person, email=normalize_address(email))
+        email = normalize_address(email)
+        find = partial(find_traces, email=email, now=self.clock())
+        traces = await self.engine.read(bind_workspace(number, find))
+        work = partial(erase_person, email=email, traces=traces)
         return await self.engine.write(lock_workspace(number, self.clock, work, MOVES_MEMBERS))
 
 
@@ -86,24 +90,36 @@ async def _find_workspace(transaction: Transaction, name: str) -> int:
     return workspace.number
 
 
-async def _find_person(tenant: Tenant, email: str) -> tuple[Person, list[Contact]]:
+async def _find_person(tenant: Tenant, email: str, known: Traces = NO_TRACES) -> tuple[Person, list[Contact]]:
     """Return a person and the contacts that have the address: two if an earlier version made both."""
     forms = list_stored_forms(email)
     found = await queries.find_contacts_by_stored_email(tenant, forms)
     contacts = [found[form] for form in forms if form in found]
-    ids = await mentions.find_ids(tenant, email) | {contact.id for contact in contacts}
+    ids = await mentions.find_ids(tenant, email, known.horizon) | {contact.id for contact in contacts}
+    ids |= known.ids
     return Person(email, ids, frozenset(contact.shown_email for contact in contacts)), contacts
 
 
-async def erase_person(unit: WriteUnit, email: str) -> Erasure:
-    """Erase a person, given the compared form of the address, as `PersonalData.erase` does."""
-    person, contacts = await _find_person(unit, email)
+async def find_traces(tenant: Tenant, email: str, now: int) -> Traces:
+    """Return what is stored of a person besides contacts, given the compared form of the address.
+
+    It reads all deliveries and kept responses, so it is done before the lock is taken.
+    """
+    person, _ = await _find_person(tenant, email)
+    # A response is stored with the instant at which its transaction began, by the clock of another process.
+    return await mentions.find_traces(tenant, person, NO_TRACES, now - MAX_CLOCK_AHEAD)
+
+
+async def erase_person(unit: WriteUnit, email: str, traces: Traces) -> Erasure:
+    """Erase a person, given the traces that were found before; only newer rows are searched again."""
+    person, contacts = await _find_person(unit, email, traces)
     if contacts:
         await contact_writes.delete_contacts(unit, contacts)
         # The deletion itself tells webhooks.
         await unit.flush()
     await rejects.delete_of_person(unit, email)
-    return Erasure(len(contacts), *await mentions.delete_mentions(unit, person))
+    traces = await mentions.find_traces(unit, person, traces, unit.now)
+    return Erasure(len(contacts), *await mentions.delete_traces(unit, traces))
 
 
 async def export_person(tenant: Tenant, email: str, now: int) -> dict[str, Any]:

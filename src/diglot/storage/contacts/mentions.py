@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from diglot.conditions.addresses import normalize_address, spell_address
 from diglot.model.events import read_order_id
@@ -32,10 +32,12 @@ _RESPONSES = Statement(
     .where(
         _r.workspace == bindparam("workspace"),
         tuple_(_r.key, _r.request_name) > tuple_(bindparam("after_key"), bindparam("after_name")),
+        _r.stored_at >= bindparam("since"),
     )
     .order_by(_r.key, _r.request_name)
     .limit(100)
 )
+_LAST_DELIVERY = Statement(select(func.max(_d.delivery)).where(_d.workspace == bindparam("workspace")))
 _DELETE_DELIVERY = Statement(
     delete(deliveries).where(_d.workspace == bindparam("workspace"), _d.delivery == bindparam("delivery"))
 )
@@ -81,13 +83,39 @@ class Person:
         return lambda text: found.search(text) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How far rows were read before: up to a delivery, and all responses stored before an instant."""
+
+    delivery: int = 0
+    stored_at: int = 0
+
+
+NOTHING_READ: Final = Horizon()
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What mentions a person up to a horizon: deliveries by number, kept responses by key and name.
+
+    `ids` are those of the contacts that have or had the address.
+    """
+
+    ids: frozenset[str] = frozenset()
+    deliveries: frozenset[int] = frozenset()
+    responses: frozenset[tuple[str, str]] = frozenset()
+    horizon: Horizon = NOTHING_READ
+
+
 def _named(columns: Sequence[str], rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-async def iterate_deliveries(tenant: Tenant, person: Person) -> AsyncIterator[dict[str, Any]]:
-    """Yield the rows of deliveries that mention a person, oldest first."""
-    mentions, after = person.mention(), 0
+async def iterate_deliveries(
+    tenant: Tenant, person: Person, read: Horizon = NOTHING_READ
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield the rows of deliveries that mention a person, oldest first, after those that were read before."""
+    mentions, after = person.mention(), read.delivery
     while rows := _named(deliveries.c.keys(), await tenant.fetch_all(_DELIVERIES, after=after)):
         after = rows[-1]["delivery"]
         for row in rows:
@@ -96,12 +124,14 @@ async def iterate_deliveries(tenant: Tenant, person: Person) -> AsyncIterator[di
                 yield row
 
 
-async def iterate_responses(tenant: Tenant, person: Person) -> AsyncIterator[dict[str, Any]]:
-    """Yield the rows of kept responses that mention a person."""
-    mentions = person.mention()
+async def iterate_responses(
+    tenant: Tenant, person: Person, read: Horizon = NOTHING_READ
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield the rows of kept responses that mention a person, without those that were read before."""
+    mentions, since = person.mention(), read.stored_at
     after = {"after_key": "", "after_name": ""}
     columns = idempotent_responses.c.keys()
-    while rows := _named(columns, await tenant.fetch_all(_RESPONSES, **after)):
+    while rows := _named(columns, await tenant.fetch_all(_RESPONSES, **after, since=since)):
         after = {"after_key": rows[-1]["key"], "after_name": rows[-1]["request_name"]}
         for row in rows:
             row["body"] = bytes(row["body"]).decode("utf-8", "replace")
@@ -109,13 +139,13 @@ async def iterate_responses(tenant: Tenant, person: Person) -> AsyncIterator[dic
                 yield row
 
 
-async def find_ids(tenant: Tenant, email: str) -> frozenset[str]:
+async def find_ids(tenant: Tenant, email: str, read: Horizon = NOTHING_READ) -> frozenset[str]:
     """Return the ids that objects with an address have in deliveries and kept responses."""
     person = Person(email)
     ids: set[str] = set()
-    async for row in iterate_deliveries(tenant, person):
+    async for row in iterate_deliveries(tenant, person, read):
         _collect_ids(_decode(row["payload"]), email, ids)
-    async for row in iterate_responses(tenant, person):
+    async for row in iterate_responses(tenant, person, read):
         try:
             _collect_ids(_decode(row["body"]), email, ids)
         except msgspec.DecodeError:
@@ -147,12 +177,20 @@ async def find_deleted_keys(tenant: Tenant, ids: Collection[str]) -> list[int]:
     return [row[0] for row in rows if row is not None]
 
 
-async def delete_mentions(tenant: Tenant, person: Person) -> tuple[int, int]:
-    """Delete the deliveries and the kept responses that mention a person; return how many of each."""
-    found = [row["delivery"] async for row in iterate_deliveries(tenant, person)]
-    for number in found:
+async def find_traces(tenant: Tenant, person: Person, known: Traces, read_at: int) -> Traces:
+    """Return what mentions a person, with what is known; `read_at` is before the snapshot (microseconds)."""
+    last = await tenant.fetch_one(_LAST_DELIVERY)
+    horizon = Horizon((last and last[0]) or 0, read_at)
+    deliveries = [row["delivery"] async for row in iterate_deliveries(tenant, person, known.horizon)]
+    responses = iterate_responses(tenant, person, known.horizon)
+    names = [(row["key"], row["request_name"]) async for row in responses]
+    return Traces(person.ids, known.deliveries.union(deliveries), known.responses.union(names), horizon)
+
+
+async def delete_traces(tenant: Tenant, traces: Traces) -> tuple[int, int]:
+    """Delete deliveries and kept responses; return how many of each."""
+    for number in sorted(traces.deliveries):
         await tenant.execute(_DELETE_DELIVERY, delivery=number)
-    responses = [(row["key"], row["request_name"]) async for row in iterate_responses(tenant, person)]
-    for key, name in responses:
+    for key, name in sorted(traces.responses):
         await tenant.execute(_DELETE_RESPONSE, key=key, request_name=name)
-    return len(found), len(responses)
+    return len(traces.deliveries), len(traces.responses)

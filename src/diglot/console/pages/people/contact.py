@@ -17,6 +17,8 @@ from diglot.model.contacts import Contact
 from diglot.model.events import EventFilter, RecordedEvent, show_properties
 from diglot.model.ids import parse_id
 from diglot.model.pages import Window
+from diglot.service.audience.analysis.contact_segments import Membership
+from diglot.service.audience.analysis.recent_changes import RecentChange, RecentPage
 
 SEGMENTS_PER_PAGE: Final = 25
 SEGMENTS_FOUND: Final = 10
@@ -110,25 +112,40 @@ async def show_segments(visit: Visit) -> ASGIApp:
 
 
 async def show_segments_then(visit: Visit) -> ASGIApp:
-    """Show the segments that a contact was in at an instant: those of now without the moves since."""
-    id_, at = parse_id(visit.parameters["id"]), visit.query.get("at")
-    if not (at.isascii() and at.isdigit() and len(at) <= _MAX_DIGITS):
+    """Show the segments that a contact was in at an instant, and since when and why."""
+    id_, text = parse_id(visit.parameters["id"]), visit.query.get("at")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         return visit.show("parts/error.html", messages=["Choose an event."])
-    services, caller = visit.services, visit.caller
+    services, caller, at = visit.services, visit.caller, int(text)
     now = await services.contact_segments.list_page(caller, id_, Window(0, _SEGMENTS_THEN))
-    since = await services.recent_changes.list_page(caller, _MOVES_SINCE, contact_id=id_ or "")
-    segments = {one.segment.id: one.segment for one in now.items}
-    for move in since.changes:
-        if move.origin.at > int(at):
-            if move.entered:
-                segments.pop(move.segment.id, None)
-            else:
-                segments[move.segment.id] = move.segment
-    is_known = int(at) >= since.history_since and (
-        since.older is None or (since.changes and since.changes[-1].origin.at <= int(at))
+    moves = await services.recent_changes.list_page(caller, _MOVES_SINCE, contact_id=id_ or "")
+    return visit.show(
+        "people/segments_then.html",
+        at=at,
+        segments=go_back(now.items, moves.changes, at),
+        is_known=_reaches(moves, at) and now.total <= _SEGMENTS_THEN,
     )
-    is_known = is_known and now.total <= _SEGMENTS_THEN
-    return visit.show("people/segments_then.html", at=int(at), segments=segments.values(), is_known=is_known)
+
+
+def go_back(now: Sequence[Membership], moves: Sequence[RecentChange], at: int) -> Sequence[Membership]:
+    """Return the memberships at an instant: those of now without the moves since, which come newest first."""
+    found = {one.segment.id: one for one in now}
+    for move in moves:
+        if move.origin.at <= at:
+            known = found.get(move.segment.id)
+            if move.entered and known is not None and known.entry_origin is None:
+                found[move.segment.id] = Membership(known.segment, move.origin)
+        elif move.entered:
+            found.pop(move.segment.id, None)
+        else:
+            found[move.segment.id] = Membership(move.segment, None)
+    return list(found.values())
+
+
+def _reaches(moves: RecentPage, at: int) -> bool:
+    """Tell whether moves are all that happened since an instant, and the history has it."""
+    is_whole = moves.older is None or (bool(moves.changes) and moves.changes[-1].origin.at <= at)
+    return is_whole and at >= moves.history_since
 
 
 async def find_segments(visit: Visit) -> ASGIApp:

@@ -50,7 +50,10 @@ async def erase(visit: Visit) -> ASGIApp:
     if normalize_address(typed) != normalize_address(email):
         fault = "This is not the address. Nothing was erased."
         return await _show(visit, email, fault, typed)
-    erased = await visit.services.person_requests.erase(visit.caller, email)
+    try:
+        erased = await visit.services.person_requests.erase(visit.caller, email)
+    except DeadlineExceeded:
+        return await _show(visit, email, too_much=True)
     return visit.show("people/erased.html", email=email, erased=erased)
 
 
