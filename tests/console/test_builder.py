@@ -246,6 +246,20 @@ async def test_faults_stand_beside_their_rules(server: Server) -> None:
     assert "No segments yet" in (await person.open("/console")).text
 
 
+async def test_rules_as_json_are_counted_and_checked(server: Server) -> None:
+    """What is wrong within the text stands below it, and a group in it has no count of its own."""
+    await create_contacts(server)
+    person = await sign_in(server)
+    group = '{"rules": [{"field": "total_orders", "operator": "gte", "value": 3}, %s]}'
+    form = (await open_form(person, NEW)).fill(("c-0.kind", "json"))
+    bad = form.fill(("c-0.json", group % '{"field": "nothing.here", "operator": "x"}'))
+    told = (await say(person, bad, "check")).partition('id="told-c-0"')[2].partition("</p>")[0]
+    assert "Invalid enum value" in told
+    good = form.fill(("c-0.json", group % '{"field": "email", "operator": "is_not_empty"}'))
+    counted = await say(person, good, "counts")
+    assert ("<strong>2</strong> contacts" in counted, 'id="n-' in counted) == (True, False)
+
+
 async def test_a_limit_is_told_in_the_form(url: str) -> None:
     """A workspace that has no room for the rules keeps the person's form."""
     async with serving(url, now=NOW, max_segments=1) as server:
