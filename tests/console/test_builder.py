@@ -299,7 +299,7 @@ async def test_pasted_rules_take_the_place_of_others(server: Server) -> None:
     assert (pasted.get("c.mode"), pasted.get("c-0.family"), pasted.get("dialect")) == ("any", "tags", "misar")
     sent = [("do", "paste"), *form.fill(("pasted", text.replace("in", "is")), ("name", "Kept")).pairs]
     refused = await person.send(BUILD, sent, PART)
-    assert "rules.0.operator: Invalid enum value" in html.unescape(refused.text)
+    assert "rules.0.operator: This API has no word 'is' here" in html.unescape(refused.text)
     kept = read_page_form(refused.text, "builder")
     assert (kept.get("name"), kept.get("c-0.kind")) == ("Kept", "rule")
 

@@ -139,7 +139,7 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.get_by_label("Values, one on each line").fill("pro\nteam")
     await page.get_by_text('"pro"').first.wait_for()
     await _look(tab, axe, tmp_path / "builder")
-    await page.get_by_role("button", name="Create the segment").click()
+    await page.get_by_role("button", name="Create segment").click()
     await page.get_by_role("heading", name="Buyers").wait_for()
     await page.get_by_role("link", name="Edit").click()
     await page.get_by_text("Paste rules as JSON").click()
