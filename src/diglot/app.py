@@ -49,7 +49,6 @@ from diglot.service.audience.membership_changes import MembershipChanges
 from diglot.service.audience.membership_history import MembershipHistory
 from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
-from diglot.service.audience.vocabulary import Vocabularies
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.contacts.person_requests import PersonRequests
@@ -176,7 +175,6 @@ def _build_services(instruments: Instruments, clock: Clock, keys: Keys, token: s
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
         attribute_keys=AttributeKeys(engine),
-        vocabularies=Vocabularies(engine),
         rate_limits=_build_rate_limits(engine, clock, settings),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),

@@ -83,7 +83,9 @@ async def test_a_segment_is_built_and_created(server: Server) -> None:
     assert "c-0.operator" not in form.names()
     form = await act(person, form.fill(("c-0.family", "total_orders")), "choose:c-0")
     assert form.get("c-0.operator") == "gte"
-    assert "Fill in a value" in await say(person, form, "check")
+    told = await say(person, form, "check")
+    # A count of rules that were complete before is taken away.
+    assert ("Fill in a value" in told, 'id="counts-shown"' in told, 'id="n-c-0"' in told) == (True,) * 3
     assert await say(person, form, "counts") == ""
     form = form.fill(("c-0.value", "3"), ("name", "Buyers"))
     answer = await person.send(f"{BUILD}/check", form.pairs, PART)
@@ -143,7 +145,8 @@ async def test_what_contacts_have_is_suggested(server: Server) -> None:
     person = await sign_in(server)
     form = await open_form(person, NEW)
     page = (await person.open(NEW)).text
-    assert ('<option value="attribute:plan">' in page, '<option value="vip">' in page) == (True, True)
+    assert '<option value="attribute:plan">plan (text)</option>' in page
+    assert '<option value="vip">' in page
     for family, value in (("segments", segment), ("lists", list_id), ("status", "bounced")):
         chosen = await person.send(
             BUILD, [("do", "choose:c-0"), *form.fill(("c-0.family", family)).pairs], PART
@@ -246,6 +249,20 @@ async def test_faults_stand_beside_their_rules(server: Server) -> None:
     assert "No segments yet" in (await person.open("/console")).text
 
 
+async def test_rules_as_json_are_counted_and_checked(server: Server) -> None:
+    """What is wrong within the text stands below it, and a group in it has no count of its own."""
+    await create_contacts(server)
+    person = await sign_in(server)
+    group = '{"rules": [{"field": "total_orders", "operator": "gte", "value": 3}, %s]}'
+    form = (await open_form(person, NEW)).fill(("c-0.kind", "json"))
+    bad = form.fill(("c-0.json", group % '{"field": "nothing.here", "operator": "x"}'))
+    told = (await say(person, bad, "check")).partition('id="told-c-0"')[2].partition("</p>")[0]
+    assert "Invalid enum value" in told
+    good = form.fill(("c-0.json", group % '{"field": "email", "operator": "is_not_empty"}'))
+    counted = await say(person, good, "counts")
+    assert ("<strong>2</strong> contacts" in counted, 'id="n-' in counted) == (True, False)
+
+
 async def test_a_limit_is_told_in_the_form(url: str) -> None:
     """A workspace that has no room for the rules keeps the person's form."""
     async with serving(url, now=NOW, max_segments=1) as server:
@@ -283,7 +300,7 @@ async def test_pasted_rules_take_the_place_of_others(server: Server) -> None:
     assert (pasted.get("c.mode"), pasted.get("c-0.family"), pasted.get("dialect")) == ("any", "tags", "misar")
     sent = [("do", "paste"), *form.fill(("pasted", text.replace("in", "is")), ("name", "Kept")).pairs]
     refused = await person.send(BUILD, sent, PART)
-    assert "rules.0.operator: Invalid enum value" in html.unescape(refused.text)
+    assert "rules.0.operator: This API has no word 'is' here" in html.unescape(refused.text)
     kept = read_page_form(refused.text, "builder")
     assert (kept.get("name"), kept.get("c-0.kind")) == ("Kept", "rule")
 

@@ -22,7 +22,15 @@ from diglot.console.builder.fields import (
     find_field_fault,
     spell_field,
 )
-from diglot.console.builder.nodes import ChosenField, GroupForm, RawForm, RuleForm, find_id, iterate_nodes
+from diglot.console.builder.nodes import (
+    ChosenField,
+    GroupForm,
+    RawForm,
+    RuleForm,
+    find_part,
+    iterate_nodes,
+    list_ids,
+)
 from diglot.console.builder.pasting import read_pasted, say_faults
 from diglot.console.builder.reading import read_rules
 from diglot.console.builder.views import Drawing
@@ -400,10 +408,18 @@ def test_a_rule_fits_the_field_that_was_chosen(before: Any, after: Any) -> None:
 
 
 def test_paths_lead_to_parts() -> None:
-    """A path in a written condition names a part of the form."""
-    assert find_id(("rules", 0, "rules", 2, "where", "rules", 1, "value", 3)) == ("c-0-2-w-1", ("value", 3))
-    assert find_id(()) == ("c", ())
-    assert find_id(("rules",)) == ("c", ("rules",))
+    """A path in a written condition names a part of the form, at least the rule as JSON around it."""
+    about_events = RuleForm(ChosenField("events.count"), "gte", where=GroupForm(items=(NEW_RULE, NEW_RULE)))
+    rules = GroupForm(items=(GroupForm(items=(about_events,)), RawForm("{}")))
+    for path, found in (
+        (("rules", 0, "rules", 0, "where", "rules", 1, "value", 3), ("c-0-0-w-1", ("value", 3))),
+        (("rules", 0, "rules", 0, "where", "match"), ("c-0-0-w", ("match",))),
+        (("rules", 1, "where", "rules", 1, "value"), ("c-1", ("value",))),
+        (("rules", 1, "rules", 0), ("c-1", ())),
+        ((), ("c", ())),
+        (("rules",), ("c", ("rules",))),
+    ):
+        assert find_part(list_ids(rules), path) == found
 
 
 def test_many_attributes_are_typed() -> None:

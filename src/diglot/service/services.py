@@ -25,7 +25,6 @@ from diglot.service.audience.membership_changes import MembershipChanges
 from diglot.service.audience.membership_history import MembershipHistory
 from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
-from diglot.service.audience.vocabulary import Vocabularies
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.contacts.person_requests import PersonRequests
@@ -52,7 +51,6 @@ class Services:
     events: Events
     tags: Tags
     attribute_keys: AttributeKeys
-    vocabularies: Vocabularies
     keys: Keys
     client_keys: ClientKeys
     sessions: Sessions

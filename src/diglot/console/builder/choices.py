@@ -2,18 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Final
 
 from markupsafe import Markup
 
+from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.console.builder.fields import ATTRIBUTE, GROUPS, Family
 from diglot.console.templates import shorten
+from diglot.service.audience.vocabulary import Vocabulary
+
+# Among more attributes their names are typed, with suggestions.
+_MOST_CHOICES: Final = 60
+_KINDS: Final = {"text": "text", "number": "number", "boolean": "yes or no", "date": "date"}
 
 
 class FieldChoices:
-    """The options of the lists of fields, of which some attributes are options of their own."""
+    """The options of the lists of fields; a few attributes are options of their own."""
 
-    def __init__(self, attributes: Sequence[str]) -> None:
-        self.attributes = attributes
+    def __init__(self, known: Vocabulary) -> None:
+        self._known = known
+        self.attributes = known.attributes if len(known.attributes) <= _MOST_CHOICES else ()
         self._options = "".join(
             f'<optgroup label="{escape(label)}">{"".join(self._write_options(families))}</optgroup>'
             for label, families in GROUPS
@@ -29,9 +37,14 @@ class FieldChoices:
         for family in families:
             label = f"{family.label}…" if family.inputs else family.label
             if family.key == ATTRIBUTE:
-                yield from (_write_option(f"{ATTRIBUTE}:{key}", shorten(key)) for key in self.attributes)
+                yield from (_write_option(f"{ATTRIBUTE}:{key}", self._name(key)) for key in self.attributes)
                 label = "another attribute…" if self.attributes else label
             yield _write_option(family.key, label)
+
+    def _name(self, key: str) -> str:
+        """Return an attribute with the kind of its values, as far as recent contacts have any."""
+        examples = self._known.examples.get(ATTRIBUTE_PREFIX + key)
+        return shorten(key) if examples is None else f"{shorten(key)} ({_KINDS[examples.kind]})"
 
 
 def _write_option(value: str, label: str) -> str:

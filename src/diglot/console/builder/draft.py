@@ -12,7 +12,7 @@ from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.request_body import parse_object
 from diglot.api.rules.words import VALUE
 from diglot.conditions import tree
-from diglot.console.builder.nodes import NO_RULES, ROOT, GroupForm, find_id
+from diglot.console.builder.nodes import NO_RULES, ROOT, GroupForm, find_part, list_ids
 from diglot.console.builder.reading import read_rules
 from diglot.console.builder.writing import show_nodes, write_group
 from diglot.console.forms import Form
@@ -95,7 +95,7 @@ def check_draft(draft: Draft, *, strict: bool) -> Checked:
     body = {"name": draft.name, "description": draft.description}
     written = write_group(draft.rules, words, own)
     condition, faults = _read(_encode(body | {KEY: written}), draft.dialect, strict=strict)
-    messages = explain_faults(faults) | {id_: [message] for id_, message in own.items()}
+    messages = explain_faults(faults, draft.rules) | {id_: [message] for id_, message in own.items()}
     is_valid = condition is not None and not own
     return Checked(condition if is_valid else None, messages)
 
@@ -110,12 +110,12 @@ def _read(body: bytes, dialect: str, *, strict: bool) -> tuple[Condition | None,
     return (None if condition is UNSET else condition), reader.faults
 
 
-def explain_faults(faults: Iterable[Fault]) -> dict[str, list[str]]:
+def explain_faults(faults: Iterable[Fault], rules: GroupForm) -> dict[str, list[str]]:
     """Return the messages of faults by the parts of the form that they belong to."""
-    found = defaultdict[str, list[str]](list)
+    found, ids = defaultdict[str, list[str]](list), list_ids(rules)
     for fault in faults:
         if fault.path[:1] == (KEY,):
-            id_, rest = find_id(fault.path[1:])
+            id_, rest = find_part(ids, fault.path[1:])
             found["" if id_ == ROOT and not rest else id_].append(_say(rest, fault.message))
         else:
             found[str(fault.path[0]) if fault.path else ""].append(fault.message)

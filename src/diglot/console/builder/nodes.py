@@ -79,8 +79,23 @@ def iterate_nodes(node: NodeForm, id_: str = ROOT) -> Iterator[tuple[str, NodeFo
         yield from iterate_nodes(node.where, where_id(id_))
 
 
-def find_id(path: Path) -> tuple[str, Path]:
-    """Return the id of the part that a path in the written condition leads to, and the rest of the path."""
+def list_ids(group: GroupForm) -> frozenset[str]:
+    """Return the ids of all parts."""
+    return frozenset(id_ for id_, _ in iterate_nodes(group))
+
+
+def find_part(ids: frozenset[str], path: Path) -> tuple[str, Path]:
+    """Return the id of the innermost part on a path in the written condition, and the rest of the path.
+
+    Within a rule that is shown as JSON the path goes on, but the form has no part.
+    """
+    id_, rest = _follow(path)
+    while id_ not in ids:
+        id_ = id_.rpartition("-")[0]
+    return id_, rest
+
+
+def _follow(path: Path) -> tuple[str, Path]:
     id_, at = ROOT, 0
     while at < len(path):
         after = path[at + 1] if at + 1 < len(path) else None

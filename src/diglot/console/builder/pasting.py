@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,8 @@ from diglot.conditions import tree
 from diglot.conditions.check import check_condition
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Fault, InvalidInput, Path
+
+_UNKNOWN_WORD: Final = "Invalid enum value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ def _unwrap(value: dict[str, Any]) -> tuple[dict[str, Any], Path]:
 def say_faults(invalid: InvalidInput) -> list[str]:
     """Return the faults with their paths, as a person reads them."""
     return [
-        f"{'.'.join(map(str, fault.path))}: {fault.message}" if fault.path else fault.message
+        f"{'.'.join(map(str, fault.path))}: {_shorten(fault.message)}" if fault.path else fault.message
         for fault in invalid.faults
     ]
+
+
+def _shorten(message: str) -> str:
+    """Return a message without the list of all words, of which a page has no room."""
+    if not message.startswith(_UNKNOWN_WORD):
+        return message
+    return f"This API has no word {message.rpartition('received ')[2]} here"

@@ -21,8 +21,6 @@ from diglot.console.builder.operands import CHOSEN_TYPES, TYPE_LABELS, is_list, 
 from diglot.console.words import say_operator
 from diglot.service.audience.vocabulary import Vocabulary
 
-# So many attributes are choices of their own; among more, their names are typed with suggestions.
-_MOST_CHOICES: Final = 60
 # So many choices the page draws in all rules on segments and lists together.
 _MOST_OPTIONS: Final = 4_000
 Options = Sequence[tuple[str, str]]
@@ -83,8 +81,7 @@ class Drawing:
     fields: FieldChoices = field(init=False)
 
     def __post_init__(self) -> None:
-        attributes = self.known.attributes
-        self.fields = FieldChoices(attributes if len(attributes) <= _MOST_CHOICES else ())
+        self.fields = FieldChoices(self.known)
 
     @property
     def suggestions(self) -> Mapping[str, Sequence[str]]:

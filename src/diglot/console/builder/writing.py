@@ -80,6 +80,8 @@ def _find_type(node: RuleForm) -> str | None:
 
 
 def _find_value_fault(node: RuleForm) -> str | None:
+    if not node.operator:
+        return "Choose a comparison"
     type_ = _find_type(node)
     if type_ is None:
         return None

@@ -14,10 +14,8 @@ from diglot.conditions import dates
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
-from diglot.service.unit_of_work import reads
 from diglot.storage.audience import names
 from diglot.storage.contacts import attribute_keys, queries
-from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 
 MOST_NAMES: Final = 1_000
@@ -49,23 +47,16 @@ class Vocabulary:
     examples: Mapping[str, Examples]
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabularies:
-    """The use case of reading what rules can name; it never reads more than some rows of each kind."""
-
-    engine: Engine
-
-    @reads
-    async def load(self, tenant: Tenant) -> Vocabulary:
-        """Return the vocabulary of the workspace, the newest names first."""
-        return Vocabulary(
-            await attribute_keys.load_all_keys(tenant),
-            await names.load_segments(tenant, MOST_NAMES),
-            await names.load_lists(tenant, MOST_NAMES),
-            await names.load_tags(tenant, MOST_NAMES),
-            await names.load_events(tenant, MOST_NAMES),
-            find_examples(await queries.load_contact_page(tenant, _NEWEST)),
-        )
+async def load_vocabulary(tenant: Tenant) -> Vocabulary:
+    """Return what rules of the workspace can name, the newest names first; at most some rows of each kind."""
+    return Vocabulary(
+        await attribute_keys.load_all_keys(tenant),
+        await names.load_segments(tenant, MOST_NAMES),
+        await names.load_lists(tenant, MOST_NAMES),
+        await names.load_tags(tenant, MOST_NAMES),
+        await names.load_events(tenant, MOST_NAMES),
+        find_examples(await queries.load_contact_page(tenant, _NEWEST)),
+    )
 
 
 def find_examples(contacts: Iterable[Contact]) -> dict[str, Examples]:

@@ -56,7 +56,7 @@ class Beside:
 
 async def show_form(visit: Visit, draft: Draft, beside: Beside, known: Vocabulary | None = None) -> ASGIApp:
     """Show the form, or the whole page with it."""
-    known = known or await visit.services.vocabularies.load(visit.caller)
+    known = known or await visit.services.attribute_keys.load_vocabulary(visit.caller)
     drawing = Drawing(known, draft.segment)
     rules = drawing.draw_rules(draft.rules)
     return visit.show(
@@ -89,7 +89,7 @@ async def rebuild(visit: Visit) -> ASGIApp:
     draft = read_draft(form)
     if form.get("do") == "paste":
         return await _paste(visit, draft, form)
-    known = await visit.services.vocabularies.load(visit.caller)
+    known = await visit.services.attribute_keys.load_vocabulary(visit.caller)
     rules, focus = change_rules(draft.rules, form.get("do"), known)
     beside = Beside(focus=focus, pasted=form.get("pasted"), pasted_as=form.get("pasted_as"))
     return await show_form(visit, replace(draft, rules=rules), beside, known)

@@ -11,7 +11,7 @@ from diglot.api.warnings import warn
 from diglot.conditions import tree
 from diglot.console.answers import Html
 from diglot.console.builder.draft import KEY, Draft, check_draft, explain_faults, read_draft
-from diglot.console.builder.nodes import find_id, iterate_nodes
+from diglot.console.builder.nodes import find_part, iterate_nodes, list_ids
 from diglot.console.pages.segment import write_in_each
 from diglot.console.visit import Visit
 from diglot.errors import InvalidInput, Path, Unavailable
@@ -31,18 +31,19 @@ async def check(visit: Visit) -> ASGIApp:
         "builder/checked.html",
         ids=[id_ for id_, _ in iterate_nodes(draft.rules)],
         faults=checked.faults,
-        warnings={} if condition is None else await _find_warnings(visit, condition),
+        warnings={} if condition is None else await _find_warnings(visit, draft, condition),
         written=[] if condition is None else write_in_each(condition),
     )
     return page if condition is None else replace(page, headers=_VALID)
 
 
-async def _find_warnings(visit: Visit, condition: Condition) -> dict[str, list[str]]:
+async def _find_warnings(visit: Visit, draft: Draft, condition: Condition) -> dict[str, list[str]]:
     """Return the warnings about rules by the ids of their parts."""
     found: dict[str, list[str]] = {}
+    ids = list_ids(draft.rules)
     for warning in await warn(visit, Rules(condition.tree), KEY) or []:
         path: Path = tuple(int(part) if part.isdecimal() else part for part in warning.path.split(".")[1:])
-        found.setdefault(find_id(path)[0], []).append(warning.message)
+        found.setdefault(find_part(ids, path)[0], []).append(warning.message)
     return found
 
 
@@ -55,11 +56,11 @@ async def count(visit: Visit) -> ASGIApp:
     try:
         run = await run_dry(visit, draft, checked.condition)
     except InvalidInput as invalid:
-        return _show(visit, draft, [], faults=explain_faults(invalid.faults))
+        return _show(visit, draft, [], faults=explain_faults(invalid.faults, draft.rules))
     except Unavailable as unavailable:
         problem = f"{unavailable.answer}. The rules can be saved without a count."
         return _show(visit, draft, [], problem=problem)
-    return _show(visit, draft, _find_counts(run, checked.condition.tree), run=run)
+    return _show(visit, draft, _find_counts(draft, run, checked.condition.tree), run=run)
 
 
 def _show(visit: Visit, draft: Draft, counts: Sequence[tuple[str, int]], **values: Any) -> Html:
@@ -68,10 +69,14 @@ def _show(visit: Visit, draft: Draft, counts: Sequence[tuple[str, int]], **value
     return visit.show("builder/counted.html", draft=draft, counts=counts, **shown)
 
 
-def _find_counts(run: DryRun, node: tree.Node) -> Sequence[tuple[str, int]]:
+def _find_counts(draft: Draft, run: DryRun, node: tree.Node) -> Sequence[tuple[str, int]]:
     """Return how many contacts meet each rule alone, by the id of the rule."""
-    paths = iterate_rule_paths(node, ())
-    return [(find_id(path)[0], count) for path, (_, count) in zip(paths, run.rules, strict=True)]
+    ids, paths = list_ids(draft.rules), iterate_rule_paths(node, ())
+    found = [
+        (find_part(ids, path)[0], path, count) for path, (_, count) in zip(paths, run.rules, strict=True)
+    ]
+    # Within a group that is shown as JSON a rule has no place of its own; each level of groups has two steps.
+    return [(id_, count) for id_, path, count in found if len(path) == 2 * id_.count("-")]
 
 
 async def run_dry(visit: Visit, draft: Draft, condition: Condition) -> DryRun:

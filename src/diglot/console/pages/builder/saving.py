@@ -78,5 +78,9 @@ def _digest(stored: Segment, condition: Condition) -> str:
 
 async def _show_refusal(visit: Visit, draft: Draft, refused: DiglotError) -> ASGIApp:
     """Show the form with the faults beside the rules that they belong to; nothing was saved."""
-    faults = explain_faults(refused.faults) if isinstance(refused, InvalidInput) else {"": [str(refused)]}
+    faults = (
+        explain_faults(refused.faults, draft.rules)
+        if isinstance(refused, InvalidInput)
+        else {"": [str(refused)]}
+    )
     return await show_form(visit, draft, Beside(faults))
