@@ -1,7 +1,7 @@
 """The pages of the documentation: which files of the package they are, and where each is served.
 
-A wheel has the files in `manual_files/`, in the folders of the repository (`pyproject.toml`); a checkout has them
-where they are written. Nothing is read before the first page is asked for.
+A wheel has the files in `manual_files/`, in the folders of the repository (`pyproject.toml`); a checkout has
+them where they are written. Nothing is read before the first page is asked for.
 """
 
 from collections.abc import Mapping, Sequence
