@@ -33,6 +33,7 @@ from diglot.storage.connect import find_file, is_embedded, open_engine
 from diglot.storage.sql.engine import Engine
 
 _WORKSPACE: Final = "Demo"
+_KEY_NAME: Final = "curl lines of the demo"
 _NEWEST_ONE: Final = Window(0, 1)
 
 
@@ -50,9 +51,9 @@ _NEWEST_ONE: Final = Window(0, 1)
 def demo(*, no_serve: bool, **flags: Any) -> None:
     """Start a server with example contacts and segments.
 
-    There are 10,000 contacts and a dozen segments to try. The command prints a key for each dialect and a
-    curl line to paste. It creates the file the first time and reuses it afterwards; a second file next to
-    it has the keys. Delete both files to start again.
+    There are 10,000 contacts and a dozen segments to try, with a past of 120 days. The command prints a
+    link to the console, and a key for each dialect with a curl line to paste. It creates the file the first
+    time and reuses it afterwards; a second file next to it has the keys. Delete both files to start again.
     """
     settings = _keep_history(load_settings(flags))
     if not is_embedded(settings.database):
@@ -148,9 +149,9 @@ async def _ensure_key(service: Keys, dialect: Dialect, kept: str | None) -> str:
         await service.authenticate(dialect.name, kept)
     except Unauthenticated:
         try:
-            return await service.create(dialect.key_format, _WORKSPACE, secret=kept)
+            return await service.create(dialect.key_format, _WORKSPACE, secret=kept, name=_KEY_NAME)
         except Conflict:  # the key was revoked
-            return await service.create(dialect.key_format, _WORKSPACE)
+            return await service.create(dialect.key_format, _WORKSPACE, name=_KEY_NAME)
     assert kept is not None
     return kept
 
