@@ -20,10 +20,12 @@ from bench.membership.notes import MAIN, Note, read
 from bench.membership.places import Place, place
 from bench.membership.report import format_time, table
 from bench.progress import Progress
+from diglot.console.pages.segment import PER_PAGE
 from diglot.model.pages import Window
 from diglot.service.access.keys import Keys
 from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
+from diglot.service.audience.segments import Segments
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries
 from diglot.storage.schema import migrate
@@ -33,7 +35,7 @@ from support.servers.process import running
 SEGMENTS: Final = 1_000
 ROUNDS: Final = 7
 BAR: Final = 1.0
-# Each page by its name. `{segment}` has many members, `{contact}` is one in the middle.
+# Each page by its name. `{segment}` has the most members, `{contact}` is one in the middle.
 PATHS: Final = (
     ("segments", "/console"),
     ("segments, last page", "/console?page=40"),
@@ -44,7 +46,7 @@ PATHS: Final = (
     ("segment, sparkline", "/console/segments/{segment}/sparkline"),
     ("segment, history of a year", "/console/segments/{segment}/history?days=365"),
     ("segment, members", "/console/segments/{segment}/members"),
-    ("segment, members far down", "/console/segments/{segment}/members?page=10000"),
+    ("segment, members far down", "/console/segments/{segment}/members?page={middle}"),
     ("segment, explanation", "/console/segments/{segment}/explain?contact={contact}"),
     ("contacts", "/console/contacts"),
     ("contacts far down", "/console/contacts?page=20000"),
@@ -114,10 +116,17 @@ async def _prepare(url: str, note: Note, contacts: int) -> tuple[str, Mapping[st
         link = await Sessions(engine, RateLimits(engine)).create_link(caller)
         load = partial(queries.load_contact_page, window=Window(contacts // 2, 1))
         (contact,) = await engine.read(bind_workspace(caller.workspace, load))
+        page = await Segments(engine).list_page_with_counts(caller, Window(0, SEGMENTS))
     finally:
         await engine.close()
-    values = {"segment": note.live[MAIN][0].id, "contact": contact.id, "email": contact.email}
-    return link, values
+    largest = max(page.items, key=lambda one: one.count)
+    middle = str(largest.count // 2 // PER_PAGE)
+    return link, {
+        "segment": largest.segment.id,
+        "middle": middle,
+        "contact": contact.id,
+        "email": contact.email,
+    }
 
 
 async def _open(client: httpx.AsyncClient, name: str, path: str) -> Opened:

@@ -1,10 +1,12 @@
 """The pages of imports and exports: a file is sent, reviewed, tried and imported, its rejects are fetched."""
 
 import html
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -25,6 +27,7 @@ DAY: Final = 86_400_000_000
 SERVING: Final = {"now": NOW, "max_import_mib": 1}
 PATH: Final = "/console/imports"
 SCRIPT: Final = "<script>alert(1)</script>"
+_SEEN: Final = re.compile(r'name="seen_at" value="(\d+)"')
 BODY: Final = (
     b"Email Address,First Name,plan,Unsubscribed\n"
     b"ada@example.com,Ada,pro,no\nbo@example.com,Bo,free,yes\nnobody,,,\n"
@@ -64,10 +67,15 @@ class Importer:
 
     async def import_file(self, path: str, **form: str) -> str:
         """Import a file that was tried; return the page with what became of it."""
-        answer = await self.person.send(f"{path}/begin", form)
+        answer = await self.begin(path, **form)
         assert (answer.status_code, answer.headers["location"]) == (303, path)
         await self.work()
         return await self.read(path)
+
+    async def begin(self, path: str, **form: str) -> httpx.Response:
+        """Press the button of the page, if it has one."""
+        seen = _SEEN.search((await self.person.open(path)).text)
+        return await self.person.send(f"{path}/begin", ({"seen_at": seen[1]} if seen else {}) | form)
 
     async def contacts(self) -> list[dict[str, object]]:
         """Return all contacts."""
@@ -111,7 +119,7 @@ async def test_a_file_from_its_upload_to_its_rejected_rows(importer: Importer) -
         assert words in tried, words
     assert "the custom field “tariff”" in tried
     assert await importer.contacts() == []
-    waiting = await importer.person.send(f"{path}/begin", {})
+    waiting = await importer.begin(path)
     assert waiting.status_code == 303
     assert "begins in a few seconds" in await importer.read(path)
     assert "begins in a few seconds" in await importer.read(f"{path}/progress")
@@ -181,7 +189,7 @@ async def test_opt_outs_are_not_passed_over_by_accident(importer: Importer) -> N
     tried = await importer.try_file(path, **{"column.3": "none"})
     assert "speaks of opting out, and you chose" in tried
     assert 'name="passes_over"' in tried
-    refused = await importer.person.send(f"{path}/begin", {})
+    refused = await importer.begin(path)
     assert (refused.status_code, "Confirm that people" in refused.text) == (400, True)
     await importer.work()
     assert await importer.contacts() == []
@@ -390,7 +398,9 @@ async def test_an_import_is_stopped_and_begun_once(importer: Importer) -> None:
     """What is asked of an import that is past it shows the page as it is now."""
     path = await importer.send()
     await importer.try_file(path)
-    await importer.person.send(f"{path}/begin", {})
+    unseen = await importer.person.send(f"{path}/begin", {"seen_at": "1"})
+    assert (unseen.status_code, "waits for you" in await importer.read(path)) == (303, True)
+    await importer.begin(path)
     for part in ("/columns", "/begin"):
         answer = await importer.person.send(f"{path}{part}", {})
         assert (answer.status_code, answer.headers["location"]) == (303, path)
