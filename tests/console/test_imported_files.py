@@ -176,7 +176,9 @@ async def test_a_changed_choice_needs_another_try(importer: Importer) -> None:
     same = await importer.person.send(f"{path}/columns", {}, {"HX-Request": "true"})
     assert ("would be new" in same.text, "Invalid email" in same.text) == (True, True)
     changed = await importer.person.send(f"{path}/columns", {"column.1": "none"}, {"HX-Request": "true"})
-    assert ("would be new" in changed.text, 'id="result"' in changed.text) == (False, True)
+    assert ("would be new" in changed.text, "Try the file again" in changed.text) == (False, True)
+    more = await importer.person.send(f"{path}/columns", {}, {"HX-Request": "true"})
+    assert 'id="result"' not in more.text
     await importer.import_file(path)
     assert await importer.contacts() == []
     again = await importer.person.send(f"{path}/columns", {"then": "look"}, {"HX-Request": "true"})
@@ -235,6 +237,27 @@ async def test_what_each_kind_of_column_does(importer: Importer) -> None:
         "(no name)",
     ):
         assert words in page, words
+
+
+async def test_files_of_two_tools(importer: Importer) -> None:
+    """A column that may be about something else stays a custom field; a tool's other files are named."""
+    hubspot = b"Record ID,Email,Contact owner,Lead Status\n1,a@example.com,Sam,OPEN\n"
+    page = await importer.read(await importer.send(hubspot))
+    assert "Custom field “Lead Status”" in page
+    assert "A word in it such as “unsubscribed” lowers the status" in page
+    mailchimp = b"Email Address,MEMBER_RATING,LEID\na@example.com,4,1\n"
+    assert "cleaned contacts as files of their own" in await importer.read(await importer.send(mailchimp))
+
+
+async def test_choices_for_many_columns(importer: Importer) -> None:
+    """Custom fields that nobody chose are left out at once, opt-outs stay; the proposal comes back."""
+    path = await importer.send(b"email,a,b,opt_out\nada@example.com,1,2,no\n")
+    trimmed = await importer.person.send(f"{path}/columns", {"column.1": "field.company", "then": "trim"})
+    assert trimmed.headers["location"] == path
+    page = await importer.read(path)
+    assert (page.count("Left out."), "Sets the company" in page, "Who opted out" in page) == (1, True, True)
+    await importer.person.send(f"{path}/columns", {"column.1": "none", "then": "reset"})
+    assert "Left out." not in await importer.read(path)
 
 
 async def test_many_rejected_rows(importer: Importer) -> None:
