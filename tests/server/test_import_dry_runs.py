@@ -2,10 +2,13 @@
 
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import Final
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -15,7 +18,9 @@ from diglot.service.imports import file_memory, local
 from diglot.service.imports import run as import_run
 from diglot.service.imports.file_memory import HashSet
 from diglot.service.imports.run import StaleError
+from diglot.storage.imports import jobs
 from diglot.storage.sql.engine import Engine
+from diglot.storage.write_unit import lock_workspace
 from support.import_world import NO_OPTIONS, NOW, World, finish
 from support.reporting import SEED
 
@@ -119,6 +124,24 @@ async def test_a_file_that_is_refused(world: World) -> None:
     body = b"email,opt_out\na@example.com,perhaps\n"
     job = await finish(world.run(await world.begin(body, DRY), body))
     assert (job.status, job.progress.counts.rows) == ("failed", 0)
+
+
+async def test_the_dry_run_of_a_reviewed_file(world: World) -> None:
+    """A person decides what follows it; after other choices, a process that had begun begins anew."""
+    options = ImportOptions(dry_run=True, is_reviewed=True)
+    job = await world.begin(BODY, options)
+    begun = world.run(job, BODY)
+    other = replace(job, options=msgspec.structs.replace(options, tags=("june",)))
+    work = partial(jobs.update_options, job=other)
+    await world.engine.write(lock_workspace(world.workspace, lambda: NOW, work))
+    with pytest.raises(StaleError):
+        await begun.run_step()
+    tried = await finish(world.run(await world.stored(job), BODY))
+    assert (tried.status, tried.is_tried, tried.options.tags) == ("ready", True, ("june",))
+    refused = b"email,opt_out\na@example.com,perhaps\n"
+    failed = await finish(world.run(await world.begin(refused, options), refused))
+    assert (failed.status, failed.is_tried) == ("ready", False)
+    assert "perhaps" in (failed.error or "")
 
 
 def _random_file(rng: Random) -> bytes:

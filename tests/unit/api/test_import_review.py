@@ -1,16 +1,25 @@
 """What a person sees of a file before it is imported, and the form that brings it."""
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.api.imports.contact_file import open_contact_file
 from diglot.api.imports.presets import PRESETS
 from diglot.api.imports.review.file_head import read_file_head
 from diglot.api.imports.review.tools import TOOL_TITLES, recognize_tool
 from diglot.api.imports.upload import MAX_FIELD_BYTES, open_file_form
 from diglot.errors import MalformedRequest
+from diglot.model.contacts import ContactChange
 from diglot.model.imports import ImportOptions
+from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from support.paths import TESTS
 
+_SPEC: Final = TESTS / "spec" / "imports"
+_ROWS: Final = json.loads((_SPEC / "only-lowers.json").read_text(encoding="utf-8"))["rows"]
 _TYPE = "multipart/form-data; boundary=b"
 _HEAD = b'--b\r\nContent-Disposition: form-data; name="'
 
@@ -57,6 +66,30 @@ def test_tools_are_recognized_by_more_than_one_column() -> None:
     assert recognize_tool(["email", "LEID"]) is None
     assert recognize_tool(["LEID", "EUID", "uuid", "attribs"]) is None
     assert set(TOOL_TITLES) == set(PRESETS)
+
+
+@pytest.mark.parametrize("tool", PRESETS)
+def test_the_files_of_the_spec_are_recognized(tool: str) -> None:
+    """Each tool is told by the file that it writes."""
+    body = (_SPEC / "presets" / f"{tool}.csv").read_bytes()
+    assert read_file_head(body, ImportOptions(), is_whole=True).tool == tool
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=str)
+def test_the_status_after_an_import(row: dict[str, Any]) -> None:
+    """A file states a status; an import that only lowers raises none."""
+    names, cells = ",".join(row["cells"]), ",".join(row["cells"].values())
+    body = f"email,{names}\na@example.com,{cells}\n".encode()
+    for only_lowers, expected in ((False, row["after"]), (True, row["only_lowers"])):
+        file = open_contact_file(ImportOptions(only_lowers=only_lowers), ZoneInfo("UTC"), 0)
+        file.feed(body, is_final=True)
+        (read,) = file.read()
+        assert read.change is not None
+        after = new_contact(read.change, 1, "", 0)
+        if row["stored"] is not None:
+            values = {"email": "a@example.com", "status": row["stored"]}
+            after = changed_contact(new_contact(ContactChange(values), 1, "", 0), read.change, 0)
+        assert after.status == expected
 
 
 async def _cut(body: bytes) -> AsyncIterator[bytes]:

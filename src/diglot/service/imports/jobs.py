@@ -89,14 +89,15 @@ class Imports:
         return await _restart(unit, job, options, is_waiting=tries)
 
     @writes
-    async def begin(self, unit: WriteUnit, id_: str | None) -> ImportJob:
+    async def begin(self, unit: WriteUnit, id_: str | None, seen_at: int) -> ImportJob:
         """Import the file of a ready job as its dry run has shown.
 
-        Raise `NotFound`, or `Conflict` for a job that is not ready or not tried with its options.
+        `seen_at` is when the job that the person saw was updated. Raise `NotFound`, or `Conflict` for a job
+        that is not ready, not tried with its options, or no longer as it was.
         """
         job = await _require_ready(unit, id_)
-        if not job.is_tried:
-            raise Conflict("import", "Try the file first: the columns changed, or the file was refused")
+        if not job.is_tried or job.updated_at != seen_at:
+            raise Conflict("import", "Look at the import again: it was not tried, or it has changed")
         options = msgspec.structs.replace(job.options, dry_run=False)
         return await _restart(unit, job, options, is_waiting=True)
 

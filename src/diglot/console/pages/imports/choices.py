@@ -19,6 +19,8 @@ from diglot.model.imports import ImportOptions
 
 AS_RECOGNIZED, LEFT_OUT, CUSTOM = "", "none", "custom"
 _FIELD: Final = "field."
+# Choices for many columns: leave out those that nobody chose a target for, or forget all choices.
+_TRIM, _RESET = "trim", "reset"
 # The character sets that spreadsheets of some regions write.
 ENCODINGS: Final = {
     "": "UTF-8, or as the file says",
@@ -65,8 +67,20 @@ def find_choice(one: ReviewedColumn, options: ImportOptions) -> Choice:
     return Choice(f"{_FIELD}{target}", name)
 
 
-def read_mapping(form: Form, names: Sequence[str]) -> dict[str, str]:
-    """Return the targets of the columns for which a form has a choice."""
+def read_mapping(form: Form, columns: Sequence[ReviewedColumn]) -> dict[str, str]:
+    """Return the targets of the columns for which a form has a choice, or makes one for many at once."""
+    if form.get("then") == _RESET:
+        return {}
+    others = {one.column.name: "" for one in columns if _is_plain(one)} if form.get("then") == _TRIM else {}
+    return others | _read_choices(form, [one.column.name for one in columns])
+
+
+def _is_plain(one: ReviewedColumn) -> bool:
+    """Tell whether a column becomes a custom field and says nothing of opting out."""
+    return one.recognized.role is ColumnRole.ATTRIBUTE and one.recognized.opt_out is None
+
+
+def _read_choices(form: Form, names: Sequence[str]) -> dict[str, str]:
     given = dict(reversed(form.pairs))
     mapping = {}
     for place, name in enumerate(names):

@@ -16,6 +16,7 @@ from diglot.model.ids import parse_id
 from diglot.model.imports import READY, ImportJob
 
 _CONFIRMED: Final = "yes"
+_LONGEST_INSTANT: Final = 20
 _CONFIRM: Final = (
     "Confirm that people may become subscribed who opted out by these columns, or change the columns."
 )
@@ -60,8 +61,13 @@ async def begin(visit: Visit) -> ASGIApp:
         if values["risks"]:
             return review.show(visit, values, 400)
     with suppress(Conflict):  # the page shows what has become of it
-        await visit.services.imports.begin(visit.caller, id_)
+        await visit.services.imports.begin(visit.caller, id_, _read_instant(form.get("seen_at")))
     return Redirect(f"/console/imports/{job.id}")
+
+
+def _read_instant(text: str) -> int:
+    """Return an instant that our page has sent; -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_INSTANT else -1
 
 
 async def cancel(visit: Visit) -> ASGIApp:

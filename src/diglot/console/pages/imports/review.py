@@ -25,8 +25,12 @@ from diglot.model.imports import FileWarning, ImportJob, ImportOptions
 MOST_REJECTED: Final = 10
 _CODES_OF_ROWS: Final = ("unread_values", "refused_values", "uncertain_rows")
 FIRST_OPTIONS: Final = ImportOptions(dry_run=True, only_lowers=True, is_reviewed=True)
+_TRY: Final = "try"
+# What a part of a page does with the result above it: shows it again, says that it is outdated, or keeps it.
+SHOWN, CHANGED, KEPT = "shown", "changed", "kept"
 # What the lists of every review offer.
 _CHOICES: Final[dict[str, Any]] = {
+    "result": SHOWN,
     "name_target": words.name_target,
     "fields": choices.list_fields(),
     "tools": {name: TOOL_TITLES[name] for name in PRESETS},
@@ -106,34 +110,40 @@ async def save(visit: Visit) -> ASGIApp:
     try:
         options = await _read_options(job, data, form)
         check_import_options(options)
-        tries = form.get("then") == "try" and await _is_sound(job, data, options)
-        job = await imports.set_options(visit.caller, id_, options, tries=tries)
+        tries = form.get("then") == _TRY and await _is_sound(job, data, options)
+        stored = await imports.set_options(visit.caller, id_, options, tries=tries)
     except InvalidInput as error:
         faults = [
             f"{str(fault.path[0]).capitalize()}: {fault.message}" if fault.path else fault.message
             for fault in error.faults
         ]
         values = await describe(visit, job, data, tags=form.get("tags"), faults=faults)
-        return show(visit, values, 400)
+        return show(visit, values | {"result": CHANGED}, 400)
     except Conflict:
         # Somebody else, or another page of this person, has begun the import or discarded the file.
         return Redirect(f"/console/imports/{job.id}")
     if visit.is_part and not form.get("then"):
-        return show(visit, await describe(visit, job, data))
+        values = await describe(visit, stored, data)
+        had_result = job.is_tried or job.error is not None
+        return show(visit, values | {"result": _find_result(stored, had_result=had_result)})
     return Redirect(f"/console/imports/{job.id}")
+
+
+def _find_result(job: ImportJob, *, had_result: bool) -> str:
+    """Return what becomes of the result that the page shows, after a choice."""
+    return SHOWN if job.is_tried else CHANGED if had_result else KEPT
 
 
 async def _read_options(job: ImportJob, data: bytes, form: Form) -> ImportOptions:
     """Return the options of a form; the columns are those of the file as the form says that it is written."""
     written, of_contacts = choices.read_file_options(form), choices.read_contact_options(form)
     try:
-        head = await read_head(job, data, written)
-        names = [one.column.name for one in head.columns]
+        columns = (await read_head(job, data, written)).columns
     except InvalidInput:
-        names = []
+        columns = ()
     return msgspec.structs.replace(
         of_contacts,
-        mapping=choices.read_mapping(form, names),
+        mapping=choices.read_mapping(form, columns),
         encoding=written.encoding,
         preset=written.preset,
         is_reviewed=True,

@@ -19,10 +19,15 @@ _READINGS: Final = {
     Reading.EITHER: "words such as “unsubscribed” mean {}",
     Reading.PRESENT: "any value means {}",
     Reading.COUNT: "a number above 0 means {}",
-    Reading.HINT: "words such as “unsubscribed” mean {}",
+    Reading.HINT: "words such as “unsubscribed” lower it",
     Reading.HINT_NO: "no, or words such as “unsubscribed”, mean {}",
     Reading.HINT_YES: "yes, or words such as “unsubscribed”, mean {}",
     Reading.STATED: "no, or words such as “unsubscribed”, mean {}",
+}
+# What people who move from a tool overlook, if no column says who opted out.
+_TOOL_NOTES: Final = {
+    "mailchimp": "Mailchimp exports unsubscribed and cleaned contacts as files of their own. Import these "
+    "too, so that nobody of them becomes subscribed by another file.",
 }
 # How a job is doing, and the colour of its badge.
 _STATES: Final = {
@@ -53,7 +58,7 @@ def say_state(job: ImportJob) -> State:
 
 def name_target(column: Column) -> str:
     """Return what a column sets, as a choice names it."""
-    if column.opt_out is not None:
+    if column.opt_out is not None and not _is_hint(column):
         return "Who opted out"
     match column.role:
         case ColumnRole.FIELD:
@@ -66,6 +71,11 @@ def name_target(column: Column) -> str:
             return "Nothing: left out"
 
 
+def _is_hint(column: Column) -> bool:
+    """Tell whether a column may be about something else, so that only words of opting out lower a status."""
+    return column.opt_out is not None and column.kept and column.opt_out.reading is Reading.HINT
+
+
 def say_column(one: ReviewedColumn, options: ImportOptions) -> str:
     """Return what becomes of the cells of a column."""
     said = _say_role(one, options)
@@ -76,6 +86,10 @@ def say_column(one: ReviewedColumn, options: ImportOptions) -> str:
 
 def _say_role(one: ReviewedColumn, options: ImportOptions) -> str:
     column = one.column
+    if _is_hint(column):
+        return (
+            f"Becomes the custom field “{column.key}”. A word in it such as “unsubscribed” lowers the status."
+        )
     if column.opt_out is not None:
         kept = f" Kept as the custom field “{column.key}”." if column.kept else ""
         return f"{_say_opt_out(column.opt_out)}.{kept}"
@@ -138,9 +152,12 @@ def say_file(head: FileHead, options: ImportOptions) -> Sequence[str]:
         found.append(f"Every contact gets {_list_tags(options.tags)}.")
     if options.status is not None:
         found.append(f"Every contact is lowered to {options.status}, whatever its columns say.")
-    lowering = [one.column.name for one in head.columns if one.column.opt_out is not None]
+    columns = [one.column for one in head.columns]
+    lowering = [one.name for one in columns if one.opt_out is not None and not _is_hint(one)]
     if lowering:
         found.append(f"Who opted out stands in {', '.join(f'“{name}”' for name in lowering)}.")
+    if options.preset in _TOOL_NOTES and not lowering:
+        found.append(_TOOL_NOTES[options.preset])
     if options.only_lowers:
         found.append("Nobody who is unsubscribed, bounced or complained here is subscribed again.")
     else:
