@@ -1,6 +1,7 @@
 """An answer of long contacts is made on another thread, in pieces, and is what would be made at once."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,23 +10,34 @@ import pytest
 from diglot.api import endpoint, responses
 from diglot.api.call import SHORT_CONTACTS
 from diglot.api.responses import encode_in_pieces, encode_json
+from diglot.server.guards.answers import AnswerLimits
 from support.servers.in_process import Server, bearer
 
 CONTACTS = 6
+TEXT = "x" * (SHORT_CONTACTS // CONTACTS)
 ATTRIBUTES = {"misar": "custom_fields", "topmail": "attributes"}
 PATHS = {"misar": "/mail/v1/contacts", "topmail": "/api/v1/contacts"}
 
 
-@pytest.mark.parametrize("dialect", ["misar", "topmail"])
+each_dialect = pytest.mark.parametrize("dialect", ["misar", "topmail"])
+
+
+async def fill(server: Server, dialect: str, workspace: str) -> Mapping[str, str]:
+    """Create contacts, of which all together are long, and all but one are not; return a key's headers."""
+    headers = bearer(await server.key(dialect, workspace))
+    for number in range(CONTACTS):
+        body = {"email": f"{number}@example.com", ATTRIBUTES[dialect]: {"text": TEXT}}
+        answer = await server.client.post(PATHS[dialect], headers=headers, json=body)
+        assert answer.status_code == 201, answer.text
+    return headers
+
+
+@each_dialect
 async def test_long_contacts_do_not_hold_the_event_loop(
     module_server: Server, monkeypatch: pytest.MonkeyPatch, dialect: str
 ) -> None:
     """Each piece is one contact; a page of short contacts is encoded at once."""
-    client, headers = module_server.client, bearer(await module_server.key(dialect, f"long {dialect}"))
-    text = "x" * (SHORT_CONTACTS // CONTACTS)
-    for number in range(CONTACTS):
-        body = {"email": f"{number}@example.com", ATTRIBUTES[dialect]: {"text": text}}
-        assert (await client.post(PATHS[dialect], headers=headers, json=body)).status_code == 201
+    client, headers = module_server.client, await fill(module_server, dialect, f"long {dialect}")
     made: list[tuple[Any, bytes]] = []
     threads: set[int] = set()
     pieces: list[int] = []
@@ -48,7 +60,34 @@ async def test_long_contacts_do_not_hold_the_event_loop(
     assert threading.get_ident() not in threads
     [(answer, sent)] = made
     assert long.content == sent == encode_json(answer)
-    assert max(pieces) < len(text) + 2_048
+    assert max(pieces) < len(TEXT) + 2_048
+
+
+@each_dialect
+async def test_long_contacts_need_room(
+    module_server: Server, monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    """An answer that is made counts as one that is not read yet, and gives its room back."""
+    client, headers = module_server.client, await fill(module_server, dialect, f"many {dialect}")
+    path = f"{PATHS[dialect]}?limit={CONTACTS}"
+    sizes: list[int] = []
+    rooms: list[AnswerLimits] = []
+    take = AnswerLimits.take
+
+    def note(limits: AnswerLimits, network: str, size: int) -> bool:
+        rooms.append(limits)
+        sizes.append(size)
+        return take(limits, network, size)
+
+    monkeypatch.setattr(AnswerLimits, "take", note)
+    sent = await client.get(path, headers=headers)
+    assert sizes == [2 * CONTACTS * len('{"text":""}' + TEXT), len(sent.content)]
+    assert not rooms[0].held
+    monkeypatch.setattr(AnswerLimits, "take", lambda *_: False)
+    monkeypatch.setattr(endpoint, "encode_in_pieces", None)
+    refused = await client.get(path, headers=headers)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert not rooms[0].held
 
 
 def test_pieces_are_what_is_encoded_at_once() -> None:

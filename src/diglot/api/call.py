@@ -13,9 +13,9 @@ from diglot.api.input.contacts import LocalTime
 from diglot.api.input.query_string import QueryReader
 from diglot.api.input.request import Request
 from diglot.api.operation import Operation
-from diglot.api.responses import EXTRA_HEADERS
+from diglot.api.responses import ANSWER_ROOM, EXTRA_HEADERS, AnswerRoom
 from diglot.computations import compute
-from diglot.errors import ContentTooLarge, DiglotError, InvalidInput, UnsupportedMediaType
+from diglot.errors import ContentTooLarge, DiglotError, InvalidInput, ServerBusy, UnsupportedMediaType
 from diglot.model.contacts import Contact
 from diglot.model.workspaces import Caller
 from diglot.request_record import record_of
@@ -50,8 +50,8 @@ class Call:
     checkpoint: Checkpoint | None = None
     # Returns what was read of the body ahead, or raises what was wrong with it.
     input_ahead: Callable[[], Any] | None = None
-    # Whether the answer shows contacts that are too long to encode it on the event loop.
-    shows_long_contacts: bool = False
+    # The bytes that an answer takes while it is made, if it is too long to encode it on the event loop.
+    long_bytes: int = 0
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
@@ -79,12 +79,25 @@ class Call:
         return work() if size < SHORT_BYTES else await compute(work)
 
     async def show_contacts(self, contacts: Sequence[Contact], show: Callable[[Contact], S]) -> list[S]:
-        """Return contacts in a dialect's shape; long ones are converted and encoded on another thread."""
-        if sum(len(contact.attributes) for contact in contacts) <= SHORT_CONTACTS:
+        """Return contacts in a dialect's shape; long ones are converted and encoded on another thread.
+
+        Raise `ServerBusy` if there is no room for a long answer, before it is made.
+        """
+        characters = sum(len(contact.attributes) for contact in contacts)
+        if characters <= SHORT_CONTACTS:
             return list(map(show, contacts))
-        self.shows_long_contacts = True
+        room: AnswerRoom = self.request.scope[ANSWER_ROOM]
+        # The contacts and their encoded form.
+        if not room.take_for(self.request.scope, 2 * characters):
+            raise ServerBusy
+        self.long_bytes = 2 * characters
         # On the thread of units, as in `read_ahead`.
         return await compute(lambda: list(map(show, contacts)), in_unit=True)
+
+    def release(self) -> None:
+        """Give back the room in which a long answer was made; sending it takes room of its own."""
+        if self.long_bytes:
+            self.request.scope[ANSWER_ROOM].give_back_for(self.request.scope, self.long_bytes)
 
     @property
     def local_time(self) -> LocalTime:

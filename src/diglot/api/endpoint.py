@@ -43,15 +43,18 @@ def handles(operation: Operation, read_input: ReadInput | None = None) -> Callab
 
 async def respond(call: Call, handler: Handler) -> JsonResponse | StreamedResponse:
     """Run the handler of a call; return its response, encoded now or, if it is long, while it is sent."""
-    result = await handler(call)
-    if isinstance(result, bytes):
-        return JsonResponse(call.operation.status, result)
-    if isinstance(result, StreamedList | StreamedFile):
-        return StreamedResponse(call.operation.status, result)
-    if call.shows_long_contacts:
-        body = await compute(partial(encode_in_pieces, result), in_unit=True)
-        return JsonResponse(call.operation.status, body)
-    return JsonResponse(call.operation.status, encode_json(result))
+    try:
+        result = await handler(call)
+        if isinstance(result, bytes):
+            return JsonResponse(call.operation.status, result)
+        if isinstance(result, StreamedList | StreamedFile):
+            return StreamedResponse(call.operation.status, result)
+        if call.long_bytes:
+            body = await compute(partial(encode_in_pieces, result), in_unit=True)
+            return JsonResponse(call.operation.status, body)
+        return JsonResponse(call.operation.status, encode_json(result))
+    finally:
+        call.release()
 
 
 async def respond_whole(call: Call, handler: Handler) -> JsonResponse:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from litestar.types import Receive, Scope, Send
@@ -17,6 +17,8 @@ REVISION_HEADER: Final = "Diglot-Revision"
 Headers = tuple[tuple[bytes, bytes], ...]
 # The key in a request's scope for headers that its response carries, whether it succeeds or fails.
 EXTRA_HEADERS: Final = "diglot.headers"
+# The key in a request's scope for the room that all long answers of the process share.
+ANSWER_ROOM: Final = "diglot.answer_room"
 encode_json: Final = msgspec.json.Encoder().encode
 _JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
@@ -47,6 +49,16 @@ class StreamedFile:
 
     media_type: str
     parts: AsyncIterator[bytes]
+
+
+class AnswerRoom(Protocol):
+    """Limits the bytes of long answers that are held at once."""
+
+    def take_for(self, scope: Any, size: int) -> bool:
+        """Count an answer to a request that is about to be made, if there is room for it."""
+
+    def give_back_for(self, scope: Any, size: int) -> None:
+        """Count it no more."""
 
 
 def encode_in_pieces(answer: msgspec.Struct) -> bytes:

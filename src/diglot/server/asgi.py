@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from diglot.api.authentication import SECURE
-from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, JsonResponse
+from diglot.api.responses import ANSWER_ROOM, EXTRA_HEADERS, ErrorResponse, JsonResponse
 from diglot.errors import MalformedRequest
 from diglot.request_record import record_of
 from diglot.server.console.errors import render_error
@@ -164,6 +164,7 @@ class ServerApp:
         scope["diglot.request_id"] = request_id.decode()
         scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
+        scope[ANSWER_ROOM] = self._answers
         return extra
 
     async def _answer(self, app: App, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:

@@ -24,7 +24,7 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 # a tenth of its speed; a writer of another workspace waits for one part.
 PART_SECONDS: Final = 0.06
 # While other workspaces write to the same file, each of their writes may wait for a part.
-SHARED_PART_SECONDS: Final = 0.01
+SHARED_PART_SECONDS: Final = 0.008
 # Matching one contact against 10,000 rules takes about 10 ms, so the first part is small.
 FIRST_PART: Final = 16
 SMALLEST_PART: Final = 8

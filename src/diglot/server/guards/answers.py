@@ -55,6 +55,14 @@ class AnswerLimits:
         if not self.held[network]:
             del self.held[network]
 
+    def take_for(self, scope: dict[str, Any], size: int) -> bool:
+        """Count an answer that is about to be made, as `take` does."""
+        return self.take(client_network(scope, self.proxies), size)
+
+    def give_back_for(self, scope: dict[str, Any], size: int) -> None:
+        """Count an answer that was made no more."""
+        self.give_back(client_network(scope, self.proxies), size)
+
 
 class Answer:
     """The answer to one request, as ASGI messages.

@@ -20,7 +20,7 @@ COMMIT_SECONDS: Final = 0.05
 # A commit of long units begins no further one after this time while others wait.
 LONG_SECONDS: Final = 0.005
 # A unit that computes longer is a long one. Other threads and processes make every unit take longer.
-LONG_CPU_SECONDS: Final = 0.004
+LONG_CPU_SECONDS: Final = 0.003
 # The workspace of a unit, None for a unit of no workspace.
 Key = int | None
 
