@@ -27,11 +27,11 @@ FILE_FORM: Final = "multipart/form-data"
 NAVIGATION: Final = (
     ("Segments", "/console"),
     ("Contacts", "/console/contacts"),
+    ("Import and export", "/console/imports"),
     ("Activity", "/console/activity"),
     ("Webhooks", "/console/webhooks"),
     ("Keys", "/console/keys"),
     ("Operator", "/console/operator"),
-    ("Import and export", "/console/imports"),
 )
 
 
