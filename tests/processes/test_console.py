@@ -124,6 +124,51 @@ async def test_the_count_follows_writes(live: ServerProcess, tab: "Tab") -> None
     assert tab.complaints == []
 
 
+async def test_a_program_gets_a_key_and_a_webhook(
+    live: ServerProcess, tab: "Tab", axe: str, tmp_path: Path
+) -> None:
+    """A command is copied from the documentation; a key is made and revoked, and a webhook is made."""
+    page, link = tab.page, await prepare(live)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live.base)
+    await page.goto(f"{live.base}/docs")
+    await _look(tab, axe, tmp_path / "docs")
+    await page.get_by_role("link", name="Start", exact=True).click()
+    await page.get_by_role("button", name="Copy").first.click()
+    await page.get_by_role("button", name="Copied").wait_for()
+    assert "diglot keys create" in await page.evaluate("navigator.clipboard.readText()")
+    await page.goto(f"{live.base}/docs/segments")
+    await _look(tab, axe, tmp_path / "docs-page")
+    await page.goto(f"{live.base}/console/enter#{link}")
+    await page.get_by_role("link", name="Keys", exact=True).click()
+    await page.get_by_role("link", name="New Topmail key").click()
+    await page.get_by_label("Name").fill(SCRIPT)
+    await _look(tab, axe, tmp_path / "new-key")
+    await page.get_by_role("button", name="Create the key").click()
+    key = await page.get_by_label("The key").inner_text()
+    async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
+        assert (await client.get("/api/v1/segments")).status_code == 200
+        await page.get_by_role("link", name="Done").click()
+        await _look(tab, axe, tmp_path / "keys")
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name=f"Revoke the key {SCRIPT}").click()
+        await page.get_by_text("Keys that have ended").wait_for()
+        assert (await client.get("/api/v1/segments")).status_code == 401
+    await page.get_by_role("link", name="Webhooks", exact=True).click()
+    await page.get_by_role("link", name="New Misar webhook").click()
+    await page.get_by_label("Address").fill("https://hook.invalid/")
+    await page.get_by_label("A contact enters a segment").check()
+    await page.get_by_role("button", name="Create the webhook").click()
+    await page.get_by_role("link", name="Go to the webhook").click()
+    await page.get_by_role("button", name="Send a test").click()
+    await page.locator("#deliveries th", has_text="A test").wait_for()
+    await _look(tab, axe, tmp_path / "webhook")
+    await page.get_by_role("link", name="Operator", exact=True).click()
+    await page.get_by_text("It answers.").wait_for()
+    await _look(tab, axe, tmp_path / "operator")
+    assert tab.complaints == []
+    assert {url for url in tab.requests if not url.startswith((f"{live.base}/", "data:"))} == set()
+
+
 async def _look(tab: "Tab", axe: str, name: Path) -> None:
     """Take screenshots at two widths, light and dark, and let axe read each."""
     for scheme in ("light", "dark"):

@@ -105,7 +105,7 @@ def test_the_wheel_has_every_page() -> None:
     """What the server looks for is what the build puts into the package, in the same folders."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    place = "diglot/server/console/manual/"
+    place = "diglot/server/console/manual_files/"
     assert all(target == place + source for source, target in packed.items())
     for file in manual.open_manual().paths:
         assert file in packed or file.partition("/")[0] in packed, file

@@ -1,7 +1,7 @@
 """The pages of the documentation: which files of the package they are, and where each is served.
 
-A wheel has the files in `manual/`, in the folders of the repository (`pyproject.toml`); a checkout has them
-where they are written. Nothing is read before the first page is asked for.
+A wheel has the files in `manual_files/`, in the folders of the repository (`pyproject.toml`); a checkout has
+them where they are written. Nothing is read before the first page is asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from diglot.dialects.registry import DIALECTS
 
 PAGES_PATH: Final = "/docs"
 FILES_PATH: Final = "/docs/files"
-_PACKED: Final = Path(__file__).with_name("manual")
+_PACKED: Final = Path(__file__).with_name("manual_files")
 _REPOSITORY: Final = Path(__file__).parents[4]
 # Pages by the part of the manual to which they belong: the file, its name, and what it is about.
 SECTIONS: Final[Sequence[tuple[str, Sequence[tuple[str, str, str]]]]] = (
