@@ -33,6 +33,7 @@ from diglot.storage.connect import find_file, is_embedded, open_engine
 from diglot.storage.sql.engine import Engine
 
 _WORKSPACE: Final = "Demo"
+_KEY_NAME: Final = "curl lines of the demo"
 _NEWEST_ONE: Final = Window(0, 1)
 
 
@@ -148,9 +149,9 @@ async def _ensure_key(service: Keys, dialect: Dialect, kept: str | None) -> str:
         await service.authenticate(dialect.name, kept)
     except Unauthenticated:
         try:
-            return await service.create(dialect.key_format, _WORKSPACE, secret=kept)
+            return await service.create(dialect.key_format, _WORKSPACE, secret=kept, name=_KEY_NAME)
         except Conflict:  # the key was revoked
-            return await service.create(dialect.key_format, _WORKSPACE)
+            return await service.create(dialect.key_format, _WORKSPACE, name=_KEY_NAME)
     assert kept is not None
     return kept
 

@@ -12,9 +12,11 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
-// A page in the background asks for nothing.
+// A page in the background asks for nothing, and what somebody reads or has the focus in is not replaced.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden && event.target.hasAttribute("data-poll")) event.preventDefault();
+  const part = event.target;
+  const isRead = part.contains(document.activeElement) || part.querySelector("details[open]");
+  if (part.hasAttribute("data-poll") && (document.hidden || isRead)) event.preventDefault();
 });
 
 // An error is shown in the place of the part that was asked for, unless nobody asked.
