@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -879,6 +880,14 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
         counts = {segment["name"]: segment["contact_count"] for segment in listing["data"]["segments"]}
         assert len(counts) == SEGMENT_COUNT
         assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
+        # It has a past, which the server keeps, and in which contacts came and went.
+        since = datetime.now(UTC).date() - timedelta(days=100)
+        sizes = httpx.get(
+            f"{server.url}/mail/v1/segments/{listing['data']['segments'][0]['id']}/sizes?by=day&since={since}",
+            headers={"Authorization": f"Bearer {fresh['misar']}"},
+        ).json()["data"]["buckets"]
+        assert len(sizes) == 101
+        assert min(sum(day[side] for day in sizes) for side in ("entered", "left")) > 50
         assert server.stop()[0] == 0
 
 

@@ -51,9 +51,9 @@ _NEWEST_ONE: Final = Window(0, 1)
 def demo(*, no_serve: bool, **flags: Any) -> None:
     """Start a server with example contacts and segments.
 
-    There are 10,000 contacts and a dozen segments to try. The command prints a key for each dialect and a
-    curl line to paste. It creates the file the first time and reuses it afterwards; a second file next to
-    it has the keys. Delete both files to start again.
+    There are 10,000 contacts and a dozen segments to try, with a past of 120 days. The command prints a
+    link to the console, and a key for each dialect with a curl line to paste. It creates the file the first
+    time and reuses it afterwards; a second file next to it has the keys. Delete both files to start again.
     """
     settings = _keep_history(load_settings(flags))
     if not is_embedded(settings.database):
