@@ -162,6 +162,8 @@ async def test_a_program_gets_a_key_and_a_webhook(
     await page.get_by_role("button", name="Send a test").click()
     await page.locator("#deliveries th", has_text="A test").wait_for()
     await _look(tab, axe, tmp_path / "webhook")
+    await page.get_by_role("link", name="Webhooks", exact=True).first.click()
+    await page.locator("[hx-get$='/state'] .badge").wait_for()
     await page.get_by_role("link", name="Operator", exact=True).click()
     await page.get_by_text("It answers.").wait_for()
     await _look(tab, axe, tmp_path / "operator")
