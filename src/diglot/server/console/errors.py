@@ -3,9 +3,11 @@
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import (
+    Conflict,
     ContentTooLarge,
     CrossSiteWrite,
     InvalidInput,
+    LimitReached,
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
@@ -41,6 +43,8 @@ def _status_and_text(error: Exception) -> tuple[int, str]:
             return 404, f"Not found: Diglot serves {prefixes}"
         case MethodNotAllowed():
             return 405, "Method not allowed"
+        case Conflict() | LimitReached():
+            return 409, str(error)
         case RequestTimeout():
             return 408, "The body did not come in time"
         case ContentTooLarge():
