@@ -1,5 +1,6 @@
 """Stories in the console, told in a browser that reaches nothing but the server."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from support.servers.in_process import bearer
 from support.servers.process import ServerProcess
 
 if TYPE_CHECKING:
+    from playwright.async_api import Route
+
     from support.servers.chromium import Tab
 
 pytestmark = pytest.mark.browser
@@ -129,11 +132,13 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     page, link = tab.page, await prepare(live)
     await page.goto(f"{live.base}/console/enter#{link}")
     await page.get_by_role("link", name="New segment").click()
-    await page.get_by_label("Name", exact=True).fill("Buyers")
     await page.get_by_label("Field", exact=True).select_option("total_orders")
     await page.get_by_label("Value", exact=True).fill("3")
     await page.locator(".total", has_text="1 contact").wait_for()
+    await page.route("**/segments/build", _delay, times=1)
     await page.get_by_role("button", name="+ Group").click()
+    # What is typed while the form is on its way is not lost.
+    await page.get_by_label("Name", exact=True).fill("Buyers")
     await page.locator("#c-1-0-family").select_option("attribute:plan")
     await page.locator("#c-1-0-operator").select_option("in")
     await page.get_by_label("Values, one on each line").fill("pro\nteam")
@@ -159,6 +164,12 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.get_by_role("heading", name="bo@example.com is a member").wait_for()
     await page.get_by_text("because: segment changed").wait_for()
     assert tab.complaints == []
+
+
+async def _delay(route: "Route") -> None:
+    """Let a request wait."""
+    await asyncio.sleep(0.5)
+    await route.continue_()
 
 
 async def _look(tab: "Tab", axe: str, name: Path) -> None:
