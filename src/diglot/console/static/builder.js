@@ -38,11 +38,14 @@ document.addEventListener("htmx:afterSwap", () => {
   }
 });
 
-// A long list of choices is searched without the server; what is chosen stays in sight.
-document.addEventListener("input", (event) => {
+// A long list of choices is searched without the server, and the rules stay as they are; what is chosen stays in sight.
+const searchChoices = (event) => {
   if (!event.target.matches("[data-search-choices]")) return;
+  event.stopPropagation();
   const wanted = event.target.value.trim().toLowerCase();
   for (const label of event.target.parentElement.querySelectorAll("label")) {
     label.hidden = !label.querySelector("input").checked && !label.textContent.toLowerCase().includes(wanted);
   }
-});
+};
+document.addEventListener("input", searchChoices, true);
+document.addEventListener("change", searchChoices, true);
