@@ -268,7 +268,7 @@ def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifesp
     return [
         lambda _: deliver_in_background(deliveries, targets, _render_message, figures.count_attempt),
         lambda _: work_in_background(scheduler, leases),
-        lambda _: import_in_background(leases.sweeper, turns.run_turn),
+        lambda app: import_in_background(leases.sweeper, turns.run_turn, app.state[SERVICES].imports.begun),
     ]
 
 

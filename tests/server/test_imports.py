@@ -1,5 +1,6 @@
 """Uploaded files over HTTP: taken as they arrive, imported in turns, and reported."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -10,8 +11,11 @@ from diglot.api.imports.contact_file import open_contact_file
 from diglot.background.import_worker import ImportWorker
 from diglot.background.retention import Retention
 from diglot.errors import DatabaseBusy
+from diglot.model.imports import ImportOptions
+from diglot.service.access.keys import Keys
 from diglot.service.imports import run as import_run
 from diglot.service.imports import turns as import_turns
+from diglot.service.imports.jobs import Imports
 from diglot.service.imports.turns import ImportTurns
 from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.imports import chunks
@@ -110,6 +114,29 @@ async def test_an_upload_is_imported(client: Client) -> None:
     await client.work()
     assert (await client.get(mended["id"]))["custom_fields"] == ["plan"]
     assert await client.count() == ROWS
+
+
+async def test_an_upload_is_imported_at_once(client: Client) -> None:
+    """The process that took it does not wait until it looks for work."""
+    engine, turned = client.turns.engine, asyncio.Event()
+    imports = Imports(engine, lambda: client.server.now)
+
+    async def run_turn(workspace: int, number: int) -> bool:
+        turned.set()
+        return await client.turns.run_turn(workspace, number)
+
+    worker = ImportWorker(client.worker.sweeper, run_turn, 3_600, imports.begun)
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.1)
+    caller = await Keys(engine).authenticate("topmail", await client.server.key("topmail", "one"))
+    await imports.upload(caller, "a.csv", ImportOptions(), _pieces())
+    await asyncio.wait_for(turned.wait(), 30)
+    await worker.stop(running)
+    assert running.done()
+
+
+async def _pieces() -> AsyncIterator[bytes]:
+    yield BODY
 
 
 async def test_two_files_take_turns(client: Client) -> None:

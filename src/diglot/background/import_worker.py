@@ -12,7 +12,7 @@ from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.imports import jobs
 
 log = logging.getLogger("diglot.background")
-# A client waits so long for its import to begin.
+# A client waits so long for its import to begin, if another process took it.
 POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
 _WORK: Final = "import"
@@ -22,22 +22,25 @@ RunTurn = Callable[[int, int], Awaitable[bool]]
 
 @dataclass
 class ImportWorker:
-    """Gives each job a turn after the other until it is stopped."""
+    """Gives each job a turn after the other until it is stopped; `begun` is set when a job has begun here."""
 
     sweeper: Sweeper
     run_turn: RunTurn
     poll_seconds: float = POLL_SECONDS
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Work on jobs until `stop`."""
         while not self._stopping.is_set():
+            self.begun.clear()
             if not await self._run_round():
                 await self._pause()
 
     async def stop(self, running: asyncio.Task[None]) -> None:
         """Stop after the turn in progress, or cancel it if it takes too long; a job loses nothing."""
         self._stopping.set()
+        self.begun.set()
         _, late = await asyncio.wait({running}, timeout=_STOP_SECONDS)
         for task in late:
             task.cancel()
@@ -73,15 +76,17 @@ class ImportWorker:
     async def _pause(self) -> None:
         try:
             async with asyncio.timeout(self.poll_seconds):
-                await self._stopping.wait()
+                await self.begun.wait()
         except TimeoutError:
             return
 
 
 @asynccontextmanager
-async def import_in_background(sweeper: Sweeper, run_turn: RunTurn) -> AsyncIterator[None]:
+async def import_in_background(
+    sweeper: Sweeper, run_turn: RunTurn, begun: asyncio.Event
+) -> AsyncIterator[None]:
     """Import uploaded files in the shares of a process until the end of the block."""
-    worker = ImportWorker(sweeper, run_turn)
+    worker = ImportWorker(sweeper, run_turn, begun=begun)
     running = asyncio.create_task(worker.run())
     try:
         yield

@@ -1,7 +1,8 @@
 """Import jobs: a file is uploaded in chunks, then a process imports it; its progress and rejects are read."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -34,11 +35,15 @@ DEFAULT_MAX_MEBIBYTES: Final = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """The use cases of import jobs; `max_bytes` is the size of the largest file."""
+    """The use cases of import jobs; `max_bytes` is the size of the largest file.
+
+    `begun` is set when there is work, so that this process need not wait until it looks for some.
+    """
 
     engine: Engine
     clock: Clock = system_clock
     max_bytes: int = DEFAULT_MAX_MEBIBYTES * MEBIBYTE
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def upload(
         self, caller: Caller, name: str, options: ImportOptions, content: AsyncIterator[bytes]
@@ -52,10 +57,12 @@ class Imports:
         job = await self._begin(caller, name, options)
         try:
             size = await self._store_chunks(caller, job, content)
-            return await self._finish(caller, job, size)
+            job = await self._finish(caller, job, size)
         except BaseException:
             await self._discard(caller, job)
             raise
+        self.begun.set()
+        return job
 
     @reads
     async def list_page(self, tenant: Tenant, window: Window) -> tuple[list[ImportJob], int]:
@@ -73,28 +80,41 @@ class Imports:
         job = await _require_job(tenant, id_)
         return job, await chunks.load_chunk(tenant, job.number, 0)
 
-    @writes
     async def set_options(
-        self, unit: WriteUnit, id_: str | None, options: ImportOptions, *, tries: bool = False
+        self, caller: Caller, id_: str | None, options: ImportOptions, *, tries: bool = False
     ) -> ImportJob:
         """Say how the file of a ready job is read; `tries` begins its dry run.
 
         What an earlier dry run found is forgotten, unless nothing changes. Raise `NotFound`, or `Conflict`
         for a job that is not ready.
         """
-        job = await _require_ready(unit, id_)
         options = msgspec.structs.replace(options, is_reviewed=True, dry_run=True)
+        job = await self._set_options(caller, id_, options, tries=tries)
+        if tries:
+            self.begun.set()
+        return job
+
+    @writes
+    async def _set_options(
+        self, unit: WriteUnit, id_: str | None, options: ImportOptions, *, tries: bool
+    ) -> ImportJob:
+        job = await _require_ready(unit, id_)
         if options == job.options and not tries:
             return job
         return await _restart(unit, job, options, is_waiting=tries)
 
-    @writes
-    async def begin(self, unit: WriteUnit, id_: str | None, seen_at: int) -> ImportJob:
+    async def begin(self, caller: Caller, id_: str | None, seen_at: int) -> ImportJob:
         """Import the file of a ready job as its dry run has shown.
 
         `seen_at` is when the job that the person saw was updated. Raise `NotFound`, or `Conflict` for a job
         that is not ready, not tried with its options, or no longer as it was.
         """
+        job = await self._begin_tried(caller, id_, seen_at)
+        self.begun.set()
+        return job
+
+    @writes
+    async def _begin_tried(self, unit: WriteUnit, id_: str | None, seen_at: int) -> ImportJob:
         job = await _require_ready(unit, id_)
         if not job.is_tried or job.updated_at != seen_at:
             raise Conflict("import", "Look at the import again: it was not tried, or it has changed")
