@@ -32,17 +32,17 @@ SCALE: Final = 10_000
 # beyond ASCII, and the only characters beyond ASCII of which normal form C makes ASCII.
 ALIASES: Final = "".join(one for one in text.WHITE_SPACE if not one.isascii()) + "\u037e\u1fef\u212a"
 # A spelling that no JSON value has: of a value that SQL does not know.
-_UNKNOWN_SPELLING: Final = literal_column("'?'")
+_UNKNOWN_SPELLING: Final[Expression] = literal_column("'?'")
 # A decimal of so many characters is a double that is spelled so, and no integer that a double cannot hold.
-_LONGEST_NUMBER: Final = literal_column("15")
+_LONGEST_NUMBER: Final[Expression] = literal_column("15")
 # The sum of nine million such amounts is an integer of 64 bits.
-_LARGEST_AMOUNT: Final = literal_column("1e8")
-_DECIMALS: Final = literal_column("4")
+_LARGEST_AMOUNT: Final[Expression] = literal_column("1e8")
+_DECIMALS: Final[Expression] = literal_column("4")
 # A double that SQLite parses is much nearer to the number, relative to it.
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
-_DIGITS: Final = tuple(literal_column(f"'{one}'") for one in "0123456789")
+_DIGITS: Final[Sequence[Expression]] = tuple(literal_column(f"'{one}'") for one in "0123456789")
 _NUMBER_BEGINS: Final = (literal_column("'-'"), *_DIGITS)
 _NUMERIC_TEXT_BEGINS: Final = (literal_column("'+'"), *_NUMBER_BEGINS)
 _WORDS: Final = ("true", "false")
@@ -168,7 +168,7 @@ def _by_kind(
 def _compile_is_set(spelled: Expression) -> Expression:
     second = func.substr(spelled, literal_column("2"), ONE)
     inner = func.substr(spelled, literal_column("2"), func.length(spelled) - literal_column("2"))
-    empty = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
+    empty: list[Expression] = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
     is_collection = _begin_of(spelled).in_([literal_column("'['"), literal_column("'{'")])
     # Else it begins with white space, and there may be nothing else in it.
     has_member = second.in_([literal_column(f"'{one}'") for one in '"[{-0123456789tfn'])
