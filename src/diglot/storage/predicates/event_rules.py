@@ -42,9 +42,9 @@ _DECIMALS: Final[Expression] = literal_column("4")
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
-_DIGITS: Final[Sequence[Expression]] = tuple(literal_column(f"'{one}'") for one in "0123456789")
-_NUMBER_BEGINS: Final = (literal_column("'-'"), *_DIGITS)
-_NUMERIC_TEXT_BEGINS: Final = (literal_column("'+'"), *_NUMBER_BEGINS)
+# No collation has anything else that a JSON value begins with between the digits.
+_FIRST_DIGIT: Final[Expression] = literal_column("'0'")
+_LAST_DIGIT: Final[Expression] = literal_column("'9'")
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
@@ -108,11 +108,10 @@ def read_amount(spelled: Expression, binder: Binder) -> Expression:
     is_exact = and_(has_few_decimals, func.abs(number) < _LARGEST_AMOUNT)
     scaled = cast(func.round(number * literal_column(f"{SCALE}.0")), BigInteger())
     return case(
-        (spelled.is_(None), ZERO),
-        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (_is_text(spelled), case((_is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
         # Only CASE has an order of evaluation, and PostgreSQL refuses to cast other texts.
         (_is_number(spelled), case((_is_short(spelled, binder), case((is_exact, scaled))))),
+        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
+        (_is_text(spelled), case((_is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
         else_=ZERO,
     )
 
@@ -281,7 +280,8 @@ def _is_text(spelled: Expression) -> Expression:
 
 
 def _is_number(spelled: Expression) -> Expression:
-    return _begin_of(spelled).in_(_NUMBER_BEGINS)
+    begin = _begin_of(spelled)
+    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), begin == literal_column("'-'"))
 
 
 def _is_short(number: Expression, binder: Binder) -> Expression:
@@ -292,7 +292,9 @@ def _is_short(number: Expression, binder: Binder) -> Expression:
 
 def _is_numeric_text(spelled: Expression) -> Expression:
     """Return whether a text in quotes may be a number or a date."""
-    return func.substr(spelled, literal_column("2"), ONE).in_(_NUMERIC_TEXT_BEGINS)
+    begin = func.substr(spelled, literal_column("2"), ONE)
+    signs = (begin == literal_column(f"'{sign}'") for sign in "+-")
+    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), *signs)
 
 
 def _unless_numeric(spelled: Expression) -> Expression:
