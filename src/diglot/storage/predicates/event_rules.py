@@ -67,25 +67,36 @@ def can_read(key: str) -> bool:
 
 
 def spell_property(key: str, binder: Binder) -> Expression:
-    """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none."""
-    body, quoted = events.c.body, f'"{key}"'
-    backend = binder.backend
-    begin = backend.position(body, binder.bind_text(quoted))
-    rest = func.substr(body, begin + binder.bind_length(quoted))
-    once = backend.position(rest, binder.bind_text(quoted)) == ZERO
+    """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none.
+
+    In most bodies the name occurs once. Else it may be there under another spelling, or twice.
+    """
+    backend, body = binder.backend, events.c.body
+    name, quoted = binder.bind_text(key), binder.bind_text(f'"{key}"')
+    value = backend.json_part(body, _place_of(key, binder))
+    has_quoted = backend.position(body, quoted) > ZERO
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
-    others = (backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases)
-    is_plain = and_(
-        backend.position(body, binder.bind_text("\\")) == ZERO,
-        not_(backend.has_character(body, ALIASES)),
-        not_(or_(*others)),
+    has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
+    once, quoted_once = (
+        _occurs_once(body, part, binder.bind_length(text_), binder)
+        for part, text_ in ((name, key), (quoted, f'"{key}"'))
     )
     return case(
-        (is_plain.is_not(TRUE), _UNKNOWN_SPELLING),
-        (begin == ZERO, null()),
-        (once, backend.json_part(body, _place_of(key, binder))),
+        (backend.position(body, binder.bind_text("\\")) > ZERO, _UNKNOWN_SPELLING),
+        (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING),
+        (backend.position(body, name) == ZERO, null()),
+        (and_(once, has_quoted), value),
+        (has_alias, _UNKNOWN_SPELLING),
+        (not_(has_quoted), null()),
+        (quoted_once, value),
         else_=_UNKNOWN_SPELLING,
     )
+
+
+def _occurs_once(body: Expression, part: Expression, length: Expression, binder: Binder) -> Expression:
+    """Return whether a text that contains a part contains it once."""
+    position = binder.backend.position
+    return position(func.substr(body, position(body, part) + length), part) == ZERO
 
 
 def _place_of(key: str, binder: Binder) -> Expression:
