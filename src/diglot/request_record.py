@@ -20,7 +20,8 @@ class RequestRecord:
 
     `operation` is the name of the dialect, a point and the id of the call, None until a route is
     found. `workspace` and `key` are the number and the id of the caller, None without a valid key. `status`
-    is 0 until the response begins. `rows` counts the rows of an import by what became of them.
+    is 0 until the response begins. `rows` counts the rows of an import by what became of them, `received`
+    tells what became of a webhook of a vendor.
     """
 
     # Defaults of the class: a record costs every request, and most of its attributes are never set.
@@ -30,6 +31,7 @@ class RequestRecord:
     status: int = 0
     sent_bytes: int = 0
     rows: Mapping[str, int] | None = None
+    received: str | None = None
 
     def __init__(self, request_id: str) -> None:
         self.id = request_id

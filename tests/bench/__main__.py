@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import analysis, console, estimates, exporting, forwarding, http_cost, start
+from bench.behavior import measurement as behavior
 from bench.evaluation import measurement as evaluation
 from bench.fleet import measurement as fleets
 from bench.fleet.report import report as report_fleets
@@ -26,6 +27,7 @@ SIZES = {
     "estimate": 1_000_000,
     "export": 1_000_000,
     "membership": 1_000_000,
+    "behavior": 1_000_000,
 }
 
 
@@ -36,13 +38,9 @@ def main() -> None:
         _WITHOUT_DATABASE[given.benchmark](given)
         return
     databases = [each for each in DATABASES if given.database is None or each.name in given.database]
-    if given.benchmark == "neighbours":
+    if given.benchmark in _WITH_OPTIONS:
         for database in databases:
-            _measure_neighbours(database, given)
-        return
-    if given.benchmark == "fleet":
-        for database in databases:
-            _measure_fleets(database, given)
+            _WITH_OPTIONS[given.benchmark](database, given)
         return
     count = given.contacts or SIZES[given.benchmark]
     for database in databases:
@@ -87,6 +85,21 @@ def _measure_fleets(database: Database, given: argparse.Namespace) -> None:
     print(report_fleets(run), flush=True)
 
 
+def _measure_behavior(database: Database, given: argparse.Namespace) -> None:
+    count = given.contacts or SIZES["behavior"]
+    print(f"\nbehavior: {database.name}, {count:,} contacts, {given.events:,} events\n", flush=True)
+    sizes, now = (count, given.events), time.time_ns() // 1_000
+    asyncio.run(behavior.run(database.name, sizes, given.keep, given.part or (), now))
+    print(f"\nload average at the end {os.getloadavg()[0]:.0f}\n", flush=True)
+
+
+_WITH_OPTIONS: dict[str, Callable[[Database, argparse.Namespace], None]] = {
+    "behavior": _measure_behavior,
+    "fleet": _measure_fleets,
+    "neighbours": _measure_neighbours,
+}
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
@@ -97,10 +110,19 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep",
         metavar="DIR",
-        help="membership, analysis, console: keep the databases in this folder for another run",
+        help="membership, analysis, behavior, console: keep the databases in this folder for another run",
     )
     parser.add_argument(
         "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=behavior.EVENTS,
+        help=f"behavior: number of events ({behavior.EVENTS:,})",
+    )
+    parser.add_argument(
+        "--part", choices=list(behavior.PARTS), action="append", help="behavior: measure only this part"
     )
     parser.add_argument(
         "--rounds", type=int, default=start.ROUNDS, help="start: how often each server starts"

@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from diglot.background.first_evaluation import FirstEvaluation
+from diglot.background.retention import Retention
 from diglot.background.verification import Verification
 from diglot.conditions import dates
 from diglot.membership import passage_of_time, writer
+from diglot.membership.event_index import filling
 from diglot.model.contacts import ContactChange
 from diglot.model.events import ContactRef, EventKind, NewEvent, OccurredAt
 from diglot.model.pages import Window
@@ -26,7 +29,9 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import NewSegment, SegmentPatch, Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
+from diglot.storage.background import due_work
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.contacts import remembered_events
 from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
@@ -201,6 +206,7 @@ async def test_members_are_those_of_the_oracle(
     """After every write and at every instant, whether few or many cross an edge; nothing needs a repair."""
     monkeypatch.setattr(passage_of_time, "MAX_CROSSING", crossing)
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
+    monkeypatch.setattr(remembered_events, "MIN_REMEMBERED", 1 if crossing == 1 else 50)
     for step in range(pytestconfig.getoption("world_steps")):
         await crowd.step()
         await crowd.check()
@@ -208,3 +214,49 @@ async def test_members_are_those_of_the_oracle(
             await crowd.verify()
     await crowd.verify()
     tally("triples of contact, segment and instant", "all", crowd.compared)
+
+
+async def test_segments_are_evaluated_in_the_background(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """While a segment is pending, while its index is filled in parts between writes, and ever after."""
+    monkeypatch.setattr(filling, "MAX_EVENTS_INLINE", 0)
+    monkeypatch.setattr(filling, "EVENTS_PER_PART", 2)
+    evaluation, retention = (
+        FirstEvaluation(crowd.engine, crowd.clock),
+        Retention(crowd.engine, 30, crowd.clock),
+    )
+    fill_part = filling.IndexFilling._fill_part
+    is_filling, filled = False, 0
+
+    async def fill_part_between_writes(self: filling.IndexFilling, unit: Any, first: int) -> int | None:
+        nonlocal filled
+        filled += 1
+        return await fill_part(self, unit, first)
+
+    write = filling.IndexFilling._write
+
+    async def write_between_steps(self: filling.IndexFilling, step: Any) -> Any:
+        if is_filling and crowd.rng.random() < 0.3:
+            await crowd.step()
+            if crowd.rng.random() < 0.2:
+                await retention.expire_batch(crowd.caller.workspace)
+        return await write(self, step)
+
+    monkeypatch.setattr(filling.IndexFilling, "_fill_part", fill_part_between_writes)
+    monkeypatch.setattr(filling.IndexFilling, "_write", write_between_steps)
+    stored = 0
+    for step in range(pytestconfig.getoption("world_steps")):
+        await crowd.step()
+        if step % 5 == 0:
+            is_filling = True
+            for place in await crowd.engine.read(due_work.list_pending_segments):
+                stored += await evaluation.run(place)
+            is_filling = False
+        await crowd.check()
+        if step % 25 == 0:
+            await crowd.verify()
+    await crowd.verify()
+    assert stored
+    assert filled
+    tally("triples of contact, segment and instant beside first evaluations", "all", crowd.compared)

@@ -14,11 +14,13 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.service.contacts.events import Events
+from diglot.service.contacts.events import Events, record_event
 from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.contacts import remembered_events
 from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 from support import canonical
 
 NOW = 1_772_366_400_000_000
@@ -73,3 +75,34 @@ async def test_the_events_of_a_window_are_counted(engine: Engine, first: str) ->
         verdict = await Verification(engine, lambda: clock[0]).compare(SegmentKey(workspace.number, number))
         assert verdict is not None
         assert verdict.is_correct
+
+
+async def test_what_was_rolled_back_is_not_remembered(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next event gets the number of one that was rolled back, and counts for what it is."""
+    monkeypatch.setattr(remembered_events, "MIN_REMEMBERED", 1)
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
+    contact = await Contacts(engine, lambda: NOW).create(caller, ContactChange({"email": "a@example.com"}))
+    where = {"all": [{"field": "n", "operator": "equals", "operand": 1}]}
+    node = canonical.read({"field": "events.seen.count", "operator": "gte", "operand": 2, "where": where})
+    segments = Segments(engine, lambda: NOW)
+    made = await segments.create(caller, NewSegment("twice", Condition(node, OriginalText("canonical", "{}"))))
+
+    async def record(number: int, *, fails: bool = False) -> None:
+        async def work(unit: WriteUnit) -> None:
+            new = NewEvent(EventKind.OTHER, "seen", f'{{"data":{{"n":{number}}}}}')
+            await record_event(unit, ContactRef(contact.id, None), new)
+            if fails:
+                raise RuntimeError
+
+        await engine.write(lock_workspace(workspace.number, lambda: NOW, work))
+
+    for number in (1, 0):
+        with pytest.raises(RuntimeError):
+            await record(1, fails=True)
+        await record(number)
+        assert (await segments.count_members(caller, made.id)).members == 0
+    await record(1)
+    assert (await segments.count_members(caller, made.id)).members == 1

@@ -114,6 +114,12 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
             [(_rate("diglot_imported_rows_total", "outcome"), "{{outcome}} a second")],
         ),
         Panel(
+            "Webhooks received from a vendor",
+            "short",
+            [(_rate("diglot_received_webhooks_total", "outcome"), "{{outcome}} a second")],
+            "Many with no_contact: the vendor has people whom nobody has imported here.",
+        ),
+        Panel(
             "First evaluations",
             "short",
             [

@@ -15,6 +15,7 @@ from diglot.dialects.misar.webhooks import received as misar_received
 from diglot.dialects.topmail.webhooks import received as topmail_received
 from diglot.service.access.webhook_sources import WebhookSources
 from diglot.service.access.workspaces import Workspaces
+from server.test_request_metrics import read_page
 from support.engines import Database
 from support.servers.api_clients import dialect_clients
 from support.servers.in_process import Server, bearer, serving
@@ -178,6 +179,7 @@ async def test_what_names_no_contact_is_acknowledged(
 ) -> None:
     """It makes no contact and no event, and the log has no address."""
     caplog.set_level("INFO", "diglot")
+    before = await read_page(sender.server)
     assert await sender.send("email.opened", "1", {"email": "bob@example.com"}) == "no_contact"
     assert await sender.send("email.opened", "2", {"to": "no address"}) == "no_contact"
     assert await sender.send("email.opened", "3", {"contact": {"email": 5}}) == "ignored"
@@ -187,6 +189,12 @@ async def test_what_names_no_contact_is_acknowledged(
     assert [one["name"] for one in await sender.events()] == ["email.opened"]
     assert "no_contact" in caplog.text
     assert "bob@example.com" not in caplog.text
+    after, name = await read_page(sender.server), "diglot_received_webhooks_total"
+    counted = {
+        outcome: after.value(name, outcome=outcome) - before.value(name, outcome=outcome)
+        for outcome in ("recorded", "repeated", "no_contact", "ignored")
+    }
+    assert counted == {"recorded": 1, "repeated": 0, "no_contact": 2, "ignored": 3}
 
 
 async def test_a_time_that_is_none_or_to_come_is_now(sender: Sender) -> None:

@@ -138,6 +138,10 @@ class Call:
         record = record_of(self.request.scope)
         record.rows = {"created": created, "updated": updated, "skipped": skipped, "rejected": rejected}
 
+    def note_received(self, outcome: str) -> None:
+        """Note what became of a webhook of a vendor, for metrics."""
+        record_of(self.request.scope).received = outcome
+
     async def read_body(self) -> bytes:
         """Return the body within the call's limit; raise `UnsupportedMediaType` or `ContentTooLarge`."""
         if self.preread_body is not None:

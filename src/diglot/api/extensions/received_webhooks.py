@@ -110,6 +110,7 @@ async def _receive(call: Call, form: ReceivedFormat, message: VendorMessage) -> 
         outcome = Outcome.IGNORED
     else:
         outcome = await call.services.received_webhooks.receive(call.caller, received)
+    call.note_received(outcome.value)
     # Without the address, which does not belong into a log.
     log.info("webhook %r to source %s: %s", message.type, call.caller.key, outcome.value)
     return outcome

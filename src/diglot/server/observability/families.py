@@ -96,6 +96,13 @@ IMPORTED_ROWS: Final = Family(
     ("outcome",),
     (("created",), ("updated",), ("skipped",), ("rejected",)),
 )
+RECEIVED_WEBHOOKS: Final = Family(
+    "diglot_received_webhooks_total",
+    COUNTER,
+    "Webhooks received from a vendor: recorded, repeated, of an address that no contact has, or ignored.",
+    ("outcome",),
+    (("recorded",), ("repeated",), ("no_contact",), ("ignored",)),
+)
 FIRST_EVALUATIONS: Final = Family(
     "diglot_first_evaluations_total",
     COUNTER,
@@ -168,6 +175,7 @@ FAMILIES: Final = (
     HTTP_DURATION,
     HTTP_IN_FLIGHT,
     IMPORTED_ROWS,
+    RECEIVED_WEBHOOKS,
     FIRST_EVALUATIONS,
     FIRST_EVALUATION_DURATION,
     WEBHOOK_ATTEMPTS,

@@ -53,6 +53,8 @@ class Figures:
         if record.rows is not None and record.status < 300:
             for outcome, rows in record.rows.items():
                 self.count(families.IMPORTED_ROWS, outcome, by=rows)
+        if record.received is not None and record.status < 300:
+            self.count(families.RECEIVED_WEBHOOKS, record.received)
 
     def count_evaluation(self, outcome: str, seconds: float) -> None:
         """Count a first evaluation of a segment."""

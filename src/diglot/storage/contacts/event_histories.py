@@ -12,7 +12,7 @@ from diglot.conditions.events.states import EventState
 from diglot.conditions.histories.fields import Wanted
 from diglot.conditions.histories.past_events import Histories, History, PastEvent, sort_events
 from diglot.storage.predicates.events import number_of_name
-from diglot.storage.predicates.kept_events import IS_KEPT
+from diglot.storage.predicates.kept_events import IS_KEPT, KEPT_SINCE
 from diglot.storage.schema import event_names, event_states, events
 from diglot.storage.sql.backend import Backend, Expression
 from diglot.storage.sql.databases import pin_to_index
@@ -26,7 +26,8 @@ KEYS_PER_READ: Final = 500
 # By the names of events.
 EventStates = Mapping[str, EventState]
 _e, _n, _s = events.c, event_names.c, event_states.c
-_EVENT: Final = (_e.event, _e.happened_at, _e.kind, _e.body)
+_COLUMNS: Final = ("event", "happened_at", "kind", "body")
+_EVENT: Final = tuple(_e[name] for name in _COLUMNS)
 # What the index has, in the same shape.
 _WITHOUT_BODY: Final[Sequence[Expression]] = (
     *(literal_column("0"), _e.happened_at),
@@ -72,20 +73,22 @@ def _select_of_machines(contacts: _SelectContacts) -> BackendStatement:
     return BackendStatement(build)
 
 
-def _select_after(index: str, *columns: Expression, is_counted: bool) -> Statement:
+def _select_after(index: str, *columns: str, is_counted: bool) -> Statement:
     """Return the select of kept events of a contact from a number on, whose numbers an index tells."""
-    one = events.alias("one")
-    numbers = pin_to_index(select(one.c.event), one, index).where(
-        one.c.workspace == bindparam("workspace"),
-        one.c.pk == bindparam("pk"),
-        one.c.event >= bindparam("number"),
+    numbers = pin_to_index(select(_e.event), events, index).where(
+        _e.workspace == bindparam("workspace"),
+        _e.pk == bindparam("pk"),
+        _e.event >= bindparam("number"),
     )
     if is_counted:
-        stream = number_of_name(bindparam("name", type_=_n.name.type))
-        numbers = numbers.where(one.c.stream == stream)
-    found = pin_to_index(select(_e.pk, *columns), events, 1)
-    found = found.where(_e.workspace == bindparam("workspace"), _e.event.in_(numbers), IS_KEPT)
-    return Statement(found if is_counted else found.where(_e.stream.is_(None)))
+        numbers = numbers.where(_e.stream == number_of_name(bindparam("name", type_=_n.name.type)))
+    found = events.alias("found").c
+    rows = select(found.pk, *(found[column] for column in columns)).where(
+        found.workspace == bindparam("workspace"),
+        found.event.in_(numbers),
+        found.happened_at >= KEPT_SINCE,
+    )
+    return Statement(rows if is_counted else rows.where(found.stream.is_(None)))
 
 
 def _select_totals(backend: Backend) -> Select[Any]:
@@ -109,14 +112,14 @@ _AT_OFFSET: Final = Statement(
 )
 _TOTALS_IN_RANGE: Final = BackendStatement(_select_totals)
 _COUNTED: Final = {True: _select_counted(_among_keys), False: _select_counted(_among_keys, _WITHOUT_BODY)}
-_COUNTED_AFTER: Final = _select_after("events_of_stream", *_EVENT, is_counted=True)
+_COUNTED_AFTER: Final = _select_after("events_of_stream", *_COLUMNS, is_counted=True)
 _COUNTED_IN_RANGE: Final = {
     True: _select_counted(_in_range),
     False: _select_counted(_in_range, _WITHOUT_BODY),
 }
 _OF_MACHINES: Final = _select_of_machines(_among_keys)
 _OF_MACHINES_IN_RANGE: Final = _select_of_machines(_in_range)
-_OF_MACHINES_AFTER: Final = _select_after("events_of_contact", _e.name, *_EVENT, is_counted=False)
+_OF_MACHINES_AFTER: Final = _select_after("events_of_contact", "name", *_COLUMNS, is_counted=False)
 
 
 async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -> Mapping[int, Histories]:

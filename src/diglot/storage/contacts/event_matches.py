@@ -36,8 +36,9 @@ from diglot.storage.workspaces import load_last_contact_key
 _SLICE_LENGTH: Final = 1_000
 # Of fewer events, reading all of them takes less time than to compile the statement.
 MIN_EVENTS: Final = 2_000
-# To look up the row of an event by an index takes as long as to read so many in the order of arrival.
-_LOOK_UP_COST: Final = 8
+# To look up the row of an event by an index takes as long as to read so many in the order of arrival; more,
+# if the rows are not in memory.
+_LOOK_UP_COST: Final = 4
 _MANY_RULES: Final = 100
 _e = events.c
 _IN_WORKSPACE: Final = _e.workspace == bindparam("workspace")

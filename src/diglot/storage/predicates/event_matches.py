@@ -56,6 +56,7 @@ def select_matching(
     """
     field = parse_event_field(predicate.field)
     binder.shape.append(f"{field.part} {field.summed!r} {holds_without} {by_arrival}")
+    binder.shape.append(f"{predicate.op} {type(predicate.operand).__name__}")
     judged = _judge_events(field, predicate.operand, binder, by_arrival=by_arrival)
     counts, amount, pk = judged.c.counts, judged.c.amount, judged.c.pk
     is_unknown = case((or_(counts.is_(None), amount.is_(None)), ONE), else_=ZERO)
@@ -112,9 +113,10 @@ def _compare_total(
         return compare_number(func.count(), predicate, binder)
     if field.part == "newest":
         return func.count() >= binder.bind(field.place, INTEGER)
-    if field.part in ("first_at", "last_at"):
-        ends = {"first_at": func.min, "last_at": func.max}
-        return compare_instant(ends[field.part](judged.c.instant), predicate, binder)
+    if field.part == "first_at":
+        return compare_instant(func.min(judged.c.instant), predicate, binder)
+    if field.part == "last_at":
+        return compare_instant(func.max(judged.c.instant), predicate, binder)
     test = read_test(field.test)
     meets = _compare_sum(func.sum(judged.c.amount), test, binder)
     is_complement = field.part == "jumps" and test.meets(Decimal(0))

@@ -32,19 +32,19 @@ SCALE: Final = 10_000
 # beyond ASCII, and the only characters beyond ASCII of which normal form C makes ASCII.
 ALIASES: Final = "".join(one for one in text.WHITE_SPACE if not one.isascii()) + "\u037e\u1fef\u212a"
 # A spelling that no JSON value has: of a value that SQL does not know.
-_UNKNOWN_SPELLING: Final = literal_column("'?'")
+_UNKNOWN_SPELLING: Final[Expression] = literal_column("'?'")
 # A decimal of so many characters is a double that is spelled so, and no integer that a double cannot hold.
-_LONGEST_NUMBER: Final = literal_column("15")
+_LONGEST_NUMBER: Final[Expression] = literal_column("15")
 # The sum of nine million such amounts is an integer of 64 bits.
-_LARGEST_AMOUNT: Final = literal_column("1e8")
-_DECIMALS: Final = literal_column("4")
+_LARGEST_AMOUNT: Final[Expression] = literal_column("1e8")
+_DECIMALS: Final[Expression] = literal_column("4")
 # A double that SQLite parses is much nearer to the number, relative to it.
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
-_DIGITS: Final = tuple(literal_column(f"'{one}'") for one in "0123456789")
-_NUMBER_BEGINS: Final = (literal_column("'-'"), *_DIGITS)
-_NUMERIC_TEXT_BEGINS: Final = (literal_column("'+'"), *_NUMBER_BEGINS)
+# No collation has anything else that a JSON value begins with between the digits.
+_FIRST_DIGIT: Final[Expression] = literal_column("'0'")
+_LAST_DIGIT: Final[Expression] = literal_column("'9'")
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
@@ -67,25 +67,36 @@ def can_read(key: str) -> bool:
 
 
 def spell_property(key: str, binder: Binder) -> Expression:
-    """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none."""
-    body, quoted = events.c.body, f'"{key}"'
-    backend = binder.backend
-    begin = backend.position(body, binder.bind_text(quoted))
-    rest = func.substr(body, begin + binder.bind_length(quoted))
-    once = backend.position(rest, binder.bind_text(quoted)) == ZERO
+    """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none.
+
+    In most bodies the name occurs once. Else it may be there under another spelling, or twice.
+    """
+    backend, body = binder.backend, events.c.body
+    name, quoted = binder.bind_text(key), binder.bind_text(f'"{key}"')
+    value = backend.json_part(body, _place_of(key, binder))
+    has_quoted = backend.position(body, quoted) > ZERO
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
-    others = (backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases)
-    is_plain = and_(
-        backend.position(body, binder.bind_text("\\")) == ZERO,
-        not_(backend.has_character(body, ALIASES)),
-        not_(or_(*others)),
+    has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
+    once, quoted_once = (
+        _occurs_once(body, part, binder.bind_length(text_), binder)
+        for part, text_ in ((name, key), (quoted, f'"{key}"'))
     )
     return case(
-        (is_plain.is_not(TRUE), _UNKNOWN_SPELLING),
-        (begin == ZERO, null()),
-        (once, backend.json_part(body, _place_of(key, binder))),
+        (backend.position(body, binder.bind_text("\\")) > ZERO, _UNKNOWN_SPELLING),
+        (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING),
+        (backend.position(body, name) == ZERO, null()),
+        (and_(once, has_quoted), value),
+        (has_alias, _UNKNOWN_SPELLING),
+        (not_(has_quoted), null()),
+        (quoted_once, value),
         else_=_UNKNOWN_SPELLING,
     )
+
+
+def _occurs_once(body: Expression, part: Expression, length: Expression, binder: Binder) -> Expression:
+    """Return whether a text that contains a part contains it once."""
+    position = binder.backend.position
+    return position(func.substr(body, position(body, part) + length), part) == ZERO
 
 
 def _place_of(key: str, binder: Binder) -> Expression:
@@ -108,11 +119,10 @@ def read_amount(spelled: Expression, binder: Binder) -> Expression:
     is_exact = and_(has_few_decimals, func.abs(number) < _LARGEST_AMOUNT)
     scaled = cast(func.round(number * literal_column(f"{SCALE}.0")), BigInteger())
     return case(
-        (spelled.is_(None), ZERO),
-        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (_is_text(spelled), case((_is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
         # Only CASE has an order of evaluation, and PostgreSQL refuses to cast other texts.
         (_is_number(spelled), case((_is_short(spelled, binder), case((is_exact, scaled))))),
+        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
+        (_is_text(spelled), case((_is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
         else_=ZERO,
     )
 
@@ -168,7 +178,7 @@ def _by_kind(
 def _compile_is_set(spelled: Expression) -> Expression:
     second = func.substr(spelled, literal_column("2"), ONE)
     inner = func.substr(spelled, literal_column("2"), func.length(spelled) - literal_column("2"))
-    empty = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
+    empty: list[Expression] = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
     is_collection = _begin_of(spelled).in_([literal_column("'['"), literal_column("'{'")])
     # Else it begins with white space, and there may be nothing else in it.
     has_member = second.in_([literal_column(f"'{one}'") for one in '"[{-0123456789tfn'])
@@ -281,7 +291,8 @@ def _is_text(spelled: Expression) -> Expression:
 
 
 def _is_number(spelled: Expression) -> Expression:
-    return _begin_of(spelled).in_(_NUMBER_BEGINS)
+    begin = _begin_of(spelled)
+    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), begin == literal_column("'-'"))
 
 
 def _is_short(number: Expression, binder: Binder) -> Expression:
@@ -292,7 +303,9 @@ def _is_short(number: Expression, binder: Binder) -> Expression:
 
 def _is_numeric_text(spelled: Expression) -> Expression:
     """Return whether a text in quotes may be a number or a date."""
-    return func.substr(spelled, literal_column("2"), ONE).in_(_NUMERIC_TEXT_BEGINS)
+    begin = func.substr(spelled, literal_column("2"), ONE)
+    signs = (begin == literal_column(f"'{sign}'") for sign in "+-")
+    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), *signs)
 
 
 def _unless_numeric(spelled: Expression) -> Expression:

@@ -1,0 +1,1 @@
+"""Measures conditions about events, with their bars."""

@@ -1,0 +1,227 @@
+"""What SQL says of events is what the application says, whatever JSON clients send.
+
+Plain events need SQL only.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pyroaring import BitMap
+
+from diglot.conditions import text, tree
+from diglot.conditions.computed.event_windows import lower_condition
+from diglot.conditions.events.fields import is_history_field
+from diglot.conditions.events.states import add_event, count_event, read_properties
+from diglot.model.contacts import Contact
+from diglot.model.events import ContactEvent, EventKind
+from diglot.model.ids import new_id
+from diglot.storage.audience import event_states, events
+from diglot.storage.contacts import event_matches
+from diglot.storage.contacts.event_matches import EventMatches, find_matching
+from diglot.storage.predicates.event_rules import ALIASES
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
+from support import canonical, populations, random_conditions
+from support.populations import Crowd
+from support.reporting import SEED, Tally
+
+NOW = random_conditions.NOW
+AT = populations.micros(NOW)
+HOUR = 3_600_000_000
+KEYS = ("plan", "price", "a.b", "revenue", "machine_")
+# The value of a property as JSON, plain or not.
+SPELLINGS = (
+    *(
+        '"pro"',
+        '"Pro"',
+        '"a pro plan"',
+        '"pr\\u006f"',
+        '"caf\u00e9"',
+        '"cafe\u0301"',
+        '"\ufb01x"',
+        '""',
+        '" "',
+    ),
+    *('"\u00a0"', '"true"', "true", "false", "null", "[]", "[ ]", "{}", '{"plan": 1}', '["pro", 5]', "[[]]"),
+    *('"]"', '"plan"', "5", "5.0", "-0", "0.1", "0.10", "1e2", "1E2", "100", "49.99", "49.990000000000002"),
+    *("0.1000000000000000055", "9007199254740993", "123456789012345", "1234567890123456", "1e300"),
+    *("99999999.5", "-2.12345", "1e-320", '"5"', '"5.0"', '"+5"', '"0.1"', '"2026-01-01"', '"-"', '"5 pro"'),
+    *('"2026-01-01T00:00:00Z"', '"\\"pro\\""'),
+)
+TEXTS = ("pro", "PRO", "", "true", "5", "caf\u00e9", "fix", 'p"', "]", "5.0", "plan")
+NUMBERS = (5, 0.1, 100, 49.99, 0, -2.12345, 2**53, 2**53 + 1, 1e300, 99999999.5, 0.2)
+OPERATORS = (
+    *("equals", "not_equals", "contains", "starts_with", "ends_with"),
+    *("in", "gt", "lte", "is_set", "after"),
+)
+# Predicates that are compared in one transaction.
+_READS = 20
+TAILS = ("", " ", "\u3000")
+
+
+def spell_body(rng: Random, kind: str) -> str:
+    """Write a body as a client may: with odd spaces, other spellings of names, and names that come twice."""
+    members = []
+    for key in rng.choices(KEYS, k=rng.randrange(4)):
+        name = rng.choice((key, key, key, key, rng.choice(TAILS) + key + rng.choice(TAILS)))
+        members.append(json.dumps(name, ensure_ascii=rng.random() < 0.2) + rng.choice((":", ": ", " : ")))
+        members[-1] += rng.choice(SPELLINGS)
+    if rng.random() < 0.2:
+        members.append('"machine":' + rng.choice(("true", "false", '"true"')))
+    properties = "{" + rng.choice((",", ", ", ",\n ")).join(members) + "}"
+    if kind == "view":
+        return properties
+    if kind == "conversion":
+        revenue = rng.choice(("5.0", "49.99", "0.1"))
+        return f'{{"revenue":{revenue},"currency":"EUR","metadata":{properties}}}'
+    return rng.choice((f'{{"data":{properties}}}', f'{{"data": {properties}, "plan": "pro"}}', "{}"))
+
+
+def rule(rng: Random) -> dict[str, Any]:
+    """Write a rule about a property."""
+    field = rng.choice(KEYS[:-1])
+    operator = rng.choice(OPERATORS)
+    if operator == "is_set":
+        return {"field": field, "operator": operator}
+    if operator in {"gt", "lte"}:
+        return {"field": field, "operator": operator, "operand": rng.choice(NUMBERS)}
+    if operator == "after":
+        return {"field": field, "operator": operator, "operand": "2025-01-01"}
+    if operator in {"starts_with", "ends_with"} or (operator == "contains" and rng.random() < 0.8):
+        return {"field": field, "operator": operator, "operand": rng.choice([one for one in TEXTS if one])}
+    values = (*TEXTS, *NUMBERS, True, False)
+    if operator == "contains":
+        return {"field": field, "operator": operator, "operand": rng.choice((True, *NUMBERS))}
+    operand = rng.choices(values, k=rng.choice((0, 1, 3, 30))) if operator == "in" else rng.choice(values)
+    return {"field": field, "operator": operator, "operand": operand}
+
+
+def predicate(rng: Random) -> dict[str, Any]:
+    """Write a predicate about events that match rules."""
+    where = {rng.choice(("all", "any")): [rule(rng) for _ in range(rng.choice((1, 1, 2)))]}
+    window = rng.choice(("", ".1h", ".30d"))
+    part = rng.choice(("count", "sum.price", "sum.revenue"))
+    operand = rng.choice((0, 1, 2, 5, 49.99, 0.2, 100, -2.12345))
+    made = {"field": f"events.seen.{part}{window}", "operator": rng.choice(("gte", "equals", "lt", "gt"))}
+    if rng.random() < 0.2:
+        made = {"field": f"events.seen.{rng.choice(('first_at', 'last_at'))}", "operator": "in_last_days"}
+        operand = 1
+    return made | {"operand": operand, "where": where}
+
+
+def people_of(rng: Random, count: int) -> dict[str, Any]:
+    """Create contacts without events."""
+    return {f"p{n}": random_conditions.contact(rng, n, ()) for n in range(count)}
+
+
+async def load(engine: Engine, rng: Random, people: int) -> Crowd:
+    """Load contacts, each with some events."""
+    crowd = await populations.load(engine, people_of(rng, people), {}, "UTC", NOW)
+
+    async def add(unit: WriteUnit) -> None:
+        for contact in crowd.contacts.values():
+            for _ in range(rng.randrange(4)):
+                kind = rng.choice(("other", "view", "conversion"))
+                body, at = spell_body(rng, kind), AT - rng.choice((0, 1, HOUR, HOUR + 1, 40 * 24 * HOUR))
+                await insert(unit, contact, (kind, body), at)
+
+    await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
+    return crowd
+
+
+async def insert(unit: WriteUnit, contact: Contact, stored: tuple[str, str], at: int) -> None:
+    """Insert an event of a kind and with a body as the service does."""
+    found = await event_states.find_by_id(unit, "seen", contact.id)
+    assert found is not None
+    kind, body = stored
+    counted, stream = count_event(read_properties(kind, body), at), None
+    if counted is not None:
+        stream = await event_states.store_of_name(unit, found, "seen", add_event(found.state, counted))
+    number = unit.take_keys("event")
+    event = ContactEvent(number, new_id(), EventKind(kind), "seen", stream, None, None, at, at, body)
+    await events.insert_event(unit, contact.pk, event)
+
+
+def leaves_of(written: Any) -> list[tree.Predicate]:
+    """Return the predicates on single events that a condition is lowered to."""
+    predicates = tree.predicates_of(lower_condition(canonical.read(written)))
+    return [one for one in predicates if is_history_field(one.field)]
+
+
+async def test_sql_agrees_with_the_application(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """Whether all events are read in the order of arrival, or those of the name by an index."""
+    rng = Random(pytestconfig.stash[SEED])
+    trees = pytestconfig.getoption("random_trees")
+    crowd = await load(engine, rng, 3 * pytestconfig.getoption("random_contacts"))
+    compared = 0
+
+    async def compare(tenant: Tenant) -> None:
+        nonlocal compared
+        for _ in range(_READS):
+            written = predicate(rng)
+            leaves = leaves_of(written)
+            monkeypatch.setattr(event_matches, "_LOOK_UP_COST", rng.choice((0, 8)))
+            found = await find_matching(tenant, leaves, AT, ZoneInfo("UTC"))
+            expected = await EventMatches(leaves, AT, ZoneInfo("UTC")).find(tenant) if leaves else []
+            assert list(found) == list(expected), json.dumps(written)
+            compared += len(leaves) * len(crowd.contacts)
+
+    for _ in range(trees // (8 * _READS)):
+        await engine.read(bind_workspace(crowd.workspace, compare))
+    tally("contacts with events of any JSON, judged by SQL", "all", compared)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"field": "plan", "operator": "equals", "operand": "pro"}, 10),
+        ({"field": "plan", "operator": "contains", "operand": "R"}, 10),
+        ({"field": "price", "operator": "gt", "operand": 49.98}, 10),
+        ({"field": "price", "operator": "equals", "operand": 49.99}, 10),
+        ({"field": "price", "operator": "lt", "operand": 49.99}, 0),
+        ({"field": "paid", "operator": "equals", "operand": True}, 10),
+    ],
+)
+async def test_sql_alone_decides_plain_events(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, written: Any, expected: int
+) -> None:
+    """No contact is left to the application, nor is a sum of amounts with cents."""
+    crowd = await populations.load(engine, people_of(Random(0), 12), {}, "UTC", NOW)
+    body = '{"data": {"plan": "pro", "price": 49.99, "name": "Caf\u00e9", "paid": true}}'
+
+    async def add(unit: WriteUnit) -> None:
+        for contact in list(crowd.contacts.values())[:10]:
+            await insert(unit, contact, ("other", body), AT)
+
+    await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
+
+    async def look_at(_self: EventMatches, _tenant: Tenant, pks: Sequence[int]) -> Sequence[BitMap]:
+        assert not pks
+        return [BitMap()]
+
+    monkeypatch.setattr(EventMatches, "look_at", look_at)
+    for field, operator in (("events.seen.count", "gte"), ("events.seen.sum.price.1d", "gt")):
+        leaves = leaves_of({"field": field, "operator": operator, "operand": 1, "where": {"all": [written]}})
+
+        async def count(tenant: Tenant, leaves: Sequence[tree.Predicate] = leaves) -> int:
+            (found,) = await find_matching(tenant, leaves, AT, ZoneInfo("UTC"))
+            return len(found)
+
+        assert await engine.read(bind_workspace(crowd.workspace, count)) == expected
+
+
+def test_no_other_character_is_part_of_a_name_in_ascii() -> None:
+    """All but the listed ones stay beyond ASCII in the normal form of a name."""
+    for code in range(128, sys.maxunicode + 1):
+        if 0xD800 <= code <= 0xDFFF:
+            continue
+        normal = text.normalize_name(f"k{chr(code)}")
+        assert not normal.isascii() or chr(code) in ALIASES, hex(code)
