@@ -1,5 +1,6 @@
 """Stories in the console, told in a browser that reaches nothing but the server."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from support.servers.in_process import bearer
 from support.servers.process import ServerProcess
 
 if TYPE_CHECKING:
+    from playwright.async_api import Route
+
     from support.servers.chromium import Tab
 
 pytestmark = pytest.mark.browser
@@ -281,6 +284,12 @@ async def test_a_program_gets_a_key_and_a_webhook(
     await _look(tab, axe, tmp_path / "operator")
     assert tab.complaints == []
     assert {url for url in tab.requests if not url.startswith((f"{live.base}/", "data:"))} == set()
+
+
+async def _delay(route: "Route") -> None:
+    """Let a request wait."""
+    await asyncio.sleep(0.5)
+    await route.continue_()
 
 
 async def _look(tab: "Tab", axe: str, name: Path) -> None:
