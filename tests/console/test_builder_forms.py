@@ -63,8 +63,8 @@ KNOWN: Final = Vocabulary(
     },
 )
 NO_RULES: Final = GroupForm()
-SAMPLED: Final = 120
-RANDOM: Final = 60
+SAMPLED: Final = 60
+RANDOM: Final = 40
 
 
 def render(draft: Draft) -> str:
