@@ -34,17 +34,15 @@ def render_error(error: Exception) -> ErrorResponse:
 
 def _status_and_text(error: Exception) -> tuple[int, str]:
     match error:
+        case CrossSiteWrite() | Conflict() | LimitReached():
+            return 403 if isinstance(error, CrossSiteWrite) else 409, str(error)
         case Unauthenticated():
             return 401, "Not signed in"
-        case CrossSiteWrite():
-            return 403, str(error)
         case NotFound():
             prefixes = " and ".join(dialect.prefix for dialect in DIALECTS)
             return 404, f"Not found: Diglot serves {prefixes}"
         case MethodNotAllowed():
             return 405, "Method not allowed"
-        case Conflict() | LimitReached():
-            return 409, str(error)
         case RequestTimeout():
             return 408, "The body did not come in time"
         case ContentTooLarge():
