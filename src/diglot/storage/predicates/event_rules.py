@@ -77,26 +77,17 @@ def spell_property(key: str, binder: Binder) -> Expression:
     has_quoted = backend.position(body, quoted) > ZERO
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
     has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
-    once, quoted_once = (
-        _occurs_once(body, part, binder.bind_length(text_), binder)
-        for part, text_ in ((name, key), (quoted, f'"{key}"'))
-    )
+    twice, quoted_twice = (backend.occurs_twice(body, part, binder.bind) for part in (key, f'"{key}"'))
     return case(
         (backend.position(body, binder.bind_text("\\")) > ZERO, _UNKNOWN_SPELLING),
         (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING),
         (backend.position(body, name) == ZERO, null()),
-        (and_(once, has_quoted), value),
+        (and_(has_quoted, not_(twice)), value),
         (has_alias, _UNKNOWN_SPELLING),
         (not_(has_quoted), null()),
-        (quoted_once, value),
-        else_=_UNKNOWN_SPELLING,
+        (quoted_twice, _UNKNOWN_SPELLING),
+        else_=value,
     )
-
-
-def _occurs_once(body: Expression, part: Expression, length: Expression, binder: Binder) -> Expression:
-    """Return whether a text that contains a part contains it once."""
-    position = binder.backend.position
-    return position(func.substr(body, position(body, part) + length), part) == ZERO
 
 
 def _place_of(key: str, binder: Binder) -> Expression:

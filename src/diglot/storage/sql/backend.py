@@ -127,6 +127,8 @@ class Backend:
     """Whether a text has no character beyond ASCII."""
     has_character: Callable[[Expression, str], Expression]
     """Whether a text has one of some characters beyond ASCII."""
+    occurs_twice: Callable[[Expression, str, Bind], Expression]
+    """Whether a text contains a part at least twice; the occurrences do not overlap."""
     lower_ascii: Callable[[Expression], Expression]
     """A text with the letters of ASCII in lower case; other characters may be changed, too."""
     json_path: Callable[[Sequence[str]], Any]

@@ -164,6 +164,12 @@ def _glob_character(text: Expression, characters: str) -> Expression:
     return and_(not_(_has_equal_length(text)), found)
 
 
+def _instr_twice(text: Expression, part: str, bind: Bind) -> Expression:
+    bound = bind(part, Text())
+    rest = func.substr(text, func.instr(text, bound) + bind(len(part), BigInteger()))
+    return and_(func.instr(text, bound) > ZERO, func.instr(rest, bound) > ZERO)
+
+
 def _lower(text: Expression) -> Expression:
     return func.lower(text)
 
@@ -250,6 +256,7 @@ SQLITE: Final = Database(
     has_bit=_blob_has_bit,
     is_ascii=_has_equal_length,
     has_character=_glob_character,
+    occurs_twice=_instr_twice,
     lower_ascii=_lower,
     json_path=_write_json_path,
     json_path_type=Text(),
