@@ -24,7 +24,7 @@ async def test_the_list_of_contacts(server: Server, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(contact_list, "MAX_PAGES", 2)
     person = await sign_in(server)
     empty = (await person.open("/console/contacts")).text
-    assert ("No contacts yet" in empty, "Add one by hand" in empty, "curl" in empty) == (True, True, True)
+    assert ("No contacts yet" in empty, "add one by hand" in empty, "curl" in empty) == (True, True, True)
     assert "There are no more contacts" in (await person.open("/console/contacts?page=2")).text
     for number in range(5):
         await create(server, f"n{number}@example.com")
