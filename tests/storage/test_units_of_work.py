@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction, UnitOfWork
 from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
 from diglot.storage.sql.pool.sqlite.transaction import run_without_suspending
-from diglot.storage.sql.pool.sqlite.units import LONG_CPU_SECONDS, LONG_SECONDS
+from diglot.storage.sql.pool.sqlite.units import LONG_CPU_SECONDS, LONG_SECONDS, Commit, QueuedWrite
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -156,6 +157,61 @@ async def test_a_short_part_of_an_import_is_none_of_a_short_write(engine: SQLite
     await asyncio.gather(holds, other, *parts)
     # The next long part may already be in the commit, but not a second one.
     assert ran.index("short") <= ran.index("short part") + 2
+
+
+async def test_a_short_write_needs_no_turn_of_its_own(engine: SQLite) -> None:
+    """While another process writes, it joins the units that already wait, before a long one of them."""
+    url = f"sqlite:///{engine._path}"
+    other = create_engine(url)
+    await other.open()
+    ran: list[str] = []
+    begun, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    async def holding(transaction: Transaction) -> None:
+        del transaction
+        loop.call_soon_threadsafe(begun.set)
+        assert released.wait(30)
+
+    def unit(name: str) -> UnitOfWork[None]:
+        async def run(transaction: Transaction) -> None:
+            del transaction
+            if name == "long":
+                compute_long()
+            ran.append(name)
+
+        return run
+
+    await engine.write(unit("long"), workspace=1)
+    holds = asyncio.create_task(other.write(holding, workspace=3))
+    await begun.wait()
+    writes = [asyncio.create_task(engine.write(unit("long"), workspace=1)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    short = [asyncio.create_task(engine.write(unit("short"), workspace=2)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert engine.usage().pools["write"].waiting == 2
+    released.set()
+    await asyncio.gather(*short)
+    assert ran == ["long", "short", "short"]
+    await asyncio.gather(holds, *writes)
+    assert ran == ["long", "short", "short", "long", "long", "long"]
+    await other.close()
+
+
+async def test_short_writes_keep_no_long_one_waiting() -> None:
+    """A commit that ran only units that joined it is followed by one that runs another."""
+    joining = deque[QueuedWrite]()
+    loop = asyncio.get_running_loop()
+
+    def queued(key: int) -> QueuedWrite:
+        return QueuedWrite(three, key, loop.create_future(), 0.0)
+
+    for may_give_way, keys in ((True, [2, 2]), (False, [2, 2, 1])):
+        units = [queued(1), queued(1)]
+        joining.extend([queued(2), queued(2)])
+        commit = Commit(units, joining, may_give_way, lambda _: False)
+        assert [unit.key for unit in commit.iterate()] == keys
+        assert [unit.key for unit in units] == [1, 1, 2, 2]
 
 
 async def test_a_unit_that_waits_is_a_short_one(engine: SQLite, hops: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -44,15 +45,41 @@ class QueuedWrite:
     notified: AbstractSet[int] = frozenset()
 
 
-def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
-    thread: ConnectionThread,
-    units: Sequence[QueuedWrite],
-    begin: Begin,
-    file: OpenFile,
-    turns: ProcessTurns,
-    should_end: Callable[[float], bool],
+@dataclass(slots=True)
+class Commit:
+    """The units of a commit in their order, and those that `join` it before it has begun or while it runs.
+
+    A unit that joins runs before the others, and the commit ends after it. If `may_give_way`, that is also so
+    before any of the others ran. `should_end` tells whether no further unit runs after some seconds.
+    """
+
+    units: list[QueuedWrite]
+    join: deque[QueuedWrite]
+    may_give_way: bool
+    should_end: Callable[[float], bool]
+
+    def iterate(self) -> Iterator[QueuedWrite]:
+        """Yield the units to run, and add those that join."""
+        began = time.monotonic()
+        waiting, ran, joined = deque(self.units), 0, False
+        while self.join or waiting:
+            if self.join:
+                unit, joined = self.join.popleft(), True
+                self.units.append(unit)
+            elif joined and (ran or self.may_give_way):
+                return
+            else:
+                unit, ran = waiting.popleft(), ran + 1
+            yield unit
+            seconds = time.monotonic() - began
+            if seconds >= COMMIT_SECONDS or (self.should_end(seconds) and not self.join):
+                return
+
+
+def run_units(
+    thread: ConnectionThread, commit: Commit, begin: Begin, file: OpenFile, turns: ProcessTurns
 ) -> bool:
-    """Run units in one transaction until the commit has taken its time; on the thread.
+    """Run the units of a commit in one transaction; on the thread.
 
     Return whether another process wrote since the last commit.
     """
@@ -61,7 +88,7 @@ def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
     turns.begin(connection)
     try:
         others_wrote = turns.others_wrote(connection)
-        transactions = _run_until(units, begin, connection, should_end, others_wrote=others_wrote)
+        transactions = _run_all(commit, begin, connection, others_wrote=others_wrote)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -75,23 +102,15 @@ def run_units(  # noqa: PLR0913, PLR0917 - what a commit needs of its writer
     return others_wrote
 
 
-def _run_until(
-    units: Sequence[QueuedWrite],
-    begin: Begin,
-    connection: sqlite3.Connection,
-    should_end: Callable[[float], bool],
-    *,
-    others_wrote: bool,
+def _run_all(
+    commit: Commit, begin: Begin, connection: sqlite3.Connection, *, others_wrote: bool
 ) -> Sequence[SQLiteTransaction]:
-    """Run units until the commit has taken its time; return their transactions."""
-    began = time.monotonic()
+    """Run the units of a commit; return their transactions."""
     transactions: list[SQLiteTransaction] = []
-    for unit in units:
+    for unit in commit.iterate():
         transactions.append(begin(connection, may_write=True))
         transactions[-1].others_write = unit.others_write or others_wrote
         _run_unit(unit, transactions[-1], connection)
-        if should_end(time.monotonic() - began):
-            break
     return transactions
 
 

@@ -5,9 +5,10 @@ write through a power cut, which NORMAL does not. Each unit runs in its own save
 
 A commit takes units of several workspaces by turns, for a bounded time. A workspace that had a long unit a
 moment ago has commits of its own, for the same time or, if another workspace or process waits, for one long
-unit; a short part among the long ones of an import changes nothing. So a short write waits for at most one
-long unit of another workspace of each process, because processes take turns at commits. Beside threads that
-compute, each statement waits for the interpreter: a short unit can be slow.
+unit; a short part among the long ones of an import changes nothing. A short unit that arrives while such a
+commit runs, or waits for another process, joins it before the next long unit. So it waits for at most one
+long unit of each process, because processes take turns at commits. Beside threads that compute, each
+statement waits for the interpreter: a short unit can be slow.
 """
 
 import asyncio
@@ -24,7 +25,14 @@ from diglot.storage.sql.pool.sqlite.failures import OpenFile, explain_error
 from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
 from diglot.storage.sql.pool.sqlite.recent_writes import RecentWrites
 from diglot.storage.sql.pool.sqlite.thread import Begin, ConnectionThread
-from diglot.storage.sql.pool.sqlite.units import COMMIT_SECONDS, LONG_SECONDS, Key, QueuedWrite, run_units
+from diglot.storage.sql.pool.sqlite.units import (
+    COMMIT_SECONDS,
+    LONG_SECONDS,
+    Commit,
+    Key,
+    QueuedWrite,
+    run_units,
+)
 from diglot.storage.sql.pool.turns import SWEEP_SECONDS
 from diglot.storage.sql.sqlite_module import sqlite3
 
@@ -45,9 +53,12 @@ class Writer:
         self._recent, self._recent_long = RecentWrites(), RecentWrites()
         self._turns = ProcessTurns(path, LOCK_SECONDS)
         self._checkpoints = Checkpoints(path)
-        # The workspace of the long commit that runs, and whether another one waits for its end.
+        # The workspace of the long commit that runs, whether another one waits for its end, the short units
+        # that join it, and whether it only ran these.
         self._alone: tuple[Key] | None = None
         self._is_awaited = False
+        self._joining = deque[QueuedWrite]()
+        self._gave_way = False
         self._thread: ConnectionThread | None = None
         self._file: OpenFile | None = None
         self._drain_task: asyncio.Task[None] | None = None
@@ -80,24 +91,32 @@ class Writer:
 
     def usage(self) -> PoolUsage:
         """Return the figures of the queue; `in_use` is 1 while a commit runs."""
-        waiting = sum(map(len, self._queues.values()))
+        waiting = sum(map(len, self._queues.values())) + len(self._joining)
         return PoolUsage(1, int(self._running > 0), waiting, self._waits, self._wait_seconds)
 
     async def run(self, work: UnitOfWork[T], key: Key) -> T:
         """Run a unit for a workspace; it is durable when this returns."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        queue = self._queues.get(key)
-        if queue is None:
-            queue = self._queues[key] = deque()
-        queue.append(QueuedWrite(work, key, future, loop.time()))
-        if self._alone is not None and self._alone != (key,):
-            self._is_awaited = True
+        self._add(QueuedWrite(work, key, future, loop.time()))
         if self._drain_task is None:
             self._drain_task = asyncio.create_task(self._drain())
         if self._sweep is None:
             self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late)
         return await future
+
+    def _add(self, unit: QueuedWrite) -> None:
+        """Let a short unit join the long commit of another workspace that runs; add others to a queue."""
+        if self._running and self._alone is not None and self._alone != (unit.key,):
+            self._is_awaited = True
+            if not self._recent_long.has(unit.key, unit.since):
+                unit.others_write = True
+                self._joining.append(unit)
+                return
+        queue = self._queues.get(unit.key)
+        if queue is None:
+            queue = self._queues[unit.key] = deque()
+        queue.append(unit)
 
     async def _drain(self) -> None:
         try:
@@ -106,7 +125,8 @@ class Writer:
                 self._running = len(units)
                 await self._commit(units)
                 self._running = 0
-                if not units[-1].ran:
+                self._end_joining(units)
+                if not all(unit.ran for unit in units):
                     self._put_back(units)
                 # The timer does not see units while they are tried.
                 self._drop_late()
@@ -119,6 +139,12 @@ class Writer:
         finally:
             self._running = 0
             self._drain_task = None
+
+    def _end_joining(self, units: Sequence[QueuedWrite]) -> None:
+        """Let no more units join a commit that has ended; those that came too late are for the next one."""
+        self._gave_way = units[-1].ran and not units[0].ran
+        while self._joining:
+            self._add(self._joining.popleft())
 
     def _take_units(self) -> list[QueuedWrite]:
         """Take the units of the next commit from the queue, by turns."""
@@ -168,13 +194,14 @@ class Writer:
         first = {key: queue for key, queue in queues.items() if key not in served}
         self._queues = {**first, **self._queues, **queues}
 
-    async def _commit(self, units: Sequence[QueuedWrite]) -> None:
+    async def _commit(self, units: list[QueuedWrite]) -> None:
         assert self._thread is not None
         assert self._file is not None
-        file, begin, turns, should_end = self._file, self._begin, self._turns, self._should_end
+        file, begin, turns = self._file, self._begin, self._turns
+        commit = Commit(units, self._joining, not self._gave_way, self._should_end)
 
         def run(thread: ConnectionThread) -> tuple[bool, int]:
-            others_wrote = run_units(thread, units, begin, file, turns, should_end)
+            others_wrote = run_units(thread, commit, begin, file, turns)
             return others_wrote, thread.connection.total_changes
 
         try:
