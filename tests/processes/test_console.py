@@ -1,16 +1,11 @@
 """Stories in the console, told in a browser that reaches nothing but the server."""
 
 import asyncio
-import shutil
-import subprocess
-from collections.abc import AsyncIterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from diglot.dialects.registry import DIALECTS
 from diglot.service.access.keys import Keys
@@ -18,6 +13,7 @@ from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
 from diglot.storage.connect import create_engine
 from support.servers.in_process import bearer
+from support.servers.page_checks import look
 from support.servers.process import ServerProcess
 
 if TYPE_CHECKING:
@@ -26,9 +22,6 @@ if TYPE_CHECKING:
     from support.servers.chromium import Tab
 
 pytestmark = pytest.mark.browser
-# From npm when the test runs, because its licence is another than ours.
-AXE: Final = "axe-core@4.14.1"
-SIZES: Final = ((1280, 1000), (390, 844))
 SCRIPT: Final = "<script>document.title = 'broken'</script>"
 _FILE: Final = f"email,Plan,Unsubscribed\ncy@example.com,{SCRIPT},no\ndee@example.com,pro,yes\nnobody,,\n"
 # What a browser does when a person drops a file.
@@ -45,24 +38,6 @@ RULES: Final = {
         {"field": "plan", "operator": "in_list", "value": ["pro", "team"]},
     ],
 }
-
-
-@pytest_asyncio.fixture
-async def tab() -> AsyncIterator["Tab"]:
-    """Lend a tab; the browser driver is imported here, because the README's test command runs without it."""
-    async with import_module("support.servers.chromium").tab() as browser_tab:
-        yield browser_tab
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the script of axe."""
-    folder = tmp_path_factory.mktemp("axe")
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is needed"
-    subprocess.run([npm, "pack", AXE, "--silent", "--pack-destination", str(folder)], check=True)
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder)
-    return (folder / "package/axe.min.js").read_text()
 
 
 async def prepare(live: ServerProcess) -> str:
@@ -91,7 +66,7 @@ async def test_find_out_why_somebody_is_a_member(
     await page.goto(f"{live.base}/console/enter#{link}")
     await page.get_by_role("heading", name="Segments", exact=True).wait_for()
     assert link not in page.url
-    await _look(tab, axe, tmp_path / "list")
+    await look(tab, axe, tmp_path / "list")
     await page.get_by_role("link", name=SCRIPT).click()
     await page.get_by_text("The history of this segment begins").wait_for()
     assert (await page.title()).startswith(SCRIPT)
@@ -102,12 +77,12 @@ async def test_find_out_why_somebody_is_a_member(
     await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
     await page.get_by_role("button", name="Copy").first.click()
     await page.get_by_role("button", name="Copied").wait_for()
-    await _look(tab, axe, tmp_path / "segment")
+    await look(tab, axe, tmp_path / "segment")
     await page.locator("#explanation").get_by_role("link", name="ada@example.com").click()
     await page.get_by_text("In 1 segment").wait_for()
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("heading", name="Sign in").wait_for()
-    await _look(tab, axe, tmp_path / "sign-in")
+    await look(tab, axe, tmp_path / "sign-in")
     assert tab.complaints == []
     assert {url for url in tab.requests if not url.startswith((f"{live.base}/", "data:"))} == set()
 
@@ -121,13 +96,13 @@ async def test_find_out_why_ada_got_this_mail(
     await page.get_by_role("link", name="Contacts", exact=True).click()
     await page.get_by_label("Find a contact").press_sequentially("ad")
     await page.get_by_text("Contacts, by address").wait_for()
-    await _look(tab, axe, tmp_path / "contacts")
+    await look(tab, axe, tmp_path / "contacts")
     await page.get_by_role("link", name="ada@example.com").click()
     await page.get_by_role("button", name="Why is this contact in").click()
     await page.get_by_role("heading", name="ada@example.com is a member").wait_for()
     await page.locator("#events", has_text="No events yet").wait_for()
     await page.locator("#changes", has_text="entered").wait_for()
-    await _look(tab, axe, tmp_path / "contact")
+    await look(tab, axe, tmp_path / "contact")
     await page.get_by_role("link", name="Edit").click()
     await page.get_by_label("First name").fill("Ada")
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(await live.key("topmail"))) as client:
@@ -136,16 +111,16 @@ async def test_find_out_why_ada_got_this_mail(
         assert (await client.patch(path, json={"first_name": "Augusta"})).status_code == 200
     await page.get_by_role("button", name="Save").click()
     await page.get_by_text("It is now: Augusta").wait_for()
-    await _look(tab, axe, tmp_path / "edit")
+    await look(tab, axe, tmp_path / "edit")
     await page.get_by_role("group", name="Attribute plan").get_by_label("Value").fill("free")
     await page.get_by_role("button", name="Save").click()
     await page.get_by_text("The contact is saved").wait_for()
     await page.get_by_role("link", name="Activity").click()
     await page.locator("#changes", has_text="left").wait_for()
-    await _look(tab, axe, tmp_path / "activity")
+    await look(tab, axe, tmp_path / "activity")
     await page.get_by_role("link", name="ada@example.com").first.click()
     await page.get_by_role("link", name="Export or erase").click()
-    await _look(tab, axe, tmp_path / "person")
+    await look(tab, axe, tmp_path / "person")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Export as JSON").click()
     assert (await download.value).suggested_filename == "person.json"
@@ -188,7 +163,7 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.locator("#c-1-0-operator").select_option("in")
     await page.get_by_label("Values, one on each line").fill("pro\nteam")
     await page.get_by_text('"pro"').first.wait_for()
-    await _look(tab, axe, tmp_path / "builder")
+    await look(tab, axe, tmp_path / "builder")
     await page.get_by_role("button", name="Create segment").click()
     await page.get_by_role("heading", name="Buyers").wait_for()
     await page.get_by_role("link", name="Edit").click()
@@ -202,7 +177,7 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.get_by_role("button", name="Save…").click()
     await page.get_by_role("heading", name="Save these rules?").wait_for()
     await page.locator(".review").get_by_text("bo@example.com").wait_for()
-    await _look(tab, axe, tmp_path / "review")
+    await look(tab, axe, tmp_path / "review")
     await page.get_by_role("button", name="Save the segment").click()
     await page.get_by_role("heading", name="Members").wait_for()
     await page.get_by_role("button", name="bo@example.com").click()
@@ -217,15 +192,15 @@ async def test_import_a_file_with_rejects(live: ServerProcess, tab: "Tab", axe: 
     await page.goto(f"{live.base}/console/enter#{link}")
     await page.get_by_role("link", name="Import and export").click()
     await page.get_by_role("heading", name="No imports yet").wait_for()
-    await _look(tab, axe, tmp_path / "imports")
+    await look(tab, axe, tmp_path / "imports")
     await page.evaluate(_DROP, ["people.csv", _FILE])
     await page.get_by_role("heading", name="people.csv").wait_for()
-    await _look(tab, axe, tmp_path / "review")
+    await look(tab, axe, tmp_path / "review")
     await page.get_by_label("What Plan sets").select_option("none")
     await page.locator("#says-1", has_text="Left out.").wait_for()
     await page.get_by_role("button", name="Try it").click()
     await page.get_by_role("button", name="Import 2 contacts now").wait_for()
-    await _look(tab, axe, tmp_path / "tried")
+    await look(tab, axe, tmp_path / "tried")
     await page.get_by_role("button", name="Import 2 contacts now").click()
     await page.get_by_role("heading", name="1 row rejected").wait_for()
     async with page.expect_download() as download:
@@ -235,7 +210,7 @@ async def test_import_a_file_with_rejects(live: ServerProcess, tab: "Tab", axe: 
     await page.get_by_role("link", name="Import and export").click()
     await page.get_by_role("link", name="Export contacts").click()
     await page.get_by_role("heading", name="Export contacts").wait_for()
-    await _look(tab, axe, tmp_path / "export")
+    await look(tab, axe, tmp_path / "export")
     assert tab.complaints == []
 
 
@@ -246,24 +221,24 @@ async def test_a_program_gets_a_key_and_a_webhook(
     page, link = tab.page, await prepare(live)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live.base)
     await page.goto(f"{live.base}/docs")
-    await _look(tab, axe, tmp_path / "docs")
+    await look(tab, axe, tmp_path / "docs")
     await page.get_by_role("link", name="Start", exact=True).click()
     await page.get_by_role("button", name="Copy").first.click()
     await page.get_by_role("button", name="Copied").wait_for()
     assert "diglot keys create" in await page.evaluate("navigator.clipboard.readText()")
     await page.goto(f"{live.base}/docs/segments")
-    await _look(tab, axe, tmp_path / "docs-page")
+    await look(tab, axe, tmp_path / "docs-page")
     await page.goto(f"{live.base}/console/enter#{link}")
     await page.get_by_role("link", name="Keys", exact=True).click()
     await page.get_by_role("link", name="New Topmail key").click()
     await page.get_by_label("Name").fill(SCRIPT)
-    await _look(tab, axe, tmp_path / "new-key")
+    await look(tab, axe, tmp_path / "new-key")
     await page.get_by_role("button", name="Create the key").click()
     key = await page.get_by_label("The key").inner_text()
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
         assert (await client.get("/api/v1/segments")).status_code == 200
         await page.get_by_role("link", name="Done").click()
-        await _look(tab, axe, tmp_path / "keys")
+        await look(tab, axe, tmp_path / "keys")
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name=f"Revoke the key {SCRIPT}").click()
         await page.get_by_text("Keys that have ended").wait_for()
@@ -276,12 +251,12 @@ async def test_a_program_gets_a_key_and_a_webhook(
     await page.get_by_role("link", name="Go to the webhook").click()
     await page.get_by_role("button", name="Send a test").click()
     await page.locator("#deliveries th", has_text="A test").wait_for()
-    await _look(tab, axe, tmp_path / "webhook")
+    await look(tab, axe, tmp_path / "webhook")
     await page.get_by_role("link", name="Webhooks", exact=True).first.click()
     await page.locator("[hx-get$='/state'] .badge").wait_for()
     await page.get_by_role("link", name="Operator", exact=True).click()
     await page.get_by_text("It answers.").wait_for()
-    await _look(tab, axe, tmp_path / "operator")
+    await look(tab, axe, tmp_path / "operator")
     assert tab.complaints == []
     assert {url for url in tab.requests if not url.startswith((f"{live.base}/", "data:"))} == set()
 
@@ -290,17 +265,3 @@ async def _delay(route: "Route") -> None:
     """Let a request wait."""
     await asyncio.sleep(0.5)
     await route.continue_()
-
-
-async def _look(tab: "Tab", axe: str, name: Path) -> None:
-    """Take screenshots at two widths, light and dark, and let axe read each."""
-    for scheme in ("light", "dark"):
-        await tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        for width, height in SIZES:
-            await tab.page.set_viewport_size({"width": width, "height": height})
-            await tab.page.screenshot(path=f"{name}-{width}-{scheme}.png", full_page=True, caret="initial")
-            assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            await tab.page.evaluate(axe)
-            found = await tab.page.evaluate("axe.run()")
-            assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
-    await tab.page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
