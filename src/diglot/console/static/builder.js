@@ -49,3 +49,13 @@ const searchChoices = (event) => {
 };
 document.addEventListener("input", searchChoices, true);
 document.addEventListener("change", searchChoices, true);
+
+// A field that was chosen before the scripts had loaded, or while the form was on its way, is chosen now.
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body && event.target.id !== "builder") return;
+  for (const select of document.querySelectorAll("#builder select[hx-vals]")) {
+    const options = [...select.options];
+    const drawn = options.find((one) => one.defaultSelected) || options[0];
+    if (select.selectedOptions[0] !== drawn) select.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+});
