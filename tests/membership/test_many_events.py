@@ -88,7 +88,9 @@ async def test_what_was_rolled_back_is_not_remembered(
     where = {"all": [{"field": "n", "operator": "equals", "operand": 1}]}
     node = canonical.read({"field": "events.seen.count", "operator": "gte", "operand": 2, "where": where})
     segments = Segments(engine, lambda: NOW)
-    made = await segments.create(caller, NewSegment("twice", Condition(node, OriginalText("canonical", "{}"))))
+    made = await segments.create(
+        caller, NewSegment("twice", Condition(node, OriginalText("canonical", "{}")))
+    )
 
     async def record(number: int, *, fails: bool = False) -> None:
         async def work(unit: WriteUnit) -> None:
