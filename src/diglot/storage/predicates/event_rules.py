@@ -151,7 +151,7 @@ def _compile_rule(predicate: tree.Predicate, spelled: Expression, binder: Binder
     if isinstance(scalar, tree.Number):
         number = _compare_number(op, spelled, scalar.value, binder)
     # A number or an instant in a text is left to the application; an array has neither.
-    return _by_kind(spelled, _unless_numeric(spelled), number, FALSE, FALSE)
+    return _by_kind(spelled, case((_is_numeric_text(spelled), UNKNOWN), else_=FALSE), number, FALSE, FALSE)
 
 
 def _by_kind(
@@ -254,7 +254,8 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
     double = cast(spelled, DOUBLE)
     low, high = (binder.bind(bound, DOUBLE) for bound in (limit - hair, limit + hair))
     spellings = list(_spell_number(limit))
-    equal = [(spelled == binder.bind_text(one), TRUE if _holds_if_equal(op) else FALSE) for one in spellings]
+    if_equal = TRUE if op in (Op.EQUALS, Op.GTE, Op.LTE) else FALSE
+    equal = [(spelled == binder.bind_text(one), if_equal) for one in spellings]
     binder.shape.append(f"{op} {len(spellings)}")
     compared = case(
         *equal,
@@ -262,10 +263,6 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
         else_=FALSE if op is Op.EQUALS else compare(op, double, binder.bind(limit, DOUBLE)),
     )
     return case((_is_short(spelled, binder), compared), else_=UNKNOWN)
-
-
-def _holds_if_equal(op: Op) -> bool:
-    return op in (Op.EQUALS, Op.GTE, Op.LTE)
 
 
 def _spell_number(number: float) -> Iterable[str]:
@@ -300,7 +297,3 @@ def _is_numeric_text(spelled: Expression) -> Expression:
     begin = func.substr(spelled, literal_column("2"), ONE)
     signs = (begin == literal_column(f"'{sign}'") for sign in "+-")
     return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), *signs)
-
-
-def _unless_numeric(spelled: Expression) -> Expression:
-    return case((_is_numeric_text(spelled), UNKNOWN), else_=FALSE)
