@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pyroaring import BitMap
+from sqlalchemy import Text, literal_column, select
 
 from diglot.conditions import text, tree
 from diglot.conditions.computed.event_windows import lower_condition
@@ -25,6 +26,8 @@ from diglot.storage.contacts import event_matches
 from diglot.storage.contacts.event_matches import EventMatches, find_matching
 from diglot.storage.predicates.event_rules import ALIASES
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite_dialect import SQLITE, _json_arrow, _json_pair
+from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 from support import canonical, populations, random_conditions
@@ -216,6 +219,22 @@ async def test_sql_alone_decides_plain_events(
             return len(found)
 
         assert await engine.read(bind_workspace(crowd.workspace, count)) == expected
+
+
+def test_an_old_sqlite_spells_values_the_same() -> None:
+    """Without the operator of newer versions; but for the brackets at the end of arrays."""
+    connection = sqlite3.connect(":memory:")
+    body, path = (literal_column(name, Text()) for name in ("?1", "?2"))
+    for spelled in SPELLINGS:
+        values = (f'{{"data": {{"k": {spelled}}}}}', '$."data"."k"')
+        pair, arrow = (
+            connection.execute(
+                str(select(spell(body, path)).compile(dialect=SQLITE.dialect)), values
+            ).fetchone()[0]
+            for spell in (_json_pair, _json_arrow)
+        )
+        assert pair == arrow.rstrip("]")
+    connection.close()
 
 
 def test_no_other_character_is_part_of_a_name_in_ascii() -> None:

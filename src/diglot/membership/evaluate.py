@@ -61,23 +61,25 @@ async def evaluate_segment(
             return await _postpone_evaluation(writer, segment, is_new=is_new)
     if segment.type is SegmentType.DYNAMIC and await filling.find_unfilled(unit, node):
         return EvaluatedSegment(segment)
-    members = BitMap()
-    if not tree.is_draft(node):
-        members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
+    members = await _find_members(writer, node)
     origin = ChangeOrigin(writer.effective_now, cause)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
     if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):
-        repaired = {"repaired_segments": 1, "repaired_contacts": differed}
-        await verifications.add_counts(writer.unit, **repaired)
+        await verifications.add_counts(writer.unit, repaired_segments=1, repaired_contacts=differed)
     next_change = await _find_next_change(writer, node) if segment.type is SegmentType.DYNAMIC else NEVER
     await _store_next_change(writer, segment, next_change)
     if segment.members is None and not is_new:
         await pending_members.clear(writer.unit, segment.number)
     if condition_changed or segment.members is None:
         store.renew_segments_version(unit, [segment.number])
-    stored = _with_members(unit, segment, replacement, next_change)
     change = SegmentChange(segment.number, replacement.entered, replacement.left)
-    return EvaluatedSegment(stored, len(members), change)
+    return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members), change)
+
+
+async def _find_members(writer: MembershipWriter, node: tree.Node) -> BitMap:
+    if tree.is_draft(node):
+        return BitMap()
+    return await read.evaluate_condition(writer.unit, node, writer.effective_now, writer.active_segments.zone)
 
 
 def _costs_much(unit: WriteUnit, node: tree.Node) -> bool:
@@ -98,9 +100,8 @@ async def evaluate_dependent(
     if segment.members is None or _costs_much(unit, node):
         return (await evaluate_segment(writer, segment, origin.cause)).change
     await build_indexes(writer, node)
-    before, members = await store.load_members(unit, segment.number, unit.state), BitMap()
-    if not tree.is_draft(node):
-        members = await read.evaluate_condition(unit, node, writer.effective_now, writer.active_segments.zone)
+    before = await store.load_members(unit, segment.number, unit.state)
+    members = await _find_members(writer, node)
     change = SegmentChange(segment.number, members - before, before - members)
     if change.entry_count:
         await append_changes(writer, [change], origin, moved=moved)

@@ -38,7 +38,7 @@ _SLICE_LENGTH: Final = 1_000
 MIN_EVENTS: Final = 2_000
 # To look up the row of an event by an index takes as long as to read so many in the order of arrival; more,
 # if the rows are not in memory.
-_LOOK_UP_COST: Final = 4
+_LOOK_UP_COST: Final = 8
 _MANY_RULES: Final = 100
 _e = events.c
 _IN_WORKSPACE: Final = _e.workspace == bindparam("workspace")

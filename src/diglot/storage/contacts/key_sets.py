@@ -81,10 +81,8 @@ async def load_key_sets(tenant: Tenant, nodes: Iterable[tree.Node], now: int, zo
         await _find_samples(tenant, by_salt)
     for source, of_source in by_source.items():
         await _find_anniversaries(tenant, source, of_source, now, zone)
-    if of_events and (others := await _find_indexed(tenant, of_events, now)):
-        found = await find_matching(tenant, [one.predicate for one in others], now, zone)
-        for one, keys in zip(others, found, strict=True):
-            one.keys.update(keys)
+    if of_events:
+        await _find_of_events(tenant, of_events, now, zone)
     return await _encode_all(tenant, asked) if asked else NO_KEY_SETS
 
 
@@ -139,6 +137,13 @@ async def _find_anniversaries(
 
 def _distances_of(one: _Asked) -> int:
     return anniversaries.matching_distances(one.predicate.op, one.predicate.operand)
+
+
+async def _find_of_events(tenant: Tenant, asked: Sequence[_Asked], now: int, zone: ZoneInfo) -> None:
+    if others := await _find_indexed(tenant, asked, now):
+        found = await find_matching(tenant, [one.predicate for one in others], now, zone)
+        for one, keys in zip(others, found, strict=True):
+            one.keys.update(keys)
 
 
 async def _find_indexed(tenant: Tenant, asked: Sequence[_Asked], now: int) -> list[_Asked]:

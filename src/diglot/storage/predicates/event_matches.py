@@ -26,6 +26,7 @@ from diglot.storage.sql.backend import ONE, TRUE, ZERO, Expression
 from diglot.storage.sql.databases import pin_to_index
 
 _e: Final = events.c
+_EVENT: Final = (_e.pk, _e.happened_at.label("instant"), _e.kind, _e.body)
 _MAX_INTEGER: Final = 2**63 - 1
 # The indexes of the pass: in the order of contacts, or in that of arrival, which reads all events.
 _BY_CONTACT: Final = "events_of_stream"
@@ -63,35 +64,46 @@ def select_matching(
     unknown = func.sum(is_unknown) > ZERO
     matches = _compare_total(field, predicate, judged, binder)
     code = pk * literal_column("2") + case((unknown, ONE), else_=ZERO)
-    differing = select(code.label("code")).where(counts.is_not(event_rules.FALSE)).group_by(pk)
+    differing = select(code.label("code")).group_by(pk)
     found = differing.having(or_(unknown, not_(matches) if holds_without else matches)).subquery("found")
     return binder.backend.select_keys(select(found.c.code), found.c.code)
 
 
 def _judge_events(field: EventField, operand: tree.Operand, binder: Binder, *, by_arrival: bool) -> Subquery:
-    """Return the events of a name: contact, instant, whether the event counts, and its amount.
+    """Return the events of a name that may count: contact, instant, whether the event counts, and its amount.
 
     The offsets stop the databases from spelling a property once for each use of it.
     """
-    keys = sorted({*_keys_of_rules(field), *([field.summed] if field.summed else [])})
-    columns = {key: f"value_{number}" for number, key in enumerate(keys)}
-    spelled = [event_rules.spell_property(key, binder).label(name) for key, name in columns.items()]
-    chosen = pin_to_index(
-        select(_e.pk, _e.happened_at.label("instant"), *spelled),
-        events,
-        _BY_ARRIVAL if by_arrival else _BY_CONTACT,
+    index = _BY_ARRIVAL if by_arrival else _BY_CONTACT
+    chosen = pin_to_index(select(*_EVENT), events, index).where(
+        _e.workspace == bindparam("workspace"),
+        _e.stream == number_of_name(binder.bind_text(field.name)),
+        IS_KEPT,
+        *_within(field, operand, binder),
     )
-    stream = _e.stream == number_of_name(binder.bind_text(field.name))
-    in_time = _within(field, operand, binder)
-    told = chosen.where(_e.workspace == bindparam("workspace"), stream, IS_KEPT, *in_time)
-    of_event = told.offset(ZERO).subquery("told").c
-    counts = TRUE
-    if field.where:
-        where = tree.decode(field.where)
-        counts = event_rules.compile_rules(where, lambda key: of_event[columns[key]], binder)
-    amount = event_rules.read_amount(of_event[columns[field.summed]], binder) if field.summed else ZERO
-    judged = select(of_event.pk, of_event.instant, counts.label("counts"), amount.label("amount"))
+    rows = _match_rules(field, chosen, binder)
+    if not field.summed:
+        return rows.add_columns(ZERO.label("amount")).offset(ZERO).subquery("judged")
+    matched = rows.offset(ZERO).subquery("matched").c
+    spelled = event_rules.spell_property(field.summed, matched, binder).label("spelled")
+    valued = select(matched.pk, matched.instant, matched.counts, spelled).offset(ZERO).subquery("valued").c
+    amount = event_rules.read_amount(valued.spelled, binder).label("amount")
+    judged = select(valued.pk, valued.instant, valued.counts, amount)
     return judged.offset(ZERO).subquery("judged")
+
+
+def _match_rules(field: EventField, chosen: Select[Any], binder: Binder) -> Select[Any]:
+    """Return those of some events that may match the rules of a field, and whether they do."""
+    if not field.where:
+        return chosen.add_columns(TRUE.label("counts"))
+    keys = _keys_of_rules(field)
+    columns = {key: f"value_{number}" for number, key in enumerate(keys)}
+    spelled = (event_rules.spell_property(key, _e, binder).label(name) for key, name in columns.items())
+    told = chosen.add_columns(*spelled).offset(ZERO).subquery("told").c
+    where = tree.decode(field.where)
+    counts = event_rules.compile_rules(where, lambda key: told[columns[key]], binder).label("counts")
+    judged = select(*(told[column.name] for column in _EVENT), counts).offset(ZERO).subquery("ruled").c
+    return select(*judged).where(judged.counts.is_not(event_rules.FALSE))
 
 
 def _within(field: EventField, operand: tree.Operand, binder: Binder) -> list[Expression]:

@@ -12,18 +12,20 @@ of few digits does not decide, because SQLite may parse one with another last bi
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import BigInteger, and_, case, cast, func, literal_column, not_, null, or_
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
 from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, compare, one_of
-from diglot.storage.schema import events
 from diglot.storage.sql.backend import ONE, TRUE, ZERO, Expression
 
+# The columns of a table or of a subquery.
+_Event = ReadOnlyColumnCollection[str, Any]
 FALSE: Final[Expression] = literal_column("FALSE")
 UNKNOWN: Final[Expression] = null()
 # Sums are those of integers: amounts times this number.
@@ -66,14 +68,15 @@ def can_read(key: str) -> bool:
     return key.isascii() and _find_quoted(key) is None
 
 
-def spell_property(key: str, binder: Binder) -> Expression:
+def spell_property(key: str, event: _Event, binder: Binder) -> Expression:
     """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none.
 
+    `event` has the columns `kind` and `body`.
     In most bodies the name occurs once. Else it may be there under another spelling, or twice.
     """
-    backend, body = binder.backend, events.c.body
+    backend, body = binder.backend, event.body
     name, quoted = binder.bind_text(key), binder.bind_text(f'"{key}"')
-    value = backend.json_part(body, _place_of(key, binder))
+    value = backend.json_part(body, _place_of(key, event, binder))
     has_quoted = backend.position(body, quoted) > ZERO
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
     has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
@@ -90,7 +93,7 @@ def spell_property(key: str, binder: Binder) -> Expression:
     )
 
 
-def _place_of(key: str, binder: Binder) -> Expression:
+def _place_of(key: str, event: _Event, binder: Binder) -> Expression:
     """Return the path of a property in a body, by the kind of the event."""
     places = _PLACES | ({"conversion": ()} if key in _WORTH else {})
     path, kind = binder.backend.json_path, binder.backend.json_path_type
@@ -98,7 +101,7 @@ def _place_of(key: str, binder: Binder) -> Expression:
     def bind(place: Sequence[str]) -> Expression:
         return binder.bind(path((*place, key)), kind)
 
-    by_kind = [(events.c.kind == binder.bind_text(name), bind(place)) for name, place in places.items()]
+    by_kind = [(event.kind == binder.bind_text(name), bind(place)) for name, place in places.items()]
     return case(*by_kind, else_=bind(_OTHER_PLACE))
 
 
@@ -148,7 +151,7 @@ def _compile_rule(predicate: tree.Predicate, spelled: Expression, binder: Binder
     if isinstance(scalar, tree.Number):
         number = _compare_number(op, spelled, scalar.value, binder)
     # A number or an instant in a text is left to the application; an array has neither.
-    return _by_kind(spelled, _unless_numeric(spelled), number, FALSE, FALSE)
+    return _by_kind(spelled, case((_is_numeric_text(spelled), UNKNOWN), else_=FALSE), number, FALSE, FALSE)
 
 
 def _by_kind(
@@ -251,7 +254,8 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
     double = cast(spelled, DOUBLE)
     low, high = (binder.bind(bound, DOUBLE) for bound in (limit - hair, limit + hair))
     spellings = list(_spell_number(limit))
-    equal = [(spelled == binder.bind_text(one), TRUE if _holds_if_equal(op) else FALSE) for one in spellings]
+    if_equal = TRUE if op in (Op.EQUALS, Op.GTE, Op.LTE) else FALSE
+    equal = [(spelled == binder.bind_text(one), if_equal) for one in spellings]
     binder.shape.append(f"{op} {len(spellings)}")
     compared = case(
         *equal,
@@ -259,10 +263,6 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
         else_=FALSE if op is Op.EQUALS else compare(op, double, binder.bind(limit, DOUBLE)),
     )
     return case((_is_short(spelled, binder), compared), else_=UNKNOWN)
-
-
-def _holds_if_equal(op: Op) -> bool:
-    return op in (Op.EQUALS, Op.GTE, Op.LTE)
 
 
 def _spell_number(number: float) -> Iterable[str]:
@@ -297,7 +297,3 @@ def _is_numeric_text(spelled: Expression) -> Expression:
     begin = func.substr(spelled, literal_column("2"), ONE)
     signs = (begin == literal_column(f"'{sign}'") for sign in "+-")
     return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), *signs)
-
-
-def _unless_numeric(spelled: Expression) -> Expression:
-    return case((_is_numeric_text(spelled), UNKNOWN), else_=FALSE)

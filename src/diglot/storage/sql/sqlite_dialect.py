@@ -38,6 +38,8 @@ from diglot.storage.sql.engine import Engine, Limits
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 # A double's denominator is at most 2 to the power of 1,074; an integer of SQLite holds 2 to the power of 62.
 _MAX_POWER: Final = 62
+# The version since which `->` spells a member of a JSON text.
+_WITH_ARROW: Final = (3, 38)
 _MAX_EXCESS_POWER: Final = 1_074 - _MAX_POWER
 
 
@@ -178,10 +180,14 @@ def _write_json_path(names: Sequence[str]) -> str:
     return "$" + "".join(f'."{name}"' for name in names)
 
 
-def _json_part(body: Expression, path: Expression) -> Expression:
+def _json_arrow(body: Expression, path: Expression) -> Expression:
+    return body.op("->")(path)
+
+
+def _json_pair(body: Expression, path: Expression) -> Expression:
     """Extract two members, of which the first is none, because two are spelled as JSON: `[null,12.50]`.
 
-    All closing brackets at the end are cut off.
+    All closing brackets at the end are cut off. SQLite has had an operator for it since 3.38.
     """
     both = func.json_extract(body, literal_column("'$[0]'"), path)
     return func.rtrim(func.substr(both, literal_column("7")), literal_column("']'"))
@@ -260,7 +266,7 @@ SQLITE: Final = Database(
     lower_ascii=_lower,
     json_path=_write_json_path,
     json_path_type=Text(),
-    json_part=_json_part,
+    json_part=_json_arrow if sqlite_module.sqlite3.sqlite_version_info >= _WITH_ARROW else _json_pair,
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
     decode_keys=_decode_json_keys,
