@@ -60,7 +60,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   }
   tellUpload("");
   event.target.querySelector("[data-sending]").hidden = false;
-  said("Uploading");
+  document.getElementById("said").textContent = "Uploading";
 });
 
 document.addEventListener("htmx:xhr:progress", (event) => {
