@@ -20,7 +20,7 @@ create_app(load_settings({"database": "a.db"}, {}))
 # What only another database, a change of the schema, a delivery, an upstream, a password, a document, a page
 # of metrics or of the console, or a trace needs.
 SELDOM_NEEDED = {
-    *("alembic", "sqlalchemy.ext.asyncio", "asyncpg"),
+    *("alembic", "sqlalchemy.ext.asyncio", "asyncpg", "sqlalchemy.dialects.postgresql"),
     *("httpx", "pygments", "rich.console", "argon2", "diglot.api.openapi.document"),
     *("jinja2", "diglot.console.application"),
     *("markdown_it", "diglot.server.console.markdown_pages"),

@@ -142,7 +142,6 @@ def _load_migrator() -> Migrator:
 PRETEND = replace(
     SQLITE,
     name="pretend",
-    url_prefixes=(SCHEME,),
     create_engine=_create_engine,
     read_revision=_read_revision,
     load_migrator=_load_migrator,
@@ -154,10 +153,9 @@ DATABASE: Final = Addition(
     edits={
         "storage/sql/databases.py": (
             (
-                "from diglot.storage.sql.postgresql_dialect import POSTGRESQL\n",
-                "from diglot.storage.sql.pretend_dialect import PRETEND\n",
+                "DATABASES: Final = (\n",
+                '    ListedDatabase("pretend", ("pretend://",), "diglot.storage.sql.pretend_dialect"),\n',
             ),
-            ("DATABASES: Final = (POSTGRESQL,", " PRETEND,"),
         )
     },
     files={"storage/sql/pretend_dialect.py": RECORD},

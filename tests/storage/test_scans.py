@@ -26,7 +26,9 @@ from support import canonical, engines, random_conditions, spec_data
 UTC = ZoneInfo("UTC")
 LISTS = tuple(spec_data.population().lists.values())
 PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.HAS, scans.KEYS)
-BACKENDS = pytest.mark.parametrize("backend", DATABASES, ids=lambda backend: backend.name)
+BACKENDS = pytest.mark.parametrize(
+    "backend", [one.load() for one in DATABASES], ids=lambda backend: backend.name
+)
 PINNED = "INDEXED BY sqlite_autoindex_contacts_1"
 ALLOWED = {
     "SEARCH contacts USING PRIMARY KEY (workspace=?)",

@@ -9,13 +9,14 @@ from typing import Final
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateSchema
 
 from diglot.storage.schema import ephemeral_metadata, metadata, migrate
 from diglot.storage.schema.distribution import list_placements
 from diglot.storage.schema.revisions import LATEST
 from diglot.storage.sql.database import TablePlacement
+from diglot.storage.sql.databases import LIMIT
 
 PARTITION_COUNT: Final = 4
 # The tables that Citus would distribute, by their names without a schema; the others stay whole.
@@ -32,6 +33,7 @@ def create_partitioned(connection: Connection) -> None:
         copied = MetaData()
         for table in tables.sorted_tables:
             copy = table.to_metadata(copied)
+            _limit_indexes(table, copy)
             if table.name in PARTITIONED:
                 column = PARTITIONED[table.name].column
                 copy.dialect_options["postgresql"]["partition_by"] = f"HASH ({column})"
@@ -40,6 +42,14 @@ def create_partitioned(connection: Connection) -> None:
         _create_partitions(connection, placement)
     scripts = ScriptDirectory.from_config(migrate._alembic_config())
     MigrationContext.configure(connection).stamp(scripts, LATEST)
+
+
+def _limit_indexes(table: Table, copy: Table) -> None:
+    """Give the partial indexes of a copy their limits, which SQLAlchemy does not copy."""
+    limits = {index.name: index.info[LIMIT] for index in table.indexes if LIMIT in index.info}
+    for index in copy.indexes:
+        if index.name in limits:
+            index.dialect_options["postgresql"]["where"] = limits[index.name]
 
 
 def _create_partitions(connection: Connection, placement: TablePlacement) -> None:

@@ -71,7 +71,8 @@ def test_each_database_is_found_by_its_url() -> None:
     """The prefixes of one record do not hide another's."""
     for one in DATABASES:
         for prefix in one.url_prefixes:
-            assert find_database(f"{prefix}somewhere") is one
+            assert find_database(f"{prefix}somewhere") is one.load()
+            assert one.load().name == one.name
 
 
 def test_each_database_is_tested() -> None:

@@ -6,7 +6,7 @@ position.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pyroaring import BitMap
 from sqlalchemy import (
@@ -22,7 +22,6 @@ from sqlalchemy import (
     UpdateBase,
     literal_column,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
@@ -33,8 +32,11 @@ CLOSE: Final = "\x1e"
 Expression = ColumnElement[Any]
 # Binds a value and returns its parameter; a list is bound as one parameter.
 Bind = Callable[[Any, TypeEngine[Any]], BindParameter[Any]]
-# An INSERT that can update the existing row.
-Upsert = sqlite.Insert | postgresql.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    # An INSERT that can update the existing row. The dialects are not loaded for a type.
+    Upsert = sqlite.Insert | postgresql.Insert
 
 ZERO: Final[Expression] = literal_column("0")
 ONE: Final[Expression] = literal_column("1")
@@ -151,7 +153,7 @@ class Backend:
     """Decodes the keys that such a select returned."""
     join_texts: Callable[[Expression], Expression]
     """All values of a column as one text with commas between them, in the order of the rows."""
-    insert: Callable[[Table], Upsert]
+    insert: Callable[[Table], "Upsert"]
     """An INSERT into a table, with `on_conflict_do_update` and the `excluded` row."""
     rows_from_arrays: Callable[[Sequence[Column[Any]]], FromClause] | None
     """A table of the rows, which are sent as one array for each column, named `row_` plus its name.
@@ -160,18 +162,11 @@ class Backend:
     """
     many_rows: ManyRows | None = None
     """How many rows are sent at once; None if they are sent one by one."""
-    index_hint: Callable[[Table, str | int], str] | None = None
-    """The hint that pins a table to an index: a name, or the number of an unnamed unique key, from 1.
-
-    None if the planner chooses well by itself.
-    """
     plan_afresh: tuple[ClauseElement, ClauseElement] | None = None
     """Statements that begin and end planning by the present size of the tables, within a transaction.
 
     None if the plans of prepared statements do not depend on sizes.
     """
-    exact_text: TypeEngine[str] | None = None
-    """The text type that compares by code point, if plain text does not."""
     workspace_nodes: WorkspaceNodes | None = None
     """How to find the node of a workspace; None for a database on one machine."""
     list_refusals: Callable[[], tuple[type[Exception], ...]]

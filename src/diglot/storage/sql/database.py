@@ -115,7 +115,6 @@ class Embedded:
 class Database(Backend):
     """A database that Diglot can use."""
 
-    url_prefixes: tuple[str, ...]
     create_engine: Callable[[str, MetaData, Limits], Engine]
     """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]

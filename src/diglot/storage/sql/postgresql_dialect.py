@@ -32,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import cast as cast_to
-from sqlalchemy.dialects.postgresql import JSON, TEXT, insert
+from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeEngine
 
@@ -258,12 +258,9 @@ POSTGRESQL: Final = Database(
         text("SET LOCAL plan_cache_mode = force_custom_plan"),
         text("SET LOCAL plan_cache_mode = auto"),
     ),
-    # Compares by code point, as SQLite does, whatever the collation of the database.
-    exact_text=TEXT(collation="C"),
     workspace_nodes=WORKSPACE_NODES,
     list_refusals=_list_refusals,
     has_ephemeral_schema=True,
-    url_prefixes=("postgresql://", "postgres://"),
     create_engine=_create_engine,
     read_revision=_read_revision,
     find_local_tables=_find_local_tables,

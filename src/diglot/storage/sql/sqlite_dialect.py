@@ -12,7 +12,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Select,
-    Table,
     Text,
     and_,
     bindparam,
@@ -210,11 +209,6 @@ def _group_concat(text: Expression) -> Expression:
     return func.group_concat(text)
 
 
-def _index_hint(table: Table, index: str | int) -> str:
-    # SQLite names the indexes of a table's unique keys by their order.
-    return f"INDEXED BY {index if isinstance(index, str) else f'sqlite_autoindex_{table.name}_{index}'}"
-
-
 def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
     from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415 - a server's database needs no aiosqlite
 
@@ -273,11 +267,8 @@ SQLITE: Final = Database(
     join_texts=_group_concat,
     insert=insert,
     rows_from_arrays=None,
-    index_hint=_index_hint,
     list_refusals=_list_refusals,
     has_ephemeral_schema=False,
-    # A file name has no scheme.
-    url_prefixes=("sqlite:///", ""),
     create_engine=_create_engine,
     read_revision=_read_revision,
     find_local_tables=_find_local_tables,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.sql.databases import exact_text, limit_index
+from diglot.storage.sql.databases import create_limited, exact_text
 
 revision = "r001"
 down_revision = None
@@ -49,7 +49,7 @@ def _of_contact() -> sa.ForeignKeyConstraint:
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    op.create_index(name, table, columns, unique=unique, **limit_index(sa.text(where)))
+    op.create_index(name, table, columns, unique=unique, **create_limited(sa.text(where)))
 
 
 def _create_workspaces() -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from diglot.storage.sql.databases import exact_text, limit_index
+from diglot.storage.sql.databases import create_limited, exact_text
 
 revision = "r007"
 down_revision = "r006"
@@ -41,7 +41,7 @@ def _create_jobs() -> None:
         sa.ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
         sqlite_with_rowid=False,
     )
-    op.create_index("import_jobs_due", "import_jobs", ["workspace", "job"], **limit_index(sa.text(_DUE)))
+    op.create_index("import_jobs_due", "import_jobs", ["workspace", "job"], **create_limited(sa.text(_DUE)))
 
 
 def _create_chunks() -> None:

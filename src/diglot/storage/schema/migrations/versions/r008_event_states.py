@@ -20,7 +20,7 @@ from diglot.conditions.events.states import (
     pack_instants,
     read_properties,
 )
-from diglot.storage.sql.databases import exact_text, limit_index
+from diglot.storage.sql.databases import create_limited, exact_text
 
 revision = "r008"
 down_revision = "r007"
@@ -60,7 +60,7 @@ def upgrade() -> None:
     _compute_states(connection, numbers)
     counted = sa.text("stream IS NOT NULL")
     columns = ["workspace", "stream", "pk", "happened_at"]
-    op.create_index("events_of_stream", "events", columns, **limit_index(counted))
+    op.create_index("events_of_stream", "events", columns, **create_limited(counted))
 
 
 def _create_tables() -> None:
@@ -98,7 +98,7 @@ def _change_events() -> None:
     op.alter_column("events", "order_id", new_column_name="source_id")
     has_source = sa.text("source_id IS NOT NULL")
     op.create_index(
-        "events_by_source", "events", ["source_id", "workspace"], unique=True, **limit_index(has_source)
+        "events_by_source", "events", ["source_id", "workspace"], unique=True, **create_limited(has_source)
     )
     op.execute(
         sa.update(_events)

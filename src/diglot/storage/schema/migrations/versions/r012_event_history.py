@@ -6,7 +6,7 @@ They are found by id, and by name also if no condition counts them. A workspace 
 import sqlalchemy as sa
 from alembic import op
 
-from diglot.storage.sql.databases import exact_text, limit_index
+from diglot.storage.sql.databases import create_limited, exact_text
 
 revision = "r012"
 down_revision = "r011"
@@ -19,7 +19,7 @@ _SINCE_EVER = -(2**62)
 def upgrade() -> None:
     """Create the indexes, the columns of the retention and the table of sources."""
     op.create_index("events_by_id", "events", ["id", "workspace"], unique=True)
-    not_counted = limit_index(sa.text("stream IS NULL"))
+    not_counted = create_limited(sa.text("stream IS NULL"))
     op.create_index("events_not_counted", "events", ["workspace", "name", "event"], **not_counted)
     days = sa.Column("event_days", sa.Integer(), nullable=False, server_default="0")
     since = sa.Column("events_since", sa.BigInteger(), nullable=False, server_default=str(_SINCE_EVER))
