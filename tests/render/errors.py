@@ -266,13 +266,14 @@ def _body(body: Any) -> str:
 
 
 def missing() -> set[str]:
-    """Return the subclasses of DiglotError without a row.
+    """Return the domain errors without a row.
 
     No dialect sends Misconfigured, an Unavailable is always one of a kind, and DatabaseDamaged looks like
     DatabaseAway.
     """
     told = {type(error) for error, *_ in _ROWS} | {Misconfigured, Unavailable, DatabaseDamaged}
-    return {error.__name__ for error in _family(DiglotError) if error not in told}
+    domain = (error for error in _family(DiglotError) if error.__module__ == DiglotError.__module__)
+    return {error.__name__ for error in domain if error not in told}
 
 
 def _family(root: type[DiglotError]) -> Iterator[type[DiglotError]]:

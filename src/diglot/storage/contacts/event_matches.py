@@ -28,7 +28,7 @@ from diglot.storage.predicates.events import number_of_name
 from diglot.storage.schema import events
 from diglot.storage.slices import compute_in_slices, compute_off_loop
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.databases import pin_to_index
+from diglot.storage.sql.databases import can_pin, pin_to_index
 from diglot.storage.sql.statement import ShapedStatement, Statement
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import load_last_contact_key
@@ -164,7 +164,7 @@ class _Selected:
 
     async def _is_most(self, tenant: Tenant, size: int) -> bool:
         """Tell whether the events to read are so many that all are read in the order of arrival."""
-        if tenant.backend.index_hint is None:
+        if not can_pin(tenant.backend):
             return False
         field, operand = parse_event_field(self._predicate.field), self._predicate.operand
         since = self._now - operand.value if isinstance(operand, tree.Window) else 0

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import TEXT, ColumnElement, Select, Table, Text, TextClause
 
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.database import Database
 
 
@@ -71,6 +72,11 @@ def pin_to_index(statement: Select[Any], table: Table, index: str | int) -> Sele
         if listed.index_hint is not None:
             statement = statement.with_hint(table, listed.index_hint(table, index), listed.name)
     return statement
+
+
+def can_pin(backend: Backend) -> bool:
+    """Tell whether `pin_to_index` has an effect on a database."""
+    return any(listed.index_hint and listed.name == backend.dialect.name for listed in DATABASES)
 
 
 def limit_index(condition: ColumnElement[bool] | TextClause) -> dict[str, Any]:
