@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -125,8 +124,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = msgspec.toml.decode(path.read_bytes())
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise Misconfigured(f"settings file {str(path)!r}: {error}") from error
     upstreams = values.pop(UPSTREAMS, {})
     if not isinstance(upstreams, dict):

@@ -45,7 +45,9 @@ def find_free_address(host: str, port: int) -> ListenAddress:
     probed first.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # As bytes, because for a text Python loads the tables of international names.
+        sent = host.encode("ascii") if host.isascii() else host
+        found = socket.getaddrinfo(sent, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise Misconfigured(f"host {host!r} is not an address of this machine") from error
     family, kind, protocol, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)

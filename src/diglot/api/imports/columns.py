@@ -4,7 +4,6 @@ import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
@@ -235,6 +234,8 @@ def _find_missing(columns: Sequence[Column], options: ColumnOptions) -> Iterator
 
 
 def _say_missing(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - a start needs no near name
+
     more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
     listed = ", ".join(names[:_MOST_SHOWN]) + more
     near = get_close_matches(squeeze_name(name), map(squeeze_name, names), 1)
