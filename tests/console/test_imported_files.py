@@ -199,6 +199,25 @@ async def test_opt_outs_are_not_passed_over_by_accident(importer: Importer) -> N
     assert [one["status"] for one in await importer.contacts()] == ["subscribed"] * 2
 
 
+@pytest.mark.parametrize(
+    ("body", "choices"),
+    [
+        (b"email,status\nada@example.com,unsubscribed\n", {"column.1": "none"}),
+        (b"email,status\nada@example.com,unsubscribed\n", {"column.1": "custom", "key.1": "standing"}),
+        (b"CONTACT ID,EMAIL,VORNAME,EMAIL_MARKETING\n1,ada@example.com,Ada,blocklisted\n", {"preset": ""}),
+    ],
+)
+async def test_a_status_is_not_passed_over_by_accident(
+    importer: Importer, body: bytes, choices: dict[str, str]
+) -> None:
+    """Nor is a column of the status itself, or one whose words only the preset of its tool knows."""
+    path = await importer.send(body)
+    assert 'name="passes_over"' in await importer.try_file(path, **choices)
+    assert (await importer.begin(path)).status_code == 400
+    await importer.work()
+    assert await importer.contacts() == []
+
+
 async def test_a_status_is_only_lowered_unless_the_person_says_otherwise(importer: Importer) -> None:
     """A file that calls somebody subscribed does not subscribe again who unsubscribed here."""
     key = await importer.person.server.key("topmail", "one")
