@@ -20,6 +20,7 @@ from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.schema import import_chunks
 from support.marked_rows import load_rows
 from support.servers.in_process import Server, bearer
+from support.servers.page_form import read_page_form
 from support.servers.person import FILE_FORM, Person, encode_file_form, sign_in
 
 NOW: Final = 1_772_366_400_000_000
@@ -323,6 +324,21 @@ async def test_a_file_that_cannot_be_imported(importer: Importer, body: bytes, w
     discarded = await importer.person.send(f"{path}/cancel", {})
     assert discarded.headers["location"] == path
     assert "The file was discarded" in await importer.read(path)
+
+
+async def test_choices_outlive_letters_that_cannot_be_read(importer: Importer) -> None:
+    """The page has no columns then; what was chosen for them and for all contacts is there again later."""
+    path = await importer.send("email,name,ville\nada@example.com,Zoë,Orléans\n".encode("cp1252"))
+    chosen = {"status": "unsubscribed", "tags": "june", "existing": "keep", "column.1": "none"}
+    await importer.person.send(f"{path}/columns", chosen | {"encoding": "windows-1252"})
+    await importer.person.send(f"{path}/columns", chosen | {"encoding": "", "then": "look"})
+    page = await importer.read(path)
+    assert ("The file is not UTF-8" in page, "The contacts" in page) == (True, False)
+    form = dict(read_page_form((await importer.person.open(path)).text, "review").pairs)
+    await importer.person.send(f"{path}/columns", form | {"encoding": "", "then": "look"})
+    await importer.person.send(f"{path}/columns", form | {"encoding": "windows-1252", "then": "look"})
+    again = dict(read_page_form((await importer.person.open(path)).text, "review").pairs)
+    assert again.items() >= chosen.items()
 
 
 async def test_the_tool_and_the_letters_of_a_file(importer: Importer) -> None:

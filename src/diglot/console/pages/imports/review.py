@@ -135,15 +135,22 @@ def _find_result(job: ImportJob, *, had_result: bool) -> str:
 
 
 async def _read_options(job: ImportJob, data: bytes, form: Form) -> ImportOptions:
-    """Return the options of a form; the columns are those of the file as the form says that it is written."""
-    written, of_contacts = choices.read_file_options(form), choices.read_contact_options(form)
+    """Return the options of a form; the columns are those of the file as the form says that it is written.
+
+    While its characters cannot be read, the page shows no columns, and the choices for them stay.
+    """
+    written, stored, has_columns = choices.read_file_options(form), job.options, choices.has_columns(form)
+    of_contacts = choices.read_contact_options(form) if has_columns else stored
     try:
         columns = (await read_head(job, data, written)).columns
     except InvalidInput:
-        columns = ()
+        mapping = stored.mapping
+    else:
+        kept = choices.keep_mapping(stored.mapping, columns)
+        mapping = choices.read_mapping(form, columns) if has_columns else kept
     return msgspec.structs.replace(
         of_contacts,
-        mapping=choices.read_mapping(form, columns),
+        mapping=mapping,
         encoding=written.encoding,
         preset=written.preset,
         is_reviewed=True,
