@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -471,6 +472,34 @@ async def test_an_import_is_stopped_and_begun_once(importer: Importer) -> None:
     await importer.import_file(finished)
     assert (await importer.person.send(f"{finished}/cancel", {})).headers["location"] == finished
     assert "See the contacts" in await importer.read(finished)
+
+
+async def test_a_file_is_discarded_while_it_is_sent(importer: Importer) -> None:
+    """It stays so, and nothing of it is left."""
+    person = importer.person
+    key = await person.server.key("topmail", "one")
+    before = await load_rows(person.server.url, [import_chunks])
+
+    async def cancel_between(pieces: list[bytes]) -> AsyncIterator[bytes]:
+        yield pieces[0]
+        yield pieces[1]
+        page = await importer.read(PATH)
+        assert "being sent" in page
+        path = page.split('<th scope="row"><a href="')[1].partition('"')[0]
+        await person.send(f"{path}/cancel", {})
+        yield pieces[2]
+
+    headers = {**bearer(key), "Content-Type": "text/csv"}
+    pieces = [b"email\n", b"a@example.com\n", b"b@example.com\n"]
+    sent = await person.server.client.post("/api/v1/imports", headers=headers, content=cancel_between(pieces))
+    assert (sent.status_code, sent.json()["data"]["status"]) == (202, "cancelled")
+    form = encode_file_form({"csrf_token": person.token}, "people.csv", BODY)
+    body = cancel_between([form[:-90], form[-90:-60], form[-60:]])
+    answer = await person._send("POST", PATH, body, {"Content-Type": FILE_FORM})
+    assert "The file was discarded" in await importer.read(answer.headers["location"])
+    await importer.work()
+    assert await importer.contacts() == []
+    assert await load_rows(person.server.url, [import_chunks]) == before
 
 
 async def test_imports_of_programs_are_shown(importer: Importer) -> None:

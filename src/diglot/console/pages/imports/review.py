@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -58,7 +59,8 @@ async def propose_options(visit: Visit, job: ImportJob) -> None:
             continue
         options = msgspec.structs.replace(tried, preset=head.tool)
         break
-    await visit.services.imports.set_options(visit.caller, job.id, options)
+    with suppress(Conflict):  # it was cancelled while it was sent, as its page shows
+        await visit.services.imports.set_options(visit.caller, job.id, options)
 
 
 async def describe(
