@@ -81,7 +81,7 @@ def show_draft(segment: Segment) -> Draft:
     """Return a stored segment as the form shows it."""
     dialect = segment.condition.original.dialect
     rules = show_nodes(segment.condition.tree, get_dialect(dialect).words)
-    texts = [_as_one_line(text) for text in (segment.name, segment.description or "")]
+    texts = _as_one_line(segment.name), _as_one_line(segment.description or "")
     return Draft(*texts, segment.type, dialect, segment.id, segment.revision, "", rules, *texts)
 
 

@@ -34,8 +34,8 @@ async def _show(
         contact = None
     shown = email if contact is None else contact.shown_email
     values = {"email": shown, "contact": contact, "fault": fault, "typed": typed, "too_much": too_much}
-    values["files"] = await _list_files(visit)
-    return visit.show("people/person.html", status=503 if too_much else 400 if fault else 200, **values)
+    status, files = 503 if too_much else 400 if fault else 200, await _list_files(visit)
+    return visit.show("people/person.html", status=status, files=files, **values)
 
 
 async def _list_files(visit: Visit) -> Sequence[ImportJob]:
