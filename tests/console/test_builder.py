@@ -6,6 +6,9 @@ from typing import Any, Final
 import pytest
 
 from diglot.errors import DeadlineExceeded
+from diglot.model.ids import parse_id
+from diglot.model.segments import Segment
+from diglot.service.audience.segments import Segments
 from diglot.storage.contacts import dry_run_counts
 from support.servers.in_process import Server, bearer, serving
 from support.servers.page_form import PageForm, read_page_form
@@ -181,7 +184,8 @@ async def test_a_change_is_shown_before_it_is_saved(server: Server) -> None:
     assert saved.headers["hx-redirect"] == f"/console/segments/{id_}"
     stored = await call(server, "GET", f"/segments/{id_}")
     assert stored["conditions"]["rules"] == [{"field": "total_orders", "operator": "lte", "value": 3}]
-    assert "Buyers" in (await person.open(f"/console/segments/{id_}")).text
+    # The form had the name as it was before; nobody changed it there.
+    assert stored["name"] == "Best buyers"
 
 
 async def test_saving_unchanged_changes_nothing(server: Server) -> None:
@@ -209,6 +213,51 @@ async def test_the_rules_of_somebody_else_are_not_lost_unseen(server: Server) ->
     assert "Somebody changed the rules" in told.text
     saved = await person.send(edit, read_page_form(told.text, "builder").pairs)
     assert saved.headers["location"] == f"/console/segments/{id_}"
+
+
+async def test_only_changed_texts_are_written(server: Server) -> None:
+    """A name that somebody else gave meanwhile stays, and so do the lines of a description."""
+    headers = bearer(await server.key("misar", "one"))
+    body = {
+        "name": "Old",
+        "segment_type": "dynamic",
+        "description": "first\nsecond",
+        "filter_criteria": {"operator": "AND", "rules": []},
+    }
+    made = await server.client.post("/mail/v1/segments", json=body, headers=headers)
+    assert made.status_code == 201, made.text
+    path = f"/mail/v1/segments/{made.json()['data']['id']}"
+    person = await sign_in(server)
+    edit = f"/console/segments/{parse_id(made.json()['data']['id'])}/edit"
+    form = await open_form(person, edit)
+    assert form.get("description") == "firstsecond"
+    await server.client.patch(path, json={"name": "Renamed"}, headers=headers)
+    for sent, description in ((form, "first\nsecond"), (form.fill(("description", "")), None)):
+        assert (await person.send(edit, sent.pairs)).status_code == 303
+        stored = (await server.client.get(path, headers=headers)).json()["data"]
+        assert (stored["name"], stored["description"]) == ("Renamed", description)
+
+
+async def test_rules_that_change_while_they_are_saved(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved replaces only the rules that the review was about."""
+    id_ = await create_segment(server, at_least(4))
+    person, edit = await sign_in(server), f"/console/segments/{id_}/edit"
+    changed = (await open_form(person, edit)).fill(("c-0.value", "7"))
+    reviewed = read_page_form((await person.send(edit, changed.pairs)).text, "builder")
+    rules, get = {"match": "all", "rules": [at_least(2)]}, Segments.get
+
+    async def get_before_a_change(*args: Any) -> Segment:
+        segment = await get(*args)
+        monkeypatch.undo()
+        await call(server, "PATCH", f"/segments/{id_}", {"conditions": rules})
+        return segment
+
+    monkeypatch.setattr(Segments, "get", get_before_a_change)
+    told = await person.send(edit, reviewed.pairs)
+    assert (told.status_code, "Somebody changed the rules" in told.text) == (200, True)
+    assert (await call(server, "GET", f"/segments/{id_}"))["conditions"] == rules
 
 
 async def test_a_static_segment(server: Server) -> None:

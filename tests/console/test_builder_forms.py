@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from diglot.api.rules.reading import read_condition
+from diglot.api.rules.reading import MAX_ITEMS_READ, read_condition
 from diglot.api.rules.writing import write_condition
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
@@ -312,6 +312,19 @@ def test_a_form_without_all_of_its_parts_is_refused(pairs: list[tuple[str, str]]
         read_rules(Form(tuple(pairs)))
 
 
+def test_a_form_larger_than_any_condition_is_refused() -> None:
+    """Nobody waits for thousands of rules to be drawn, and rules within rules end somewhere."""
+    many = [(f"c-{number}.kind", "rule") for number in range(MAX_ITEMS_READ + 1)]
+    assert len(read_rules(Form(tuple(many[:-1]))).items) == MAX_ITEMS_READ
+    deep, id_ = list[tuple[str, str]](), "c-0"
+    for _ in range(400):
+        deep += [(f"{id_}.kind", "rule"), (f"{id_}-w.mode", "all")]
+        id_ = f"{id_}-w-0"
+    for pairs in (many, deep):
+        with pytest.raises(MalformedRequest, match="too many"):
+            read_rules(Form(tuple(pairs)))
+
+
 def change(rules: GroupForm, *actions: str) -> GroupForm:
     """Return rules after actions."""
     for action in actions:
@@ -325,6 +338,7 @@ def test_rules_and_groups_are_added_and_removed() -> None:
     inner = GroupForm("all", (NEW_RULE,))
     assert built == GroupForm("all", (NEW_RULE, GroupForm("any", (NEW_RULE, NEW_RULE, inner))))
     assert change(built, "remove:c-1", "remove:c-0") == NO_RULES
+    assert change(built, f"remove:c-{'9' * 5_000}", "remove:c-2") == built
     event = GroupForm(items=(RuleForm(ChosenField("events.count", "buy"), "gte", "number", ("3",)),))
     narrowed = change(event, "add-where:c-0", "add-rule:c-0-w")
     assert isinstance(rule := narrowed.items[0], RuleForm)

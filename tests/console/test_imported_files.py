@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -20,6 +21,7 @@ from diglot.storage.background.sweeper import Sweeper
 from diglot.storage.schema import import_chunks
 from support.marked_rows import load_rows
 from support.servers.in_process import Server, bearer
+from support.servers.page_form import read_page_form
 from support.servers.person import FILE_FORM, Person, encode_file_form, sign_in
 
 NOW: Final = 1_772_366_400_000_000
@@ -199,6 +201,25 @@ async def test_opt_outs_are_not_passed_over_by_accident(importer: Importer) -> N
     assert [one["status"] for one in await importer.contacts()] == ["subscribed"] * 2
 
 
+@pytest.mark.parametrize(
+    ("body", "choices"),
+    [
+        (b"email,status\nada@example.com,unsubscribed\n", {"column.1": "none"}),
+        (b"email,status\nada@example.com,unsubscribed\n", {"column.1": "custom", "key.1": "standing"}),
+        (b"CONTACT ID,EMAIL,VORNAME,EMAIL_MARKETING\n1,ada@example.com,Ada,blocklisted\n", {"preset": ""}),
+    ],
+)
+async def test_a_status_is_not_passed_over_by_accident(
+    importer: Importer, body: bytes, choices: dict[str, str]
+) -> None:
+    """Nor is a column of the status itself, or one whose words only the preset of its tool knows."""
+    path = await importer.send(body)
+    assert 'name="passes_over"' in await importer.try_file(path, **choices)
+    assert (await importer.begin(path)).status_code == 400
+    await importer.work()
+    assert await importer.contacts() == []
+
+
 async def test_a_status_is_only_lowered_unless_the_person_says_otherwise(importer: Importer) -> None:
     """A file that calls somebody subscribed does not subscribe again who unsubscribed here."""
     key = await importer.person.server.key("topmail", "one")
@@ -304,6 +325,21 @@ async def test_a_file_that_cannot_be_imported(importer: Importer, body: bytes, w
     discarded = await importer.person.send(f"{path}/cancel", {})
     assert discarded.headers["location"] == path
     assert "The file was discarded" in await importer.read(path)
+
+
+async def test_choices_outlive_letters_that_cannot_be_read(importer: Importer) -> None:
+    """The page has no columns then; what was chosen for them and for all contacts is there again later."""
+    path = await importer.send("email,name,ville\nada@example.com,Zoë,Orléans\n".encode("cp1252"))
+    chosen = {"status": "unsubscribed", "tags": "june", "existing": "keep", "column.1": "none"}
+    await importer.person.send(f"{path}/columns", chosen | {"encoding": "windows-1252"})
+    await importer.person.send(f"{path}/columns", chosen | {"encoding": "", "then": "look"})
+    page = await importer.read(path)
+    assert ("The file is not UTF-8" in page, "The contacts" in page) == (True, False)
+    form = dict(read_page_form((await importer.person.open(path)).text, "review").pairs)
+    await importer.person.send(f"{path}/columns", form | {"encoding": "", "then": "look"})
+    await importer.person.send(f"{path}/columns", form | {"encoding": "windows-1252", "then": "look"})
+    again = dict(read_page_form((await importer.person.open(path)).text, "review").pairs)
+    assert again.items() >= chosen.items()
 
 
 async def test_the_tool_and_the_letters_of_a_file(importer: Importer) -> None:
@@ -436,6 +472,34 @@ async def test_an_import_is_stopped_and_begun_once(importer: Importer) -> None:
     await importer.import_file(finished)
     assert (await importer.person.send(f"{finished}/cancel", {})).headers["location"] == finished
     assert "See the contacts" in await importer.read(finished)
+
+
+async def test_a_file_is_discarded_while_it_is_sent(importer: Importer) -> None:
+    """It stays so, and nothing of it is left."""
+    person = importer.person
+    key = await person.server.key("topmail", "one")
+    before = await load_rows(person.server.url, [import_chunks])
+
+    async def cancel_between(pieces: list[bytes]) -> AsyncIterator[bytes]:
+        yield pieces[0]
+        yield pieces[1]
+        page = await importer.read(PATH)
+        assert "being sent" in page
+        path = page.split('<th scope="row"><a href="')[1].partition('"')[0]
+        await person.send(f"{path}/cancel", {})
+        yield pieces[2]
+
+    headers = {**bearer(key), "Content-Type": "text/csv"}
+    pieces = [b"email\n", b"a@example.com\n", b"b@example.com\n"]
+    sent = await person.server.client.post("/api/v1/imports", headers=headers, content=cancel_between(pieces))
+    assert (sent.status_code, sent.json()["data"]["status"]) == (202, "cancelled")
+    form = encode_file_form({"csrf_token": person.token}, "people.csv", BODY)
+    body = cancel_between([form[:-90], form[-90:-60], form[-60:]])
+    answer = await person._send("POST", PATH, body, {"Content-Type": FILE_FORM})
+    assert "The file was discarded" in await importer.read(answer.headers["location"])
+    await importer.work()
+    assert await importer.contacts() == []
+    assert await load_rows(person.server.url, [import_chunks]) == before
 
 
 async def test_imports_of_programs_are_shown(importer: Importer) -> None:

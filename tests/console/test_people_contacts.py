@@ -152,6 +152,7 @@ async def test_the_segments_at_the_time_of_an_event(server: Server, monkeypatch:
     before = (await person.open(f"{path}?at={then}", PART)).text
     assert ("Quiet" in before, "Loud" in before) == (True, False)
     assert "since 1 Mar 2026, 12:00, because the contact was created" in before
+    assert "deleted since are not among them" in before
     after = (await person.open(f"{path}?at={server.now}", PART)).text
     assert ("Quiet" in after, "Loud" in after) == (False, True)
     assert "since 1 Mar 2026, 12:01, because the contact was changed" in after
@@ -198,6 +199,18 @@ async def test_lists_are_joined_and_left(server: Server) -> None:
     gone = await person.send(path, {"list": NOBODY}, PART)
     assert (gone.status_code, "does not exist any more" in gone.text) == (409, True)
     assert other in (await person.open(path, PART)).text
+
+
+async def test_older_lists_are_offered_to_who_is_on_all_new_ones(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a contact is on takes no place among the lists to join."""
+    monkeypatch.setattr("diglot.console.pages.people.lists._FOUND", 1)
+    person, id_ = await sign_in(server), await create(server, "ada@example.com")
+    path = f"/console/contacts/{id_}/lists"
+    older, newer = await create_list(server, "Older"), await create_list(server, "Newer")
+    assert older not in (await person.open(path, PART)).text
+    assert older in (await person.send(path, {"list": newer}, PART)).text
 
 
 async def test_a_dynamic_list_is_not_changed_by_hand(server: Server) -> None:

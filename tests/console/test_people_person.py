@@ -71,6 +71,18 @@ async def test_a_person_is_erased(server: Server) -> None:
     assert "0 contacts" in again.text
 
 
+async def test_files_that_wait_are_told(server: Server) -> None:
+    """A file that somebody sent and did not import yet may name the person, before and after erasing."""
+    person = await sign_in(server)
+    sent = await person.send_file("/console/imports", "<b>.csv", f"email\n{ADA}\n".encode())
+    path = sent.headers["location"]
+    pages = [(await person.open(PAGE)).text, (await person.send(ERASE, {"email": ADA, "typed": ADA})).text]
+    for text in pages:
+        assert (f'href="{path}"' in text, "&lt;b&gt;.csv" in text) == (True, True)
+    await person.send(f"{path}/cancel", {})
+    assert path not in (await person.open(PAGE)).text
+
+
 async def test_what_is_stored_while_a_person_is_erased(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

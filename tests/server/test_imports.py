@@ -211,6 +211,20 @@ async def test_dry_runs_wait_for_each_other(client: Client, monkeypatch: pytest.
         assert (await one.get(job["id"]))["created"] == ROWS - 1
 
 
+async def test_a_stopped_dry_run_keeps_nobody_waiting(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who discards a file and tries another one sees its dry run at once."""
+    monkeypatch.setattr(import_run, "_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(import_turns, "TURN_SECONDS", 0.0)
+    stopped = await client.upload(BODY, dry_run="true")
+    await client.worker._run_round()
+    await client.server.client.post(f"{PATH}/{stopped['id']}/cancel", headers=client.headers)
+    other = await client.upload(BODY, dry_run="true")
+    await client.work()
+    assert (await client.get(other["id"]))["status"] == "done"
+
+
 async def test_an_import_that_is_stopped(client: Client) -> None:
     """It ends before its next part, also in another process, and its bytes are deleted."""
     created = await client.upload(BODY)

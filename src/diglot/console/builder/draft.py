@@ -40,7 +40,7 @@ class Draft:
     """A segment in the form. Of a new one `segment` is empty and `revision` 0.
 
     `dialect` is the one in whose words rules are stored. `reviewed` stands for the change whose effect the
-    page has shown.
+    page has shown. `shown_name` and `shown_description` are the texts that were stored when it was opened.
     """
 
     name: str = ""
@@ -51,6 +51,8 @@ class Draft:
     revision: int = 0
     reviewed: str = ""
     rules: GroupForm = NO_RULES
+    shown_name: str = ""
+    shown_description: str = ""
 
     @property
     def path(self) -> str:
@@ -70,6 +72,8 @@ def read_draft(form: Form) -> Draft:
         form.get_number("revision", 0, 2**31),
         form.get("reviewed"),
         read_rules(form),
+        form.get("shown_name"),
+        form.get("shown_description"),
     )
 
 
@@ -77,8 +81,13 @@ def show_draft(segment: Segment) -> Draft:
     """Return a stored segment as the form shows it."""
     dialect = segment.condition.original.dialect
     rules = show_nodes(segment.condition.tree, get_dialect(dialect).words)
-    texts = segment.name, segment.description or ""
-    return Draft(*texts, segment.type, dialect, segment.id, segment.revision, "", rules)
+    texts = _as_one_line(segment.name), _as_one_line(segment.description or "")
+    return Draft(*texts, segment.type, dialect, segment.id, segment.revision, "", rules, *texts)
+
+
+def _as_one_line(text: str) -> str:
+    """Return a text as a browser has it in an input of one line."""
+    return text.replace("\r", "").replace("\n", "")
 
 
 @dataclass(frozen=True, slots=True)

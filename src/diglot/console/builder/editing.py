@@ -61,9 +61,10 @@ def _find_focus(group: GroupForm, name: str, id_: str) -> str:
 def _step(node: NodeForm | None, step: str) -> NodeForm | None:
     if isinstance(node, RuleForm):
         return node.where if step == "w" else None
-    if not isinstance(node, GroupForm) or not step.isdecimal() or int(step) >= len(node.items):
+    # A longer number than that of the last item names none.
+    if not isinstance(node, GroupForm) or not step.isdecimal() or len(step) > len(str(len(node.items))):
         return None
-    return node.items[int(step)]
+    return node.items[int(step)] if int(step) < len(node.items) else None
 
 
 def _change_at(node: NodeForm, steps: Sequence[str], change: Change) -> NodeForm | None:

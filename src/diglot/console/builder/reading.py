@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from diglot.api.rules.reading import MAX_ITEMS_READ
 from diglot.conditions.check import MAX_DEPTH
 from diglot.console.builder.fields import ATTRIBUTE
 from diglot.console.builder.nodes import (
@@ -47,6 +48,8 @@ class _Reader:
 
     def read_item(self, id_: str, level: int) -> NodeForm:
         self.parts_read += 1
+        if self.parts_read > MAX_ITEMS_READ:
+            raise MalformedRequest("The form has too many rules")
         kind = self.get(f"{id_}.kind")
         if kind == "group":
             return self.read_group(id_, level + 1)
@@ -62,7 +65,7 @@ class _Reader:
             values = tuple(line for text in values for line in text.split("\n") if line)
         where = None
         if f"{where_id(id_)}.mode" in self.values:
-            where = self.read_group(where_id(id_), level)
+            where = self.read_group(where_id(id_), level + 1)
         return RuleForm(field, self.get(f"{id_}.operator"), self.get(f"{id_}.type"), values, where)
 
 

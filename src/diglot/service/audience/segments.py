@@ -201,11 +201,15 @@ class Segments:
         return await self._with_known_count(unit, evaluated)
 
     @writes
-    async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Update a segment; raise `NotFound` or `LimitReached`.
+    async def update(
+        self, unit: WriteUnit, id_: str | None, change: SegmentPatch, revision: int | None = None
+    ) -> Segment:
+        """Update a segment; raise `NotFound` or `LimitReached`, or `Conflict` if it has another revision.
 
         A patch that changes nothing leaves `updated_at` as it is.
         """
+        if revision is not None and revision != (await segment_lookup.require_segment(unit, id_)).revision:
+            raise Conflict("segment", "The rules were changed meanwhile")
         return await _with_next_change(unit, await self._update(unit, id_, change))
 
     @writes

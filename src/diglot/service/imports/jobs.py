@@ -33,6 +33,10 @@ MEBIBYTE: Final = 1024 * 1024
 DEFAULT_MAX_MEBIBYTES: Final = 2_048
 
 
+class _StoppedError(Exception):
+    """A job was cancelled while its file was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imports:
     """The use cases of import jobs; `max_bytes` is the size of the largest file.
@@ -50,7 +54,8 @@ class Imports:
     ) -> ImportJob:
         """Store a file and return the job that will import it; nothing is left if the upload fails.
 
-        A reviewed job is ready then, and waits for `set_options` and `begin`.
+        A reviewed job is ready then, and waits for `set_options` and `begin`. One that was cancelled while
+        its file was sent stays cancelled.
 
         Raise `ContentTooLarge`, or what reading the content raises.
         """
@@ -58,6 +63,8 @@ class Imports:
         try:
             size = await self._store_chunks(caller, job, content)
             job = await self._finish(caller, job, size)
+        except _StoppedError:
+            return await self.get(caller, job.id)
         except BaseException:
             await self._discard(caller, job)
             raise
@@ -174,22 +181,24 @@ class Imports:
             if size > self.max_bytes:
                 raise ContentTooLarge(self.max_bytes)
             while len(waiting) >= CHUNK_BYTES:
-                await self._store_chunk(caller, job.number, number, bytes(waiting[:CHUNK_BYTES]))
+                await self._store_chunk(caller, job, number, bytes(waiting[:CHUNK_BYTES]))
                 del waiting[:CHUNK_BYTES]
                 number += 1
-        await self._store_chunk(caller, job.number, number, bytes(waiting))
+        await self._store_chunk(caller, job, number, bytes(waiting))
         return size
 
-    async def _store_chunk(self, caller: Caller, job: int, number: int, content: bytes) -> None:
+    async def _store_chunk(self, caller: Caller, job: ImportJob, number: int, content: bytes) -> None:
         compressed = await self.engine.run_off_loop(partial(chunks.compress, content))
         await self._insert_chunk(caller, job, number, compressed)
 
     @writes
-    async def _insert_chunk(self, unit: WriteUnit, job: int, number: int, compressed: bytes) -> None:
-        await chunks.insert_chunk(unit, job, number, compressed)
+    async def _insert_chunk(self, unit: WriteUnit, job: ImportJob, number: int, compressed: bytes) -> None:
+        await _require_uploading(unit, job)
+        await chunks.insert_chunk(unit, job.number, number, compressed)
 
     @writes
     async def _finish(self, unit: WriteUnit, job: ImportJob, size: int) -> ImportJob:
+        await _require_uploading(unit, job)
         status: ImportStatus = READY if job.options.is_reviewed else "waiting"
         stored = replace(job, status=status, size=size, updated_at=unit.now)
         await jobs.update_job(unit, stored)
@@ -198,6 +207,12 @@ class Imports:
     @writes
     async def _discard(self, unit: WriteUnit, job: ImportJob) -> None:
         await jobs.delete_job(unit, job.number)
+
+
+async def _require_uploading(tenant: Tenant, job: ImportJob) -> None:
+    stored = await jobs.find_by_number(tenant, job.number)
+    if stored is None or stored.status != "uploading":
+        raise _StoppedError
 
 
 async def _require_job(tenant: Tenant, id_: str | None) -> ImportJob:

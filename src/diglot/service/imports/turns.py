@@ -41,7 +41,9 @@ class ImportTurns:
         key = (workspace, number)
         run = self._take(key) or await self._load(key)
         if run is not None and run.job.options.dry_run and not self._has_room(workspace):
-            return False
+            await self._forget_ended()
+            if not self._has_room(workspace):
+                return False
         until, is_over = time.monotonic() + TURN_SECONDS, False
         while run is not None and not run.is_ended and not is_over:
             try:
@@ -64,6 +66,12 @@ class ImportTurns:
         self._dry_runs = {key: one for key, one in self._dry_runs.items() if one[1] >= since}
         workspaces = {key[0] for key in self._dry_runs}
         return workspace not in workspaces and len(workspaces) < _MOST_DRY_RUNS
+
+    async def _forget_ended(self) -> None:
+        """Make room of the dry runs that were stopped between two turns: no turn follows."""
+        for key in list(self._dry_runs):
+            if await self._load(key) is None:
+                del self._dry_runs[key]
 
     def _keep(self, key: JobKey, run: ImportRun) -> None:
         if run.job.options.dry_run:

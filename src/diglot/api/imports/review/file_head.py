@@ -9,7 +9,7 @@ from diglot.api.imports.columns import Column, ColumnOptions, ColumnRole, inspec
 from diglot.api.imports.delimited_text import RecordReader
 from diglot.api.imports.encodings import find_declared
 from diglot.api.imports.review.tools import recognize_tool
-from diglot.api.imports.warnings.columns import warn_of_columns
+from diglot.api.imports.warnings.columns import concerns_status, warn_of_columns
 from diglot.errors import Fault, MalformedRequest
 from diglot.model.imports import FileWarning, ImportOptions
 
@@ -30,16 +30,21 @@ _OTHER_FILES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ReviewedColumn:
-    """A column with some distinct values, as it would be read, and as it would be without a mapping."""
+    """A column with some distinct values, as it would be read, and as it would be without a mapping.
+
+    `of_tool` is the same, read as the columns of the tool that the file is from.
+    """
 
     column: Column
     recognized: Column
+    of_tool: Column
     examples: Sequence[str]
 
     @property
     def loses_opt_outs(self) -> bool:
-        """Whether its name speaks of opting out, and the mapping makes something else of it."""
-        return self.recognized.opt_out is not None and self.column.opt_out is None
+        """Whether it may say who opted out, and the choices of a person make something else of it."""
+        may_say = concerns_status(self.recognized) or concerns_status(self.of_tool)
+        return may_say and not concerns_status(self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,17 @@ def read_file_head(data: bytes, options: ImportOptions, *, is_whole: bool) -> Fi
     rows = [cells for _, cells in islice(records, _MOST_ROWS)]
     column_options = ColumnOptions(options.mapping, options.preset)
     columns, faults = inspect_header(header, number, column_options)
+    tool = recognize_tool(header)
     recognized, _ = inspect_header(header, number, ColumnOptions({}, options.preset))
+    of_tool, _ = inspect_header(header, number, ColumnOptions({}, tool))
     warnings = warn_of_columns(columns, column_options)
     if options.status is not None:
         warnings = [one for one in warnings if one.code != "no_opt_outs"]
     reviewed = [
-        ReviewedColumn(one, other, _find_examples(rows, place))
-        for place, (one, other) in enumerate(zip(columns, recognized, strict=True))
+        ReviewedColumn(*each, _find_examples(rows, place))
+        for place, each in enumerate(zip(columns, recognized, of_tool, strict=True))
     ]
-    return FileHead(reviewed, faults, warnings, recognize_tool(header))
+    return FileHead(reviewed, faults, warnings, tool)
 
 
 def _find_examples(rows: Sequence[Sequence[str]], place: int) -> list[str]:

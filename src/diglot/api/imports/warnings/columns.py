@@ -35,6 +35,12 @@ def warn_of_columns(columns: Sequence[Column], options: ColumnOptions) -> list[F
     ]
 
 
+def concerns_status(column: Column) -> bool:
+    """Tell whether a column states the status of contacts, or lowers it."""
+    is_status = column.role is ColumnRole.FIELD and column.key in ("status", "subscribed")
+    return is_status or column.opt_out is not None
+
+
 def find_nearest_field(name: str, given: Iterable[str] = ()) -> str | None:
     """Return the field whose name is almost this one, or None; fields that are given otherwise are not."""
     squeezed, taken = squeeze_name(name), set(given)
@@ -55,14 +61,9 @@ def _fields_by_name() -> dict[str, str]:
 
 
 def _warn_of_opt_outs(columns: Sequence[Column]) -> Iterator[FileWarning]:
-    if not any(map(_concerns_status, columns)):
+    if not any(map(concerns_status, columns)):
         message = "No column says who opted out, so every new contact becomes subscribed"
         yield FileWarning("", "no_opt_outs", message)
-
-
-def _concerns_status(column: Column) -> bool:
-    is_status = column.role is ColumnRole.FIELD and column.key in ("status", "subscribed")
-    return is_status or column.opt_out is not None
 
 
 def _warn_of_preset(columns: Sequence[Column], options: ColumnOptions) -> Iterator[FileWarning]:

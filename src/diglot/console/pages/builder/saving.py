@@ -5,6 +5,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from litestar.types import ASGIApp
+from msgspec import UNSET
 
 from diglot.conditions import tree
 from diglot.conditions.computed_fields import SEGMENTS
@@ -13,7 +14,7 @@ from diglot.console.builder.draft import Draft, check_draft, explain_faults, rea
 from diglot.console.pages.builder.forms import Beside, Review, show_form
 from diglot.console.pages.builder.live import run_dry
 from diglot.console.visit import Visit
-from diglot.errors import DiglotError, InvalidInput, LimitReached, Unavailable
+from diglot.errors import Conflict, DiglotError, InvalidInput, LimitReached, Unavailable
 from diglot.model.ids import parse_id
 from diglot.model.segments import Condition, Segment
 from diglot.service.audience.segments import NewSegment, SegmentPatch
@@ -41,16 +42,27 @@ async def update(visit: Visit) -> ASGIApp:
     checked = check_draft(draft, strict=visit.services.strict)
     if checked.condition is None or checked.faults:
         return await show_form(visit, draft, Beside(checked.faults))
-    change = SegmentPatch(draft.name, draft.description or None, checked.condition)
     try:
         if _changes_rules(stored, checked.condition):
             digest = _digest(stored, checked.condition)
             if draft.reviewed != digest:
                 return await _review(visit, draft, stored, checked.condition, digest)
-        await visit.services.segments.update(visit.caller, stored.id, change)
+        change = _build_patch(draft, checked.condition)
+        await visit.services.segments.update(visit.caller, stored.id, change, stored.revision)
+    except Conflict:
+        return await update(visit)  # the rules were changed since they were read here
     except (InvalidInput, LimitReached) as refused:
         return await _show_refusal(visit, draft, refused)
     return Redirect(f"/console/segments/{stored.id}")
+
+
+def _build_patch(draft: Draft, condition: Condition) -> SegmentPatch:
+    """Return the change without the texts that the person left as they were: others may change them."""
+    return SegmentPatch(
+        UNSET if draft.name == draft.shown_name else draft.name,
+        UNSET if draft.description == draft.shown_description else draft.description or None,
+        condition,
+    )
 
 
 async def _review(visit: Visit, draft: Draft, stored: Segment, condition: Condition, digest: str) -> ASGIApp:

@@ -1,6 +1,6 @@
 """What a person chooses for a file: the form of the review, to the options of an import and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +65,17 @@ def find_choice(one: ReviewedColumn, options: ImportOptions) -> Choice:
     if target.startswith(ATTRIBUTE_PREFIX):
         return Choice(CUSTOM, target.removeprefix(ATTRIBUTE_PREFIX))
     return Choice(f"{_FIELD}{target}", name)
+
+
+def has_columns(form: Form) -> bool:
+    """Tell whether the page of a form showed columns, and with them what is chosen for all contacts."""
+    return not form.get("unread")
+
+
+def keep_mapping(mapping: Mapping[str, str], columns: Sequence[ReviewedColumn]) -> dict[str, str]:
+    """Return the targets that were chosen before, of those columns that a file has."""
+    names = {one.column.name for one in columns}
+    return {name: target for name, target in mapping.items() if name in names}
 
 
 def read_mapping(form: Form, columns: Sequence[ReviewedColumn]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -58,7 +59,8 @@ async def propose_options(visit: Visit, job: ImportJob) -> None:
             continue
         options = msgspec.structs.replace(tried, preset=head.tool)
         break
-    await visit.services.imports.set_options(visit.caller, job.id, options)
+    with suppress(Conflict):  # it was cancelled while it was sent, as its page shows
+        await visit.services.imports.set_options(visit.caller, job.id, options)
 
 
 async def describe(
@@ -135,15 +137,22 @@ def _find_result(job: ImportJob, *, had_result: bool) -> str:
 
 
 async def _read_options(job: ImportJob, data: bytes, form: Form) -> ImportOptions:
-    """Return the options of a form; the columns are those of the file as the form says that it is written."""
-    written, of_contacts = choices.read_file_options(form), choices.read_contact_options(form)
+    """Return the options of a form; the columns are those of the file as the form says that it is written.
+
+    While its characters cannot be read, the page shows no columns, and the choices for them stay.
+    """
+    written, stored, has_columns = choices.read_file_options(form), job.options, choices.has_columns(form)
+    of_contacts = choices.read_contact_options(form) if has_columns else stored
     try:
         columns = (await read_head(job, data, written)).columns
     except InvalidInput:
-        columns = ()
+        mapping = stored.mapping
+    else:
+        kept = choices.keep_mapping(stored.mapping, columns)
+        mapping = choices.read_mapping(form, columns) if has_columns else kept
     return msgspec.structs.replace(
         of_contacts,
-        mapping=choices.read_mapping(form, columns),
+        mapping=mapping,
         encoding=written.encoding,
         preset=written.preset,
         is_reviewed=True,

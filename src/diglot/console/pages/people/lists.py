@@ -48,8 +48,9 @@ async def _show(visit: Visit, search: str, fault: str = "") -> Html:
     contact, own = await visit.services.contacts.get_with_lists(
         visit.caller, parse_id(visit.parameters["id"])
     )
-    found = await visit.services.lists.find_static(visit.caller, search or None, _FOUND)
+    # The contact may be on all of the newest ones.
+    found = await visit.services.lists.find_static(visit.caller, search or None, _FOUND + len(own))
     on = {one.id for one in own}
-    others = [one for one in found if one.id not in on]
+    others = [one for one in found if one.id not in on][:_FOUND]
     values = {"contact": contact, "lists": own, "others": others, "search": search, "fault": fault}
     return visit.show("people/lists.html", status=409 if fault else 200, **values)

@@ -1,5 +1,6 @@
 """Requests of a person: everything that is stored about an address as a file, and its erasure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -10,8 +11,12 @@ from diglot.console.answers import Download, Html
 from diglot.console.forms import Form
 from diglot.console.visit import Visit
 from diglot.errors import DeadlineExceeded, InvalidInput, NotFound
+from diglot.model.imports import ENDED, ImportJob
+from diglot.model.pages import Window
 
 _MAX_ADDRESS: Final = 300
+# Files are searched among so many of the newest imports.
+_IMPORTS: Final = Window(0, 50)
 
 
 async def show(visit: Visit) -> ASGIApp:
@@ -29,7 +34,14 @@ async def _show(
         contact = None
     shown = email if contact is None else contact.shown_email
     values = {"email": shown, "contact": contact, "fault": fault, "typed": typed, "too_much": too_much}
-    return visit.show("people/person.html", status=503 if too_much else 400 if fault else 200, **values)
+    status, files = 503 if too_much else 400 if fault else 200, await _list_files(visit)
+    return visit.show("people/person.html", status=status, files=files, **values)
+
+
+async def _list_files(visit: Visit) -> Sequence[ImportJob]:
+    """Return the imports whose files are stored still; whom they name is not known."""
+    jobs, _ = await visit.services.imports.list_page(visit.caller, _IMPORTS)
+    return [job for job in jobs if job.status not in ENDED]
 
 
 async def export(visit: Visit) -> ASGIApp:
@@ -54,7 +66,7 @@ async def erase(visit: Visit) -> ASGIApp:
         erased = await visit.services.person_requests.erase(visit.caller, email)
     except DeadlineExceeded:
         return await _show(visit, email, too_much=True)
-    return visit.show("people/erased.html", email=email, erased=erased)
+    return visit.show("people/erased.html", email=email, erased=erased, files=await _list_files(visit))
 
 
 def _read_address(form: Form) -> str:
