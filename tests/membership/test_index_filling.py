@@ -1,6 +1,7 @@
 """An index that is filled in parts is right, whoever fills it and whatever becomes of the segment."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from diglot.conditions import tree
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.membership.event_index import filling
 from diglot.membership.event_index.filling import IndexFilling
+from diglot.membership.writer import tick
 from diglot.model.contacts import ContactChange
 from diglot.model.events import ContactRef, EventKind, NewEvent
 from diglot.model.segments import Condition, OriginalText
@@ -142,3 +144,22 @@ async def test_no_index_is_filled_for_a_deleted_segment(
         return await history_index.load_indexed_fields(tenant)
 
     assert not await engine.read(bind_workspace(caller.workspace, load))
+
+
+async def test_two_processes_evaluate_one_segment(engine: Engine, caller: Caller) -> None:
+    """The second one begins while the first one scans, and a write comes in between."""
+    rule = {"field": "events.seen.count.1d", "operator": "gte", "operand": 2}
+    id_ = await create(engine, caller, canonical.read(rule))
+    (place,) = await engine.read(due_work.list_pending_segments)
+    first, second = FirstEvaluation(engine, clock), FirstEvaluation(engine, clock)
+    await first._fill_indexes(place)
+    await engine.write(bind_workspace(caller.workspace, partial(tick, now=NOW)))
+    scan = await first.scan_segment(place)
+    assert scan is not None
+    assert not scan.members
+    await Events(engine, clock).record(
+        caller, ContactRef(None, "c0@example.com"), NewEvent(EventKind.OTHER, "seen", "{}")
+    )
+    await second._fill_indexes(place)
+    assert await first.store_result(scan)
+    assert (await Segments(engine, clock).count_members(caller, id_)).members == 1
