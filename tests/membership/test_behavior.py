@@ -229,7 +229,7 @@ async def test_segments_are_evaluated_in_the_background(
     fill_part = filling.IndexFilling._fill_part
     is_filling, filled = False, 0
 
-    async def fill_part_between_writes(self: filling.IndexFilling, unit: Any, first: int) -> int | None:
+    async def fill_part_between_writes(self: filling.IndexFilling, unit: Any, first: int) -> bool:
         nonlocal filled
         filled += 1
         return await fill_part(self, unit, first)

@@ -221,6 +221,40 @@ async def test_sql_alone_decides_plain_events(
         assert await engine.read(bind_workspace(crowd.workspace, count)) == expected
 
 
+@pytest.mark.parametrize(
+    ("operator", "operands"),
+    [
+        # Other words of JSON have the part.
+        ("contains", ("r", "s")),
+        ("in", (["5", "caf\u00e9"], ["a", "b", *range(20)])),
+    ],
+)
+async def test_the_sql_of_one_rule_is_not_that_of_a_similar_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, operator: str, operands: Sequence[Any]
+) -> None:
+    """The shape of a rule has all that its SQL depends on but bound values."""
+    monkeypatch.setattr(event_matches, "MIN_EVENTS", 0)
+    values = ("true", "false", '"7"', '"caf\u00e9"')
+    crowd = await populations.load(engine, people_of(Random(0), len(values)), {}, "UTC", NOW)
+
+    async def add(unit: WriteUnit) -> None:
+        for value, contact in zip(values, crowd.contacts.values(), strict=True):
+            await insert(unit, contact, ("view", f'{{"paid":{value}}}'), AT)
+
+    await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
+    for operand in operands:
+        written = {"field": "paid", "operator": operator, "operand": operand}
+        leaves = leaves_of(
+            {"field": "events.seen.count", "operator": "gte", "operand": 1, "where": {"all": [written]}}
+        )
+
+        async def compare(tenant: Tenant, leaves: Sequence[tree.Predicate] = leaves) -> None:
+            found = await find_matching(tenant, leaves, AT, ZoneInfo("UTC"))
+            assert list(found) == list(await EventMatches(leaves, AT, ZoneInfo("UTC")).find(tenant))
+
+        await engine.read(bind_workspace(crowd.workspace, compare))
+
+
 def test_an_old_sqlite_spells_values_the_same() -> None:
     """Without the operator of newer versions; but for the brackets at the end of arrays."""
     connection = sqlite3.connect(":memory:")

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -17,7 +18,13 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction, UnitOfWork
 from diglot.storage.sql.pool.sqlite.thread import ConnectionThread
 from diglot.storage.sql.pool.sqlite.transaction import run_without_suspending
-from diglot.storage.sql.pool.sqlite.units import LONG_CPU_SECONDS, LONG_SECONDS, Commit, QueuedWrite
+from diglot.storage.sql.pool.sqlite.units import (
+    LONG_CPU_SECONDS,
+    LONG_SECONDS,
+    Commit,
+    QueuedWrite,
+    run_units,
+)
 from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -212,6 +219,34 @@ async def test_short_writes_keep_no_long_one_waiting() -> None:
         commit = Commit(units, joining, may_give_way, lambda _: False)
         assert [unit.key for unit in commit.iterate()] == keys
         assert [unit.key for unit in units] == [1, 1, 2, 2]
+
+
+async def test_a_long_write_gives_way_once(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if a commit of short units comes between its own."""
+    loop, writer, ran = asyncio.get_running_loop(), engine._writer, list[str]()
+    # They arrive while the commit of the long one waits for another process, and while it is synced.
+    arriving = iter(
+        [QueuedWrite(three, 2 + number % 2, loop.create_future(), loop.time()) for number in range(40)]
+    )
+
+    def run_between(thread: ConnectionThread, commit: Commit, *others: Any) -> bool:
+        is_long = commit.units[0].key == 1
+        if is_long:
+            writer._joining.extend(islice(arriving, 1))
+        others_wrote = run_units(thread, commit, *others)
+        if is_long:
+            writer._joining.extend(islice(arriving, 1))
+        ran.append("long" if commit.units[0].key == 1 and commit.units[0].ran else "short")
+        return others_wrote
+
+    async def long(transaction: Transaction) -> None:
+        del transaction
+        compute_long()
+
+    await engine.write(long, workspace=1)
+    monkeypatch.setattr("diglot.storage.sql.pool.sqlite.writer.run_units", run_between)
+    await engine.write(long, workspace=1)
+    assert ran.index("long") <= 2, ran
 
 
 async def test_a_unit_that_waits_is_a_short_one(engine: SQLite, hops: list[str]) -> None:

@@ -105,11 +105,18 @@ async def _find_unfilled(tenant: Tenant, number: int) -> list[str]:
 
 
 async def _track_time(unit: WriteUnit, number: int) -> None:
-    """Forget what moved a pending segment while its index was not filled, and track time from now on."""
+    """Forget what moved a pending segment while its index was not filled, and track time from now on.
+
+    Once it is tracked, another process may scan the segment, and needs what moved it since.
+    """
     pending = await _load_pending(unit, number)
     if pending is None or not filling.reads_events(pending[0].evaluated_tree):
         return
-    await pending_members.clear(unit, number)
+    if await filling.find_unfilled(unit, pending[0].evaluated_tree):
+        return
+    if await pending_members.is_tracked(unit, number):
+        return
+    await pending_members.track(unit, number)
     if relative_dates_of(pending[0].evaluated_tree):
         next_change = unit.row.evaluated_at + 1
         await membership_store.set_next_changes(unit, {number: next_change})

@@ -183,7 +183,7 @@ async def drop_unused_indexes(unit: WriteUnit) -> None:
     used = set(map(history_index.key_of, active_segments.dates_of_field))
     for name in sorted(indexed - used):
         await instant_index.drop_index(unit, name)
-    for name in sorted(await history_index.load_filling_fields(unit) - used):
+    for name in sorted((await history_index.load_filling_fields(unit)).keys() - used):
         await instant_index.drop_filling(unit, name)
 
 

@@ -2,12 +2,12 @@
 
 A segment is pending until its fields are filled. Writes follow its fields from the transaction of its
 creation on, so what the index has of a contact is right from the moment when its part is filled. A field that
-no segment uses any more is dropped, also while it is filled.
+no segment uses any more is dropped, also while it is filled. The next part is noted in the database, so that
+several processes fill one index together, and none begins again after a crash.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
@@ -15,6 +15,7 @@ from diglot.conditions import tree
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.events.fields import is_event_field, is_history_field, parse_event_field
 from diglot.conditions.relative_dates import relative_dates_of
+from diglot.membership.active_segments import get_active_segments
 from diglot.storage.contacts import history_index
 from diglot.storage.membership import instant_index
 from diglot.storage.sql.engine import Engine
@@ -66,39 +67,43 @@ class IndexFilling:
     async def run(self) -> bool:
         """Fill the index; return False if it was dropped meanwhile."""
         await self._write(self._begin)
-        while await self._write(self._clear_part):
+        while await self._write(self._take_step):
             pass
-        first: int | None = 1
-        while first is not None:
-            first = await self._write(partial(self._fill_part, first=first))
         return await self._write(self._is_indexed)
 
     async def _write(self, step: Callable[[WriteUnit], Awaitable[T]]) -> T:
         return await self.engine.write(lock_workspace(self.workspace, self.clock, step))
 
     async def _begin(self, unit: WriteUnit) -> None:
-        await instant_index.begin_filling(unit, self.field)
+        """Begin, or go on, unless the segment is gone: writes would not follow the field."""
+        active = await get_active_segments(unit, unit.row.segments_version, unit.zone)
+        if self.field in active.dates_of_field:
+            await instant_index.begin_filling(unit, self.field)
 
-    async def _clear_part(self, unit: WriteUnit) -> bool:
-        """Delete some rows that an earlier index of the field has left; return whether there may be more."""
-        return await self._is_filling(unit) and await instant_index.clear_part(unit, self.field)
-
-    async def _fill_part(self, unit: WriteUnit, first: int) -> int | None:
-        """Fill a part; return where the next one begins, None after the last."""
-        last = unit.row.next_pk - 1
-        if not await self._is_filling(unit):
-            return None
-        if first > last:
-            await instant_index.end_filling(unit, self.field)
-            return None
-        return await instant_index.fill_part(unit, self.field, unit.zone, first, last, EVENTS_PER_PART)
-
-    async def _is_filling(self, unit: WriteUnit) -> bool:
-        """Tell whether the field is still to be filled; a change of the time zone fills all at once."""
+    async def _take_step(self, unit: WriteUnit) -> bool:
+        """Take the next step, whichever process took the one before; return whether there may be more."""
         if await self._is_indexed(unit):
+            # A change of the time zone fills all at once.
             await instant_index.drop_filling(unit, self.field)
             return False
-        return history_index.key_of(self.field) in await history_index.load_filling_fields(unit)
+        first = await instant_index.find_next_part(unit, self.field)
+        if first is None:
+            return False
+        if first > 0:
+            return await self._fill_part(unit, first)
+        if not await instant_index.clear_part(unit, self.field):
+            await instant_index.set_next_part(unit, self.field, 1)
+        return True
+
+    async def _fill_part(self, unit: WriteUnit, first: int) -> bool:
+        """Fill the part that begins with a contact; return whether there may be more."""
+        last = unit.row.next_pk - 1
+        if first > last:
+            await instant_index.end_filling(unit, self.field)
+            return False
+        after = await instant_index.fill_part(unit, self.field, unit.zone, first, last, EVENTS_PER_PART)
+        await instant_index.set_next_part(unit, self.field, after)
+        return True
 
     async def _is_indexed(self, unit: WriteUnit) -> bool:
         return history_index.key_of(self.field) in await history_index.load_indexed_fields(unit)

@@ -4,6 +4,7 @@ The name of such a field may be long, so that the index calls it by a hash.
 """
 
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
@@ -35,7 +36,8 @@ _ODD_SINCE: Final = Statement(
 )
 
 
-# Marks a field that is being filled in parts. No field begins so.
+# Marks a field that is being filled in parts, before the key of the contact with which the next part begins.
+# No field begins so.
 FILLING: Final = "~"
 _HASH: Final = re.compile(re.escape(EVENT_PREFIX) + "[0-9a-f]{32}")
 
@@ -60,10 +62,16 @@ async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
     return frozenset(row[0] for row in rows if not row[0].startswith(FILLING))
 
 
-async def load_filling_fields(tenant: Tenant) -> frozenset[str]:
-    """Return the fields that are being filled in parts, as `key_of` calls them."""
+def mark_filling(field: str, first: int) -> str:
+    """Return the mark of a field whose next part begins with a contact; 0 while it is cleared."""
+    return f"{FILLING}{first} {key_of(field)}"
+
+
+async def load_filling_fields(tenant: Tenant) -> Mapping[str, int]:
+    """Return where the next part begins of each field that is being filled, as `key_of` calls them."""
     rows = await tenant.fetch_all(_INDEXED_FIELDS)
-    return frozenset(row[0].removeprefix(FILLING) for row in rows if row[0].startswith(FILLING))
+    marks = (row[0].removeprefix(FILLING).split(" ", 1) for row in rows if row[0].startswith(FILLING))
+    return {key: int(first) for first, key in marks}
 
 
 async def find_matching(tenant: Tenant, predicate: tree.Predicate, now: int) -> BitMap:

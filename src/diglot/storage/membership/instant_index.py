@@ -31,11 +31,11 @@ from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
 from diglot.storage.contacts.history_index import (
-    FILLING,
     holds_single_events,
     key_of,
     load_filling_fields,
     load_indexed_fields,
+    mark_filling,
 )
 from diglot.storage.contacts.instants import CORE_FIELDS, InstantPages, iterate_instants
 from diglot.storage.contacts.scans import pin_to_index
@@ -185,7 +185,18 @@ async def clear_part(tenant: Tenant, field: str) -> bool:
 async def begin_filling(tenant: Tenant, field: str) -> None:
     """Note that a field is being filled in parts, until it is filled or dropped."""
     if key_of(field) not in await load_filling_fields(tenant):
-        await tenant.execute(_INSERT_FIELD, field=FILLING + key_of(field))
+        await tenant.execute(_INSERT_FIELD, field=mark_filling(field, 0))
+
+
+async def find_next_part(tenant: Tenant, field: str) -> int | None:
+    """Return the contact with which the next part begins, 0 to clear the field; None if nobody fills it."""
+    return (await load_filling_fields(tenant)).get(key_of(field))
+
+
+async def set_next_part(tenant: Tenant, field: str, first: int) -> None:
+    """Note with which contact the next part of a field begins."""
+    await drop_filling(tenant, field)
+    await tenant.execute(_INSERT_FIELD, field=mark_filling(field, first))
 
 
 async def end_filling(tenant: Tenant, field: str) -> None:
@@ -197,7 +208,9 @@ async def end_filling(tenant: Tenant, field: str) -> None:
 
 async def drop_filling(tenant: Tenant, field: str) -> None:
     """Stop filling a field, also given as `key_of` calls it."""
-    await tenant.execute(_DELETE_FIELD, field=FILLING + key_of(field))
+    first = await find_next_part(tenant, field)
+    if first is not None:
+        await tenant.execute(_DELETE_FIELD, field=mark_filling(field, first))
 
 
 async def drop_index(tenant: Tenant, field: str) -> None:
@@ -234,7 +247,7 @@ async def purge_expired(tenant: Tenant, field: str, before: int) -> None:
 
 async def find_dropped_field(tenant: Tenant) -> str | None:
     """Return a field that is no longer indexed but still has rows, or None."""
-    indexed = await load_indexed_fields(tenant) | await load_filling_fields(tenant)
+    indexed = {*await load_indexed_fields(tenant), *await load_filling_fields(tenant)}
     field: str | None = ""
     while field is not None:
         row = await tenant.fetch_one(_NEXT_FIELD, after=field)

@@ -192,13 +192,14 @@ def _compile_one_of(spelled: Expression, scalars: Sequence[tree.Scalar], binder:
     numbers = [one.value for one in scalars if isinstance(one, tree.Number)]
     # No text of a plain body has what JSON escapes.
     quoted = [f'"{one}"' for one in texts if _find_quoted(one) is None]
-    undecided = [not_(binder.backend.is_ascii(spelled))] if not all(map(str.isascii, texts)) else []
+    is_ascii = all(map(str.isascii, texts))
+    undecided = [] if is_ascii else [not_(binder.backend.is_ascii(spelled))]
     undecided += [_is_numeric_text(spelled)] if numbers else []
     many = len(numbers) > _MAX_NUMBERS
     equal = [] if many else [_compare_number(Op.EQUALS, spelled, one, binder) for one in numbers]
     unsure = many or any(map(_find_number_text, texts))
     words = [one for one in _WORDS if one in texts]
-    binder.shape.append(f"of {len(scalars) > 0} {len(undecided)} {len(equal)} {unsure} {words}")
+    binder.shape.append(f"of {len(scalars) > 0} {is_ascii} {len(numbers) > 0} {len(equal)} {unsure} {words}")
     return _by_kind(
         spelled,
         case(
@@ -207,9 +208,13 @@ def _compile_one_of(spelled: Expression, scalars: Sequence[tree.Scalar], binder:
             else_=FALSE,
         ),
         _any_of([*equal, *([UNKNOWN] if unsure else [])]),
-        _any_of([spelled == literal_column(f"'{one}'") for one in words]),
+        _is_word(spelled, words),
         UNKNOWN if scalars else FALSE,
     )
+
+
+def _is_word(spelled: Expression, words: Sequence[str]) -> Expression:
+    return _any_of([spelled == literal_column(f"'{one}'") for one in words])
 
 
 def _any_of(items: Sequence[Expression]) -> Expression:
@@ -223,12 +228,12 @@ def _compile_part(op: Op, spelled: Expression, scalar: tree.Scalar, binder: Bind
         return _by_kind(spelled, FALSE, FALSE, FALSE, UNKNOWN)
     part = text.fold_case(scalar.value)
     number = UNKNOWN if _find_number_text(part) else FALSE
-    words = [spelled == literal_column(f"'{one}'") for one in _WORDS if _has_part(op, one, part)]
+    words = [one for one in _WORDS if _has_part(op, one, part)]
     is_plain = part.isascii() and _find_quoted(part) is None
-    binder.shape.append(f"part {number is UNKNOWN} {len(words)} {is_plain}")
+    binder.shape.append(f"part {number is UNKNOWN} {words} {is_plain}")
     found = _find_part(op, binder.backend.lower_ascii(spelled), part, binder) if is_plain else FALSE
     in_text = case((not_(binder.backend.is_ascii(spelled)), UNKNOWN), else_=found)
-    return _by_kind(spelled, in_text, number, _any_of(words), UNKNOWN)
+    return _by_kind(spelled, in_text, number, _is_word(spelled, words), UNKNOWN)
 
 
 def _has_part(op: Op, value: str, part: str) -> bool:

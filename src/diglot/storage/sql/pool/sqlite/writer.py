@@ -54,11 +54,11 @@ class Writer:
         self._turns = ProcessTurns(path, LOCK_SECONDS)
         self._checkpoints = Checkpoints(path)
         # The workspace of the long commit that runs, whether another one waits for its end, the short units
-        # that join it, and whether it only ran these.
+        # that join it, and the workspaces whose last commit only ran these.
         self._alone: tuple[Key] | None = None
         self._is_awaited = False
         self._joining = deque[QueuedWrite]()
-        self._gave_way = False
+        self._gave_way = set[Key]()
         self._thread: ConnectionThread | None = None
         self._file: OpenFile | None = None
         self._drain_task: asyncio.Task[None] | None = None
@@ -142,7 +142,10 @@ class Writer:
 
     def _end_joining(self, units: Sequence[QueuedWrite]) -> None:
         """Let no more units join a commit that has ended; those that came too late are for the next one."""
-        self._gave_way = units[-1].ran and not units[0].ran
+        if units[0].ran:
+            self._gave_way.discard(units[0].key)
+        elif units[-1].ran:
+            self._gave_way.add(units[0].key)
         while self._joining:
             self._add(self._joining.popleft())
 
@@ -198,7 +201,7 @@ class Writer:
         assert self._thread is not None
         assert self._file is not None
         file, begin, turns = self._file, self._begin, self._turns
-        commit = Commit(units, self._joining, not self._gave_way, self._should_end)
+        commit = Commit(units, self._joining, units[0].key not in self._gave_way, self._should_end)
 
         def run(thread: ConnectionThread) -> tuple[bool, int]:
             others_wrote = run_units(thread, commit, begin, file, turns)
