@@ -23,9 +23,13 @@ _SHOP_NAMES: Final = tuple(
 
 @dataclass(frozen=True)
 class Mix:
-    """The names of events, how often each is written, and the rule of each segment by its number."""
+    """The names of events, how often each is written, and the rule of each segment by its number.
+
+    `shares` says what the segments ask, for the report.
+    """
 
     name: str
+    shares: str
     event_names: Sequence[str]
     weights: Sequence[float]
     rule: Callable[[int], Rule]
@@ -40,7 +44,7 @@ def _plan_of(number: int) -> Rule:
 
 
 def _ask_shop(number: int) -> Rule:
-    """Return a rule of a shop; the kinds of 20 rules one after another are about one name each."""
+    """Return a rule of a shop: 20 kinds in turn, for each of the names in turn."""
     name, turn = _SHOP_NAMES[number % 40], number // 40
     days, count = _DAYS[turn % 3], _COUNTS[turn % 7]
     in_window = {"field": f"events.{name}.count.{days}d", "operator": "gte", "operand": count}
@@ -74,5 +78,14 @@ def _ask_hostile(number: int) -> Rule:
     return rule | (_plan_of(number) if number % 2 else {})
 
 
-SHOP: Final = Mix("a shop's", _SHOP_NAMES, [1 / place for place in range(1, 41)], _ask_shop)
-HOSTILE: Final = Mix("hostile", NAMES, (1, 1, 1), _ask_hostile)
+_SHOP_SHARES: Final = (
+    "40 names, the first written 40 times as often as the last, 25 segments each: 40 % counts in 7, 30 or 90 "
+    "days, 10 % counts of all events, 15 % last events, 15 % counts of events with a property, 5 % sums, 5 % "
+    "counts with a tag, 10 % counts of one name and no event of another"
+)
+_HOSTILE_SHARES: Final = (
+    "3 names, 333 segments each: 40 % counts up to 9 in seven windows, 50 % the same of events with a "
+    "property, 10 % sums"
+)
+SHOP: Final = Mix("shop", _SHOP_SHARES, _SHOP_NAMES, [1 / place for place in range(1, 41)], _ask_shop)
+HOSTILE: Final = Mix("hostile", _HOSTILE_SHARES, NAMES, (1, 1, 1), _ask_hostile)
