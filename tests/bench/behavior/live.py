@@ -31,7 +31,6 @@ PEOPLE: Final = 2_000
 TICKS: Final = 30
 MINUTE: Final = 60_000_000
 
-
 # The events a second of each round, and the 99th percentile of the times in seconds.
 Rounds = Sequence[tuple[float, float]]
 
@@ -87,9 +86,8 @@ async def write_events(store: Store) -> Outcome:
                 figures = await _load(server, side, Random(turn))
                 measured[name] += [figures] if turn else []
     bar, none = 0.7 if store.postgresql else 0.8, measured.pop("none")
-    return Outcome(
-        [line for name, ours in measured.items() for line in _compare_writes(name, ours, none, bar)]
-    )
+    lines = [line for name, ours in measured.items() for line in _compare_writes(name, ours, none, bar)]
+    return Outcome(lines, "\n".join(f"- {mix.name} mix: {mix.shares}" for mix in (SHOP, HOSTILE)))
 
 
 def _compare_writes(name: str, ours: Rounds, none: Rounds, bar: float) -> list[Line]:

@@ -3,7 +3,7 @@
 `SHOP` is what a shop has: 40 names, of which the first is written 40 times as often as the last, and the same
 number of segments for each. Most ask for few events in a usual window, so they share predicates, and an event
 concerns 25 segments, or a few more that name it beside another event. `HOSTILE` has 3 names, so that an event
-concerns a third of all segments, and as many different predicates as there are windows and numbers.
+concerns a third of all segments, which ask for up to 9 events in seven windows.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ _SHOP_SHARES: Final = (
     "counts with a tag, 10 % counts of one name and no event of another"
 )
 _HOSTILE_SHARES: Final = (
-    "3 names, 333 segments each: 40 % counts up to 9 in seven windows, 50 % the same of events with a "
+    "3 names, 333 segments each: 50 % counts up to 9 in seven windows, 40 % the same of events with a "
     "property, 10 % sums"
 )
 SHOP: Final = Mix("shop", _SHOP_SHARES, _SHOP_NAMES, [1 / place for place in range(1, 41)], _ask_shop)
