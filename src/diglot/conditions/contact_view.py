@@ -5,12 +5,13 @@ text, scalars as text, numbers, instants (semantics 4, 11 to 15).
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
 from diglot.conditions.computed.anniversaries import month_day_of
-from diglot.conditions.events.fields import is_event_field, parse_event_field
+from diglot.conditions.events.fields import MAX_CACHED_LENGTH, is_event_field, parse_event_field
 from diglot.conditions.fields import attribute_key
 
 BIG_INTEGER_FROM: Final = 2**53
@@ -99,9 +100,18 @@ class ContactFields(dict[str, Any]):
     """The values of fields by their names; a contact without events has no entries for fields of events."""
 
     def __missing__(self, name: str) -> Any:
-        if is_event_field(name):
-            return parse_event_field(name).read(None)
-        raise KeyError(name)
+        return _read_short(name) if len(name) <= MAX_CACHED_LENGTH else _read_without_events(name)
+
+
+def _read_without_events(name: str) -> Any:
+    """Return the value that a contact without events has in a field of events; raise KeyError for others."""
+    if is_event_field(name):
+        return parse_event_field(name).read(None)
+    raise KeyError(name)
+
+
+# An index asks each contact for all fields of events that its conditions have.
+_read_short: Final = lru_cache(maxsize=4_096)(_read_without_events)
 
 
 class ContactView:

@@ -115,11 +115,12 @@ def next_flip(relative_date: RelativeDate, values: Sequence[int], at: int, zone:
     """
     if relative_date.offsets is None:
         return next_midnight(at, zone)
-    flips = [NEVER]
+    first = NEVER
     for offset in relative_date.offsets:
-        if (index := bisect_left(values, at + offset)) < len(values):
-            flips.append(flip_at(values[index], offset))
-    return min(flips)
+        index = bisect_left(values, at + offset)
+        if index < len(values) and (flip := flip_at(values[index], offset)) < first:
+            first = flip
+    return first
 
 
 def flip_at(value: int, offset: int) -> int:

@@ -18,6 +18,7 @@ from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.differences import Differences, complete_differences, find_differences
+from diglot.conditions.events.event_readers import EventReaders, unite
 from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.histories.fields import HistoryFields
@@ -176,9 +177,14 @@ class ActiveSegments:
         """The fields of single events that conditions have."""
         return HistoryFields(self.by_field, self.zone)
 
-    def mention_events(self, name: str) -> bool:
-        """Tell whether any condition reads events with a name."""
-        return name in self.event_fields.by_event or name in self.history_fields.by_event
+    @cached_property
+    def readers_of_events(self) -> EventReaders:
+        """The segments that read events, by the names of the events."""
+        of_states, of_histories, find = self.event_fields, self.history_fields, self.by_field.__getitem__
+        return EventReaders(
+            {name: unite(map(find, fields)) for name, fields in of_states.by_event.items()},
+            {name: unite(map(find, of_histories.fields_of(name))) for name in of_histories.by_event},
+        )
 
     def instants_of(
         self, contact: Contact | None, around: Surroundings = NO_SURROUNDINGS, *, in_attributes: bool = True

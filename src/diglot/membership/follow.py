@@ -47,8 +47,20 @@ async def load_around(
     It may lack what an event of the only contact moves.
     """
     active, pks = writer.active_segments, [contact.pk for contact in written]
-    known = None if move is None or len(pks) > 1 else move.name
-    return await load_surroundings(writer.unit, active, active.all_dynamic, pks, known)
+    names = active.readers_of_events.find_names(active.all_dynamic)
+    if move is not None and len(pks) == 1:
+        names = names.without(move.name)
+    return await load_surroundings(writer.unit, active, active.all_dynamic, pks, names)
+
+
+async def load_around_event(writer: MembershipWriter, contact: Contact, move: EventMove) -> SurroundingsByKey:
+    """Return what the conditions about the name of an event read of its contact beside its row and that name.
+
+    That is enough if the event changes nothing else of the contact, as other conditions stay as they are.
+    """
+    active, readers = writer.active_segments, writer.active_segments.readers_of_events
+    numbers, names = readers.by_name[move.name], readers.names_beside(move.name)
+    return await load_surroundings(writer.unit, active, numbers, [contact.pk], names)
 
 
 async def follow_writes(
@@ -71,7 +83,7 @@ async def follow_writes(
         return
     at = writer.effective_now
     sides = around, around
-    if move is not None and writer.active_segments.mention_events(move.name):
+    if move is not None and move.name in writer.active_segments.readers_of_events.by_name:
         sides = move_event(writer.active_segments, around, move)
     moves = await match_writes(writer.unit, writer.active_segments, writes, sides, at)
     if deleted and writer.active_segments.static_segments:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.bulk.evaluator import MIN_CHANGED, MIN_CREATED, BulkEvaluator, MaskChanges
 from diglot.conditions.contact_view import ContactView
+from diglot.conditions.events.event_readers import ReadNames
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.events.states import EventState
-from diglot.conditions.histories.fields import GatheredByStream
+from diglot.conditions.histories.fields import GatheredByStream, HistoryFields
 from diglot.conditions.histories.past_events import PastEvent
 from diglot.conditions.index.condition_index import Selection
 from diglot.conditions.index.masks import select_items
@@ -63,19 +64,21 @@ async def load_surroundings(
     active_segments: ActiveSegments,
     numbers: frozenset[int],
     pks: Sequence[int],
-    known: str | None = None,
+    names: ReadNames | None = None,
 ) -> SurroundingsByKey:
     """Return what the conditions of some segments read of contacts; nothing if they read their rows only.
 
-    What the events with the name `known` add up to is left out.
+    Of events only those with some `names` are read, if they are given.
     """
+    if names is None:
+        names = active_segments.readers_of_events.find_names(numbers)
     on_lists: Mapping[int, Collection[str]] = {}
     states: Mapping[int, Mapping[str, EventState]] = {}
     if active_segments.mention_lists(numbers):
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
-    if names := _find_event_names(active_segments, numbers, active_segments.event_fields.by_event) - {known}:
-        states = await event_states.load_of_contacts(tenant, pks, sorted(names))
-    histories = await _load_history_values(tenant, active_segments, numbers, pks, known)
+    if names.states:
+        states = await event_states.load_of_contacts(tenant, pks, sorted(names.states))
+    histories = await _load_history_values(tenant, active_segments.history_fields, pks, names.histories)
     on_segments = await load_segments_of(tenant, active_segments.find_static_references(numbers), pks)
     read_values = active_segments.event_fields.read_values
     return {
@@ -88,28 +91,10 @@ async def load_surroundings(
     }
 
 
-def _find_event_names(
-    active_segments: ActiveSegments, numbers: frozenset[int], by_event: Mapping[str, Iterable[str]]
-) -> set[str]:
-    """Return the names of events of which the conditions of some segments have a field."""
-    return {
-        name
-        for name, fields in by_event.items()
-        if any(not numbers.isdisjoint(active_segments.by_field[field]) for field in fields)
-    }
-
-
 async def _load_history_values(
-    tenant: Tenant,
-    active_segments: ActiveSegments,
-    numbers: frozenset[int],
-    pks: Sequence[int],
-    known: str | None,
+    tenant: Tenant, fields: HistoryFields, pks: Sequence[int], names: frozenset[str]
 ) -> Mapping[int, Mapping[str, EventValue]]:
-    """Return the values of the fields of single events in the conditions of some segments, by contact."""
-    fields = active_segments.history_fields
-    by_name = {name: fields.fields_of(name) for name in fields.by_event}
-    names = _find_event_names(active_segments, numbers, by_name) - {known}
+    """Return the values of the fields of single events of some names, by contact."""
     if not names:
         return {}
     found = await event_histories.load_of_contacts(tenant, pks, fields.want(sorted(names)))

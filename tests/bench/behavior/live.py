@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from random import Random
 from statistics import median, quantiles
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bench.behavior.data import NAMES, PLANS
+from bench.behavior.mixes import HOSTILE, SHOP, Mix
 from bench.load import Served, served
 from bench.membership import build, product
-from bench.membership.notes import THOUSAND, Keyring
-from bench.membership.report import Outcome, at_least, at_most, format_number, format_time
+from bench.membership.notes import Keyring
+from bench.membership.report import Line, Outcome, at_least, at_most, format_number, format_time
 from bench.membership.store import Store
 from bench.progress import Progress
 from diglot.background.first_evaluation import FirstEvaluation
@@ -30,15 +31,16 @@ PEOPLE: Final = 2_000
 TICKS: Final = 30
 MINUTE: Final = 60_000_000
 
+# The events a second of each round, and the 99th percentile of the times in seconds.
+Rounds = Sequence[tuple[float, float]]
 
-def behavioral(number: int) -> dict[str, Any]:
-    """Return the rule of one of many segments: counts in windows, half of them with `where`, and sums."""
-    name, days = NAMES[number % 3], (1, 7, 14, 30, 60, 90, 180)[number % 7]
-    where = {"all": [{"field": "plan", "operator": "equals", "operand": PLANS[number % 4]}]}
-    if number % 10 == 9:
-        return {"field": f"events.{name}.sum.price.{days}d", "operator": "gt", "operand": 10 * (number % 50)}
-    rule = {"field": f"events.{name}.count.{days}d", "operator": "gte", "operand": 1 + number // 7 % 9}
-    return rule | ({"where": where} if number % 2 else {})
+
+class Side(NamedTuple):
+    """One side of the comparison of writes: a key of its workspace, the contacts, and what is written."""
+
+    key: str
+    emails: Sequence[str]
+    mix: Mix
 
 
 def relative(number: int) -> dict[str, Any]:
@@ -68,15 +70,10 @@ async def create(store: Store, keys: Keyring, rules: Sequence[dict[str, Any]], w
 
 
 async def write_events(store: Store) -> Outcome:
-    """Compare the rate and the 99th percentile of event writes with segments and without any."""
-    sides = {}
-    async with build.building(store.url, store.now) as builder:
-        for name in ("without", THOUSAND):
-            keys = await builder.key(f"{name} {store.now}")
-            await builder.fill((await builder.caller(keys)).workspace, PEOPLE)
-            sides[name] = keys
-    await create(store, sides[THOUSAND], [behavioral(n) for n in range(SEGMENTS)], "segments about events")
-    emails = {name: await _emails(store, keys) for name, keys in sides.items()}
+    """Compare the rate and the 99th percentile of event writes with each mix of segments and without any."""
+    sides: dict[str, Side] = {}
+    for name, mix in (("none", SHOP), (SHOP.name, SHOP), (HOSTILE.name, HOSTILE)):
+        sides[name] = await _build_side(store, mix, 0 if name == "none" else SEGMENTS)
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     environment = {
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -85,38 +82,49 @@ async def write_events(store: Store) -> Outcome:
     }
     with served("diglot", "diglot.app:from_environment", environment, factory=True) as server:
         for turn in range(ROUNDS + 1):
-            for name, keys in sides.items():
-                figures = await _load(server, keys["misar"], emails[name], Random(turn))
+            for name, side in sides.items():
+                figures = await _load(server, side, Random(turn))
                 measured[name] += [figures] if turn else []
-    bar = 0.7 if store.postgresql else 0.8
-    rates = {name: [rate for rate, _ in rounds] for name, rounds in measured.items()}
-    tails = {name: [tail for _, tail in rounds] for name, rounds in measured.items()}
-    pairs = list(zip(rates[THOUSAND], rates["without"], strict=True))
-    slow = list(zip(tails[THOUSAND], tails["without"], strict=True))
-    what = f"event writes over HTTP with {SEGMENTS:,} segments about events, compared with none"
-    shown = {name: (format_number(median(rates[name])), format_time(median(tails[name]))) for name in sides}
-    return Outcome(
-        [
-            at_least(
-                f"{what}, events a second",
-                shown[THOUSAND][0],
-                shown["without"][0],
-                [a / b for a, b in pairs],
-                bar,
-            ),
-            at_most(f"{what}, p99", shown[THOUSAND][1], shown["without"][1], [a / b for a, b in slow], 2),
-        ]
-    )
+    bar, none = 0.7 if store.postgresql else 0.8, measured.pop("none")
+    lines = [line for name, ours in measured.items() for line in _compare_writes(name, ours, none, bar)]
+    return Outcome(lines, "\n".join(f"- {mix.name} mix: {mix.shares}" for mix in (SHOP, HOSTILE)))
 
 
-async def _emails(store: Store, keys: Keyring) -> list[str]:
+def _compare_writes(name: str, ours: Rounds, none: Rounds, bar: float) -> list[Line]:
+    """Return the lines of a mix: how many events a second, and the 99th percentile."""
+    what = f"event writes over HTTP with {SEGMENTS:,} segments, {name} mix, compared with none"
+    rate, tail = (list(column) for column in zip(*ours, strict=True))
+    other_rate, other_tail = (list(column) for column in zip(*none, strict=True))
+    return [
+        at_least(
+            f"{what}, events a second",
+            format_number(median(rate)),
+            format_number(median(other_rate)),
+            [a / b for a, b in zip(rate, other_rate, strict=True)],
+            bar,
+        ),
+        at_most(
+            f"{what}, p99",
+            format_time(median(tail)),
+            format_time(median(other_tail)),
+            [a / b for a, b in zip(tail, other_tail, strict=True)],
+            2,
+        ),
+    ]
+
+
+async def _build_side(store: Store, mix: Mix, segments: int) -> Side:
+    """Build a workspace with contacts, and the segments of a mix."""
     async with build.building(store.url, store.now) as builder:
+        keys = await builder.key(f"{mix.name} {segments} {store.now}")
         workspace = (await builder.caller(keys)).workspace
+        await builder.fill(workspace, PEOPLE)
+    await create(store, keys, [mix.rule(n) for n in range(segments)], f"segments of the {mix.name} mix")
     rows = await store.raw.rows(f"SELECT email FROM contacts WHERE workspace = {workspace}")
-    return [row[0] for row in rows]
+    return Side(keys["misar"], [row[0] for row in rows], mix)
 
 
-async def _load(server: Served, key: str, emails: Sequence[str], rng: Random) -> tuple[float, float]:
+async def _load(server: Served, side: Side, rng: Random) -> tuple[float, float]:
     """Send events for a while; return how many a second, and the 99th percentile of the times in seconds."""
     times: list[float] = []
     until = time.perf_counter() + SECONDS
@@ -126,12 +134,14 @@ async def _load(server: Served, key: str, emails: Sequence[str], rng: Random) ->
         while (began := time.perf_counter()) < until:
             body = json.dumps(
                 {
-                    "email": rng.choice(emails),
-                    "event_name": rng.choice(NAMES),
+                    "email": rng.choice(side.emails),
+                    "event_name": side.mix.choose_name(rng),
                     "event_data": {"plan": rng.choice(PLANS), "price": rng.randrange(20_000) / 100},
                 }
             )
-            head = f"POST /mail/v1/track/event HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
+            head = (
+                f"POST /mail/v1/track/event HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {side.key}\r\n"
+            )
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write((head + body).encode())
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()

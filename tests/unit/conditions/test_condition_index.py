@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +16,7 @@ from diglot.conditions import tree
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
-from diglot.conditions.index import condition_index, set_masks, spans
+from diglot.conditions.index import condition_index, matcher, set_masks, spans
 from diglot.conditions.index.condition_index import MAX_LAYERS, RULES_AT_ONCE, ConditionIndex, Selection
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import compile_to_python
@@ -126,6 +127,37 @@ def test_random_conditions_and_changes_agree(pytestconfig: pytest.Config, tally:
         for _ in range(pytestconfig.getoption("random_contacts")):
             pairs += assert_equal(nodes, selection, rng, zone)
     tally("random pairs of condition and contact", "the index of conditions", pairs)
+
+
+@pytest.mark.parametrize("most", [0, 2, 32])
+def test_an_event_asks_for_the_dates_beside_it(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, most: int
+) -> None:
+    """A change of one instant moves what the function says, with few and with many dates beside it."""
+    monkeypatch.setattr(matcher, "_MOST_BESIDE", most)
+    rng, now = Random(pytestconfig.stash[SEED]), populations.micros(drawn.NOW)
+    fields = [f"events.name {number}.last_at" for number in range(12)]
+
+    def draw_rule() -> dict[str, Any]:
+        return {"field": rng.choice(fields), "operator": "in_last_days", "operand": rng.randrange(1, 9)}
+
+    def draw_group() -> dict[str, Any]:
+        inner = {rng.choice(("all", "any")): [draw_rule(), draw_rule()]}
+        return {rng.choice(("all", "any")): [draw_rule(), rng.choice((inner, draw_rule()))]}
+
+    nodes = {number: canonical.read(draw_group()) for number in range(60)}
+    selection, evaluate = ConditionIndex(nodes, UTC).build(), compile_to_python(nodes, UTC)
+    contact = populations.contact(drawn.contact(rng, 0), 0)
+    for _ in range(50):
+        events = {field: now - rng.randrange(10 * DAY) for field in rng.sample(fields, 8)}
+        changed = rng.choice(fields)
+        sides = Surroundings(events=events), Surroundings(events={**events, changed: now})
+        old, new = views_before_and_after(contact, contact, sides, UTC)
+        assert old is not None
+        assert new is not None
+        before, after = set(evaluate(old, now)), set(evaluate(new, now))
+        entered, left = selection.change(old, new, (changed,), now)
+        assert (set(entered), set(left)) == (after - before, before - after)
 
 
 @pytest.mark.parametrize("kept", [0, 1])

@@ -159,24 +159,38 @@ class FieldsOfName:
     def read_around(
         self, before: GatheredByStream, event: PastEvent
     ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
-        """Return the values before and after an event that is not among those gathered before."""
-        new = self.gather((event,))
-        after = {what: found.merge(new[what]) for what, found in before.items()}
-        return self._read(before), self._read(after)
+        """Return the values before and after an event that is not among those gathered before.
 
-    def _read(self, gathered: Mapping[tuple[str, str], Gathered]) -> dict[str, EventValue]:
-        states = {what: found.add_up() for what, found in gathered.items()}
+        Only the fields are read again for which the event counts.
+        """
+        new = self.gather((event,))
+        moved = {what: found.merge(new[what]) for what, found in before.items() if new[what].instants}
+        values = self._read(before)
+        read_again = {field for what in moved for field, _ in self._fields_by_stream[what]}
+        unmoved = {field: value for field, value in values.items() if field not in read_again}
+        return values, unmoved | self._read(moved)
+
+    def _read(self, gathered: GatheredByStream) -> dict[str, EventValue]:
         values: dict[str, EventValue] = {}
-        for field, parsed in self.fields.items():
-            what = parsed.where, parsed.summed
-            value = (
-                find_jumps(*gathered[what], read_test(parsed.test)) or None
-                if parsed.part == "jumps"
-                else parsed.read(states[what])
-            )
-            if value is not None:
-                values[field] = value
+        for what, found in gathered.items():
+            state = found.add_up()
+            for field, parsed in self._fields_by_stream[what]:
+                value: EventValue | None
+                if parsed.part == "jumps":
+                    value = find_jumps(*found, read_test(parsed.test)) or None if found.instants else None
+                else:
+                    value = parsed.read(state)
+                if value is not None:
+                    values[field] = value
         return values
+
+    @cached_property
+    def _fields_by_stream(self) -> Mapping[tuple[str, str], Sequence[tuple[str, EventField]]]:
+        """The fields by what is asked of events."""
+        fields: dict[tuple[str, str], list[tuple[str, EventField]]] = {what: [] for what in self._asked}
+        for field, parsed in self.fields.items():
+            fields[parsed.where, parsed.summed].append((field, parsed))
+        return fields
 
     def gather(self, history: History) -> GatheredByStream:
         """Return the events that count, by the stored form of what they match and the property summed."""

@@ -48,6 +48,8 @@ _SHARED_WIDTH: Final = 8_000
 # If more gates are flipped, or if there are more, most look-ups say something about their conditions.
 _FEW_FLIPPED: Final = 64
 _MOST_WIDENED: Final = 20_000
+# For more relative dates beside one field, all of the index stand.
+_MOST_BESIDE: Final = 32
 _NOTHING: Final = (0, 0)
 
 
@@ -73,6 +75,8 @@ class Matcher:
         shared = SharedMasks(self.budget) if layout.width > _SHARED_WIDTH else None
         self._fields = _Fields(readings, Setting(layout.width, zone, self.budget, shared))
         budget.max_bytes = min(max(budget.max_bytes, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
+        # The relative dates of core fields that are to be asked after a change of a stored field.
+        self._beside: dict[str, Mapping[str, FieldLookup]] = {}
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
@@ -111,8 +115,8 @@ class Matcher:
             return _NOTHING
         shape = known.attributes.shape_of(new.attribute_keys(), known.attributes.sources & left_out)
         both, rest = known.rule_out(new, shape, left_out)
-        moving = [lookup for lookup in known.moving if lookup.source not in left_out]
-        both = self._ask_rest(before ^ after, both, ([*moving, *shape.moving], rest), new, now)
+        moving = [*self._find_moving_beside(left_out), *shape.moving]
+        both = self._ask_rest(before ^ after, both, (moving, rest), new, now)
         return self._compare(before, after, both)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:
@@ -126,6 +130,27 @@ class Matcher:
         both, rest = fields.rule_out(view, shape)
         both = self._ask_rest(before ^ after, both, ((), rest), view, until)
         return self._compare(before, after, both)
+
+    def _find_moving_beside(self, sources: Collection[str]) -> list[FieldLookup]:
+        """Return the relative dates of other core fields in conditions that read any of these fields."""
+        found: dict[str, FieldLookup] = {}
+        for source in sources:
+            if (beside := self._beside.get(source)) is None:
+                beside = self._beside[source] = self._list_moving_beside(source)
+            if beside is self._fields.moving:
+                found = dict(beside)
+                break
+            found.update(beside)
+        return [lookup for source, lookup in found.items() if source not in sources]
+
+    def _list_moving_beside(self, source: str) -> Mapping[str, FieldLookup]:
+        """Return the relative dates of core fields in conditions that read a stored field; all, if many."""
+        fields, reading = self._fields, 0
+        for lookup in fields.by_source[source]:
+            reading |= lookup.touched()
+        reading = self._layout.widen(reading)
+        found = {name: lookup for name, lookup in fields.moving.items() if reading & lookup.touched()}
+        return found if len(found) <= _MOST_BESIDE else fields.moving
 
     def _ask_rest(
         self, flipped: int, both: int, rest: Iterable[Iterable[FieldLookup]], view: ContactView, now: int
@@ -197,10 +222,10 @@ class _Fields:
             else:
                 attributes.append(make_attribute_lookup(source, key, lookups, setting))
         self.attributes = AttributeLookups(attributes, setting.budget)
-        by_source: defaultdict[str, list[FieldLookup]] = defaultdict(list)
+        self.by_source: defaultdict[str, list[FieldLookup]] = defaultdict(list)
         for each in (*core, *attributes):
-            by_source[each.source].append(each)
-        self.by_name = {reading.field: by_source[source_of(reading.field)] for reading in readings}
+            self.by_source[each.source].append(each)
+        self.by_name = {reading.field: self.by_source[source_of(reading.field)] for reading in readings}
         ordered = (each for each in core if isinstance(each, OrderedLookup))
         self._ordered = [(each.source, each.edges, each.masks, each.missing) for each in ordered]
         self._remembered = [
@@ -209,8 +234,8 @@ class _Fields:
             if isinstance(each, RememberedLookup)
         ]
         self._plain = [each for each in core if isinstance(each, PlainLookup)]
-        self.moving = [each for each in core if isinstance(each, MovingLookup)]
-        dated = ((each.source, each.readings) for each in self.moving)
+        self.moving = {each.source: each for each in core if isinstance(each, MovingLookup)}
+        dated = ((source, each.readings) for source, each in self.moving.items())
         self._moving = [(source, each.edges, each.masks, each.others, each.missing) for source, each in dated]
 
     def rule_out(

@@ -60,9 +60,9 @@ async def update_contacts(
 async def follow_event(unit: WriteUnit, contact: Contact, event: EventMove) -> None:
     """Update memberships after an event that changed no field of its contact."""
     writer = await open_writer(unit)
-    if writer.active_segments.mention_events(event.name):
+    if event.name in writer.active_segments.readers_of_events.by_name:
         unit.renew_contacts_version()
-        around = await follow.load_around(writer, [contact], event)
+        around = await follow.load_around_event(writer, contact, event)
         await follow.follow_writes(writer, [(contact, contact)], Cause.CONTACT_CHANGED, around, event)
 
 

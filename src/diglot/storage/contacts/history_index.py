@@ -5,6 +5,7 @@ The name of such a field may be long, so that the index calls it by a hash.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, func, select
 from diglot.conditions import tree
 from diglot.conditions.events.fields import (
     EVENT_PREFIX,
+    MAX_CACHED_LENGTH,
     is_event_field,
     is_history_field,
     is_jumps_field,
@@ -46,7 +48,15 @@ def key_of(field: str) -> str:
     """Return what the index calls a field; the hash of a long name is none that a rule can name."""
     if not is_history_field(field):
         return field
+    return _hash_short(field) if len(field) <= MAX_CACHED_LENGTH else _hash(field)
+
+
+def _hash(field: str) -> str:
     return EVENT_PREFIX + blake2b(field.encode(), digest_size=16).hexdigest()
+
+
+# Each write of an event asks for the names of all fields that it moves.
+_hash_short: Final = lru_cache(maxsize=4_096)(_hash)
 
 
 def holds_single_events(key: str) -> bool:

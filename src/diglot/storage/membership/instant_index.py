@@ -60,8 +60,9 @@ _KEYS_IN_SPAN = Statement(
     .where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"), _m.instant < bindparam("until"))
     .limit(bindparam("limit"))
 )
-_INSERT = bulk.build_insert(field_instants)
-_DELETE = bulk.build_delete(field_instants, ("field", "instant", "pk"))
+_ORDER: Final = ("field", "instant", "pk")
+_INSERT = bulk.build_insert(field_instants, order=_ORDER)
+_DELETE = bulk.build_delete(field_instants, _ORDER)
 _DELETE_INSTANTS = Statement(delete(field_instants).where(_IN_WORKSPACE, _OF_FIELD))
 _ROW_AT_OFFSET = Statement(
     select(_m.instant, _m.pk)
@@ -259,14 +260,12 @@ async def find_dropped_field(tenant: Tenant) -> str | None:
 
 async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Add instants of contacts."""
-    values = [{"field": key_of(field), "pk": pk, "instant": instant} for field, pk, instant in instants]
-    await _INSERT.execute(tenant, values)
+    await _INSERT.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
 
 
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
-    values = [{"field": key_of(field), "pk": pk, "instant": instant} for field, pk, instant in instants]
-    await _DELETE.execute(tenant, values)
+    await _DELETE.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
 
 
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
