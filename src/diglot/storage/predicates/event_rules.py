@@ -22,6 +22,13 @@ from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
 from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, compare, one_of
+from diglot.storage.predicates.spelled_values import (
+    begin_of,
+    is_number,
+    is_numeric_text,
+    is_short,
+    is_text,
+)
 from diglot.storage.sql.backend import ONE, TRUE, ZERO, Expression
 
 # The columns of a table or of a subquery.
@@ -35,8 +42,6 @@ SCALE: Final = 10_000
 ALIASES: Final = "".join(one for one in text.WHITE_SPACE if not one.isascii()) + "\u037e\u1fef\u212a"
 # A spelling that no JSON value has: of a value that SQL does not know.
 _UNKNOWN_SPELLING: Final[Expression] = literal_column("'?'")
-# A decimal of so many characters is a double that is spelled so, and no integer that a double cannot hold.
-_LONGEST_NUMBER: Final[Expression] = literal_column("15")
 # The sum of nine million such amounts is an integer of 64 bits.
 _LARGEST_AMOUNT: Final[Expression] = literal_column("1e8")
 _DECIMALS: Final[Expression] = literal_column("4")
@@ -44,9 +49,6 @@ _DECIMALS: Final[Expression] = literal_column("4")
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
-# No collation has anything else that a JSON value begins with between the digits.
-_FIRST_DIGIT: Final[Expression] = literal_column("'0'")
-_LAST_DIGIT: Final[Expression] = literal_column("'9'")
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
@@ -114,9 +116,9 @@ def read_amount(spelled: Expression, binder: Binder) -> Expression:
     scaled = cast(func.round(number * literal_column(f"{SCALE}.0")), BigInteger())
     return case(
         # Only CASE has an order of evaluation, and PostgreSQL refuses to cast other texts.
-        (_is_number(spelled), case((_is_short(spelled, binder), case((is_exact, scaled))))),
+        (is_number(spelled), case((is_short(spelled, binder), case((is_exact, scaled))))),
         (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (_is_text(spelled), case((_is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
+        (is_text(spelled), case((is_numeric_text(spelled), UNKNOWN), else_=ZERO)),
         else_=ZERO,
     )
 
@@ -151,7 +153,7 @@ def _compile_rule(predicate: tree.Predicate, spelled: Expression, binder: Binder
     if isinstance(scalar, tree.Number):
         number = _compare_number(op, spelled, scalar.value, binder)
     # A number or an instant in a text is left to the application; an array has neither.
-    return _by_kind(spelled, case((_is_numeric_text(spelled), UNKNOWN), else_=FALSE), number, FALSE, FALSE)
+    return _by_kind(spelled, case((is_numeric_text(spelled), UNKNOWN), else_=FALSE), number, FALSE, FALSE)
 
 
 def _by_kind(
@@ -161,10 +163,10 @@ def _by_kind(
     return case(
         (spelled.is_(None), FALSE),
         (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (_is_text(spelled), text_),
-        (_is_number(spelled), number),
+        (is_text(spelled), text_),
+        (is_number(spelled), number),
         (spelled.in_([literal_column(f"'{one}'") for one in _WORDS]), word),
-        (_begin_of(spelled) == literal_column("'['"), array),
+        (begin_of(spelled) == literal_column("'['"), array),
         else_=FALSE,
     )
 
@@ -173,13 +175,13 @@ def _compile_is_set(spelled: Expression) -> Expression:
     second = func.substr(spelled, literal_column("2"), ONE)
     inner = func.substr(spelled, literal_column("2"), func.length(spelled) - literal_column("2"))
     empty: list[Expression] = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
-    is_collection = _begin_of(spelled).in_([literal_column("'['"), literal_column("'{'")])
+    is_collection = begin_of(spelled).in_([literal_column("'['"), literal_column("'{'")])
     # Else it begins with white space, and there may be nothing else in it.
     has_member = second.in_([literal_column(f"'{one}'") for one in '"[{-0123456789tfn'])
     return case(
         (or_(spelled.is_(None), spelled.in_(empty)), FALSE),
         (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (_is_text(spelled), func.trim(inner) != literal_column("''")),
+        (is_text(spelled), func.trim(inner) != literal_column("''")),
         (is_collection, case((has_member, TRUE), else_=UNKNOWN)),
         else_=TRUE,
     )
@@ -194,7 +196,7 @@ def _compile_one_of(spelled: Expression, scalars: Sequence[tree.Scalar], binder:
     quoted = [f'"{one}"' for one in texts if _find_quoted(one) is None]
     is_ascii = all(map(str.isascii, texts))
     undecided = [] if is_ascii else [not_(binder.backend.is_ascii(spelled))]
-    undecided += [_is_numeric_text(spelled)] if numbers else []
+    undecided += [is_numeric_text(spelled)] if numbers else []
     many = len(numbers) > _MAX_NUMBERS
     equal = [] if many else [_compare_number(Op.EQUALS, spelled, one, binder) for one in numbers]
     unsure = many or any(map(_find_number_text, texts))
@@ -267,7 +269,7 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
         (and_(double >= low, double <= high), UNKNOWN),
         else_=FALSE if op is Op.EQUALS else compare(op, double, binder.bind(limit, DOUBLE)),
     )
-    return case((_is_short(spelled, binder), compared), else_=UNKNOWN)
+    return case((is_short(spelled, binder), compared), else_=UNKNOWN)
 
 
 def _spell_number(number: float) -> Iterable[str]:
@@ -276,29 +278,3 @@ def _spell_number(number: float) -> Iterable[str]:
     yield spelled
     if spelled.endswith(".0"):
         yield spelled.removesuffix(".0")
-
-
-def _begin_of(spelled: Expression) -> Expression:
-    return func.substr(spelled, ONE, ONE)
-
-
-def _is_text(spelled: Expression) -> Expression:
-    return _begin_of(spelled) == literal_column("'\"'")
-
-
-def _is_number(spelled: Expression) -> Expression:
-    begin = _begin_of(spelled)
-    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), begin == literal_column("'-'"))
-
-
-def _is_short(number: Expression, binder: Binder) -> Expression:
-    """Return whether a number is a decimal of few digits without an exponent."""
-    exponents = (binder.backend.position(number, literal_column(f"'{one}'")) == ZERO for one in "eE")
-    return and_(func.length(number) <= _LONGEST_NUMBER, *exponents)
-
-
-def _is_numeric_text(spelled: Expression) -> Expression:
-    """Return whether a text in quotes may be a number or a date."""
-    begin = func.substr(spelled, literal_column("2"), ONE)
-    signs = (begin == literal_column(f"'{sign}'") for sign in "+-")
-    return or_(begin.between(_FIRST_DIGIT, _LAST_DIGIT), *signs)
