@@ -20,6 +20,11 @@ from support.paths import ROOT, TESTS
 from support.reporting import Tally
 
 BUNDLED = DATABASES[1]
+# What an installation from a clone reads.
+IN_THE_WHEEL = (
+    *("pyproject.toml", "LICENSE", "src", "docs"),
+    *("README.md", "DIFFERENCES.md", "CHANGELOG.md", "SECURITY.md"),
+)
 IN_A_CLONE = "in a clone of the repository"
 TEST_COMMAND = "test command"
 OF_SDKS = "in the tests of SDKs"
@@ -100,7 +105,7 @@ def test_a_page_with_curl_itself(reader: Reader, page: Path) -> None:
 @pytest.mark.clients
 def test_the_blocks_that_need_a_clone(reader: Reader) -> None:
     """The blocks that install from a clone work there."""
-    for name in ("pyproject.toml", "README.md", "LICENSE", "src"):
+    for name in IN_THE_WHEEL:
         (reader.folder / name).symlink_to(ROOT / name)
     _follow(reader, tuple(block for page in pages() for block in blocks(page) if block.mark == IN_A_CLONE))
 
