@@ -61,8 +61,9 @@ async def test_they_are_the_feed_in_reverse(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(recent_changes, "MAX_ROWS", rows)
     for _ in range(STEPS):
         await world.step()
-    feed = list(reversed(await read_feed(world)))
-    existing = set(world.ids)
+    # The feed also has the changes of segments that were deleted since, which pages leave out.
+    existing, shown = set(world.ids), {*world.segments, *world.statics}
+    feed = [one for one in reversed(await read_feed(world)) if one.segment_id in shown]
     segments = world.rng.sample(world.segments, min(2, len(world.segments)))
     contacts = world.rng.sample(world.ids, 2)
     for segment in (None, *segments):

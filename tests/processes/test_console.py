@@ -184,7 +184,7 @@ async def test_build_a_rule_and_save_it(live: ServerProcess, tab: "Tab", axe: st
     await page.get_by_role("heading", name="Members").wait_for()
     await page.get_by_role("button", name="bo@example.com").click()
     await page.get_by_role("heading", name="bo@example.com is a member").wait_for()
-    await page.get_by_text("because: segment changed").wait_for()
+    await page.get_by_text("because the rules of the segment were changed").wait_for()
     assert tab.complaints == []
 
 

@@ -86,9 +86,9 @@ async def test_a_slow_reader_has_more_time_for_more_bytes(monkeypatch: pytest.Mo
     monkeypatch.setattr(answers, "BYTES_A_SECOND", PIECE_BYTES)
 
     async def slowly(message: Message) -> None:
-        await asyncio.sleep(0.02 if message["type"] == "http.response.body" else 0)
+        await asyncio.sleep(0.04 if message["type"] == "http.response.body" else 0)
 
-    await send(Answer(scope(), slowly, AnswerLimits(seconds=0.05), busy), bytes(9 * PIECE_BYTES))
+    await send(Answer(scope(), slowly, AnswerLimits(seconds=0.25), busy), bytes(9 * PIECE_BYTES))
 
 
 async def test_an_answer_without_room_is_a_503() -> None:
