@@ -16,14 +16,12 @@ from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.pool.sqlite import checkpoints
 from diglot.storage.sql.pool.sqlite.checkpoints import ROWS, Checkpoints
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
-from diglot.storage.sql.sqlite_module import is_mended, sqlite3
+from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import SQLITE
 
 _PROFILE = {"time_zone": "UTC", "created_at": 0, "password_hash": None}
 _INSERT = Statement(insert(workspace_profiles))
-if not is_mended(sqlite3.sqlite_version_info):
-    pytest.skip("an older SQLite copies its log in commits only", allow_module_level=True)
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,6 @@
 """A request for a page, as the handlers of pages see it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from diglot.api.authentication import CSRF_HEADER, read_session_cookie, refuse_c
 from diglot.api.imports.upload import FileForm, open_file_form
 from diglot.api.input import request_body
 from diglot.api.input.request import find_header
+from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.console import templates
 from diglot.console.answers import Html
 from diglot.console.forms import MAX_BYTES, MEDIA_TYPES, Form, parse_form
@@ -135,6 +136,13 @@ class Visit:
         }
         clock = templates.WallClock("UTC" if self.session is None else self.session.workspace.time_zone)
         return Html(templates.render(template, clock, **common, **values), status)
+
+    def send_file(self, name: str, media_type: str, parts: AsyncIterator[bytes]) -> StreamedResponse:
+        """Return a file that the browser saves, sent while it is made."""
+        scope: Any = self.request.scope
+        disposition = f'attachment; filename="{name}"'.encode("ascii")
+        scope[EXTRA_HEADERS].append((b"content-disposition", disposition))
+        return StreamedResponse(200, StreamedFile(media_type, parts))
 
 
 def read_page_number(form: Form) -> int:

@@ -1,10 +1,9 @@
 """Exports: all contacts, or those on a list, as a file."""
 
-from typing import Any, Final
+from typing import Final
 
 from litestar.types import ASGIApp
 
-from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.console.visit import Visit
 from diglot.model.ids import parse_id
 from diglot.model.pages import Window
@@ -34,7 +33,4 @@ async def send(visit: Visit) -> ASGIApp:
     audience = contacts_on_list(parse_id(query.get("list"))) if query.get("list") else ALL_CONTACTS
     request = ExportRequest(audience, format_, escapes_formulas=is_for_people)
     found = await visit.services.exports.begin(visit.caller, request)
-    scope: Any = visit.request.scope
-    name = f'attachment; filename="contacts.{format_.value}"'.encode("ascii")
-    scope[EXTRA_HEADERS].append((b"content-disposition", name))
-    return StreamedResponse(200, StreamedFile(MEDIA_TYPES[format_], found.parts))
+    return visit.send_file(f"contacts.{format_.value}", MEDIA_TYPES[format_], found.parts)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar.types import ASGIApp
 
-from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.api.rules.writing import show_condition
 from diglot.api.warnings import RuleWarning, warn
 from diglot.conditions import dates
@@ -136,10 +135,7 @@ async def export(visit: Visit) -> ASGIApp:
     found = await visit.services.exports.begin(
         visit.caller, ExportRequest(audience, ExportFormat.CSV, escapes_formulas=True)
     )
-    disposition = (b"content-disposition", b'attachment; filename="members.csv"')
-    scope: Any = visit.request.scope
-    scope[EXTRA_HEADERS].append(disposition)
-    return StreamedResponse(200, StreamedFile(MEDIA_TYPES[ExportFormat.CSV], found.parts))
+    return visit.send_file("members.csv", MEDIA_TYPES[ExportFormat.CSV], found.parts)
 
 
 async def delete(visit: Visit) -> Redirect:

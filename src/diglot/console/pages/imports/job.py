@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from litestar.types import ASGIApp
 
 from diglot.api.imports.reject_file import RejectFile
-from diglot.api.responses import EXTRA_HEADERS, StreamedFile, StreamedResponse
 from diglot.console.answers import Redirect
 from diglot.console.pages.imports import review, words
 from diglot.console.visit import Visit
 from diglot.errors import Conflict
 from diglot.model.ids import parse_id
-from diglot.model.imports import READY, ImportJob
+from diglot.model.imports import ENDED, READY, ImportJob
 
 _CONFIRMED: Final = "yes"
 _LONGEST_INSTANT: Final = 20
@@ -29,7 +28,7 @@ async def show(visit: Visit) -> ASGIApp:
     if job.status == READY:
         job, data = await visit.services.imports.read_head(visit.caller, id_)
         return review.show(visit, await review.describe(visit, job, data))
-    template = "imports/ended.html" if is_ended(job) else "imports/progress.html"
+    template = "imports/ended.html" if job.status in ENDED else "imports/progress.html"
     return visit.show(
         template,
         job=job,
@@ -42,14 +41,9 @@ async def show(visit: Visit) -> ASGIApp:
 async def show_progress(visit: Visit) -> ASGIApp:
     """Show how far an import is; when that is over, the page is opened again."""
     job = await visit.services.imports.get(visit.caller, parse_id(visit.parameters["id"]))
-    if job.status == READY or is_ended(job):
+    if job.status == READY or job.status in ENDED:
         return Redirect(f"/console/imports/{job.id}")
     return visit.show("imports/bar.html", job=job, state=words.say_state(job))
-
-
-def is_ended(job: ImportJob) -> bool:
-    """Tell whether nothing more happens to an import."""
-    return job.status in ("done", "cancelled", "failed")
 
 
 async def begin(visit: Visit) -> ASGIApp:
@@ -81,9 +75,7 @@ async def cancel(visit: Visit) -> ASGIApp:
 async def send_rejects(visit: Visit) -> ASGIApp:
     """Send the rejected rows as a file to mend and import again, with the reason of each."""
     job = await visit.services.imports.get(visit.caller, parse_id(visit.parameters["id"]))
-    scope: Any = visit.request.scope
-    scope[EXTRA_HEADERS].append((b"content-disposition", b'attachment; filename="rejected.csv"'))
-    return StreamedResponse(200, StreamedFile("text/csv", _iterate_rejects(visit, job)))
+    return visit.send_file("rejected.csv", "text/csv", _iterate_rejects(visit, job))
 
 
 async def _iterate_rejects(visit: Visit, job: ImportJob) -> AsyncIterator[bytes]:
