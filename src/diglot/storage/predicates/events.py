@@ -1,18 +1,31 @@
 """Compiles computed fields of events to SQL, and selects the instants that contacts have in them."""
 
-from typing import Any
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import BigInteger, ScalarSelect, Select, bindparam, func, not_, select
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions import tree
 from diglot.conditions.events.fields import EventField, parse_event_field
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.binder import INTEGER, Binder, bind_integer
 from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import contacts, event_names, event_states, events
-from diglot.storage.sql.backend import ZERO, Expression
+from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
 
+# Returns whether the value of the field of a predicate matches it.
+Compare = Callable[[Expression, tree.Predicate, Binder], Expression]
+_ORDERS: Final[Mapping[Op, Callable[[float, float], bool]]] = {
+    Op.EQUALS: operator.eq,
+    Op.IN: operator.eq,
+    Op.GT: operator.gt,
+    Op.GTE: operator.ge,
+    Op.LT: operator.lt,
+    Op.LTE: operator.le,
+}
 _c, _e, _n, _s = contacts.c, events.c, event_names.c, event_states.c
 
 
@@ -22,13 +35,29 @@ def number_of_name(name: Expression) -> ScalarSelect[Any]:
     return named.scalar_subquery()
 
 
-def compile_event_value(field: str, binder: Binder) -> Expression:
-    """Return the value of a field without a window for a contact; NULL is an instant that it lacks."""
-    parsed = parse_event_field(field)
-    of_contact = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk)
-    stream = _s.stream == number_of_name(binder.bind_text(parsed.name))
-    value = select(_s[parsed.part]).where(of_contact, stream).scalar_subquery()
-    return func.coalesce(value, ZERO) if parsed.part == "count" else value
+def compile_total(predicate: tree.Predicate, binder: Binder, compare: Compare) -> Expression:
+    """Return whether a total of a contact's events of a name matches a predicate.
+
+    All contacts that match are found first, by one pass over the states of contacts, because a look for each
+    contact costs more. A contact without such events has the count 0, and no instant.
+    """
+    parsed = parse_event_field(predicate.field)
+    of_name = select(_s.pk).where(
+        _s.workspace == bindparam("workspace"), _s.stream == number_of_name(binder.bind_text(parsed.name))
+    )
+    matches = compare(_s[parsed.part], predicate, binder)
+    if parsed.part != "count" or not _holds_at_zero(predicate):
+        return binder.backend.is_among(_c.pk, of_name.where(matches))
+    binder.shape.append("or no event")
+    return not_(binder.backend.is_among(_c.pk, of_name.where(not_(matches))))
+
+
+def _holds_at_zero(predicate: tree.Predicate) -> bool:
+    """Tell whether a predicate is true of the count of a contact that has no such events."""
+    if predicate.op is Op.IS_SET:
+        return True
+    numbers = [one.value for one in scalars_of(predicate.operand) if isinstance(one, tree.Number)]
+    return any(_ORDERS[predicate.op](0, number) for number in numbers)
 
 
 def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -49,7 +78,7 @@ def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
         IS_KEPT,
     )
     enough = func.count() >= binder.bind(parsed.place, INTEGER)
-    return _c.pk.in_(found.group_by(_e.pk).having(enough))
+    return binder.backend.is_among(_c.pk, found.group_by(_e.pk).having(enough))
 
 
 def select_instants(field: EventField) -> Select[Any]:

@@ -37,7 +37,7 @@ from diglot.storage.predicates.binder import (
     one_of,
     texts_of,
 )
-from diglot.storage.predicates.events import compile_event_value, compile_newest
+from diglot.storage.predicates.events import compile_newest, compile_total
 from diglot.storage.predicates.instant_lists import compile_instant_in
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
 from diglot.storage.schema import contacts, list_members, lists
@@ -218,16 +218,13 @@ def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
         ids = one_of(lists.c.id, texts_of(predicate.operand), STRING, binder)
         matching_lists = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
         members = members.where(list_members.c.list.in_(matching_lists))
-    return contacts.c.pk.in_(members)
-
-
-def _column_of(field: str, binder: Binder) -> Expression:
-    """Return the value of a number or an instant for a contact."""
-    return compile_event_value(field, binder) if is_event_field(field) else contacts.c[field]
+    return binder.backend.is_among(contacts.c.pk, members)
 
 
 def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
-    return compare_number(_column_of(predicate.field, binder), predicate, binder)
+    if is_event_field(predicate.field):
+        return compile_total(predicate, binder, compare_number)
+    return compare_number(contacts.c[predicate.field], predicate, binder)
 
 
 def compare_number(column: Expression, predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -258,7 +255,9 @@ def _compile_number_in(
 def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
     if isinstance(predicate.operand, tree.Window):
         return compile_newest(predicate, binder)
-    return compare_instant(_column_of(predicate.field, binder), predicate, binder)
+    if is_event_field(predicate.field):
+        return compile_total(predicate, binder, compare_instant)
+    return compare_instant(contacts.c[predicate.field], predicate, binder)
 
 
 def compare_instant(column: Expression, predicate: tree.Predicate, binder: Binder) -> Expression:

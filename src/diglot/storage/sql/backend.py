@@ -111,6 +111,8 @@ class Backend:
     """The beginning of that text, up to CLOSE: the value of the token."""
     one_of: Callable[[Expression, Sequence[Any], TypeEngine[Any], Bind], Expression]
     """Whether the expression equals one of the values."""
+    is_among: Callable[[Expression, Select[Any]], Expression]
+    """Whether the expression is among the keys of a select of one column, none of which is NULL."""
     contains_any: Callable[[Expression, Sequence[str], Bind], Expression]
     """Whether the text contains one of the parts."""
     any_part_one_of: Callable[[Expression, str, Sequence[str], Bind], Expression]

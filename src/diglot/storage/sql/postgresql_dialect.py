@@ -88,6 +88,18 @@ def _array_any_part_one_of(text: Expression, separator: str, values: Sequence[st
     return parts.op("&&", is_comparison=True)(bind(values, ARRAY(Text())))
 
 
+def _exists_key(expression: Expression, keys: Select[Any]) -> Expression:
+    """Return whether a row has the key.
+
+    With `IN`, PostgreSQL goes through all keys for each row of a negation or of an OR, unless it expects them
+    to fit into the memory of a hash table: 260,000 keys do not by default. Of EXISTS it makes a join, a hash
+    table or a look into an index.
+    """
+    found = keys.subquery("found")
+    (key,) = found.c
+    return exists(select(ONE).select_from(found).where(key == expression).correlate_except(found))
+
+
 def _array_in_any_span(number: Expression, bounds: Sequence[int], bind: Bind) -> Expression:
     # width_bucket counts the bounds up to the number, by a binary search.
     passed = func.width_bucket(number, bind(bounds, ARRAY(BigInteger())))
@@ -236,6 +248,7 @@ POSTGRESQL: Final = Database(
     slice_after_mark=_split_part_slice_after_mark,
     up_to_mark=_split_part_up_to_mark,
     one_of=_array_one_of,
+    is_among=_exists_key,
     contains_any=_array_contains_any,
     any_part_one_of=_array_any_part_one_of,
     in_any_span=_array_in_any_span,

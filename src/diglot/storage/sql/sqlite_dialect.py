@@ -114,6 +114,11 @@ def _select_json_fractions(values: Sequence[float], bind: Bind) -> Iterator[Sele
         yield select(numerator_read.op("/")(denominator_read).op("/")(bind(2.0**beyond, Float(53))))
 
 
+def _in_keys(expression: Expression, keys: Select[Any]) -> Expression:
+    # SQLite finds the keys once, and may look up only them.
+    return expression.in_(keys)
+
+
 def _json_contains_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:
     each = _json_each(bind(parts, Text()))
     return exists(select(ONE).select_from(each).where(func.instr(text, each.c.value) > ZERO))
@@ -250,6 +255,7 @@ SQLITE: Final = Database(
     slice_after_mark=_instr_slice_after_mark,
     up_to_mark=_instr_up_to_mark,
     one_of=_json_one_of,
+    is_among=_in_keys,
     contains_any=_json_contains_any,
     any_part_one_of=_json_any_part_one_of,
     in_any_span=_json_in_any_span,
