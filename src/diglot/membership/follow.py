@@ -121,8 +121,12 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     flips: dict[RelativeDate, int] = {}
     find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
-        await instant_index.remove(writer.unit, removed)
-        await instant_index.add(writer.unit, added)
+        if len(removed) == len(added) == 1 and removed[0][:2] == added[0][:2]:
+            name, pk, before = removed[0]
+            await instant_index.move(writer.unit, name, pk, before, added[0][2])
+        else:
+            await instant_index.remove(writer.unit, removed)
+            await instant_index.add(writer.unit, added)
         for relative_date, flip in _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:

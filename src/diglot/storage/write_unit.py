@@ -5,7 +5,7 @@ Changes that are not stored yet are discarded with a failing unit. The row also 
 `workspaces`).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
@@ -98,8 +98,16 @@ _LOCK = Statement(
         ),
     ).returning(*(_c[name] for name in _COLUMNS))
 )
-_NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
-_UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
+
+
+def _build_update(columns: Collection[str]) -> Statement:
+    return Statement(_ROW.values({name: bindparam(f"new_{name}") for name in columns}))
+
+
+# What a write of contacts changes that moves memberships: a log entry, and perhaps the next change by time.
+_OF_THE_LOG: Final = frozenset({"next_entry", "uncompacted_changes", "next_change_at"})
+_UPDATE_LOG: Final = _build_update(sorted(_OF_THE_LOG))
+_UPDATE: Final = _build_update(_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -187,7 +195,10 @@ class WriteUnit(Tenant):
         if self._new_deliveries:
             await self._insert_deliveries()
         if self.row != self._stored_row:
-            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(self.row), strict=True)))
+            pairs = zip(_COLUMNS, astuple(self.row), astuple(self._stored_row), strict=True)
+            changed = {name for name, new, stored in pairs if new != stored}
+            columns, statement = (_OF_THE_LOG, _UPDATE_LOG) if changed <= _OF_THE_LOG else (_COLUMNS, _UPDATE)
+            await self.execute(statement, **{f"new_{name}": getattr(self.row, name) for name in columns})
             self._stored_row = copy(self.row)
 
     async def _insert_deliveries(self) -> None:
