@@ -5,14 +5,14 @@ Changes that are not stored yet are discarded with a failing unit. The row also 
 `workspaces`).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 from sqlalchemy import and_, bindparam, case, update
 
 from diglot.clock import Clock
@@ -98,16 +98,12 @@ _LOCK = Statement(
         ),
     ).returning(*(_c[name] for name in _COLUMNS))
 )
-
-
-def _build_update(columns: Collection[str]) -> Statement:
-    return Statement(_ROW.values({name: bindparam(f"new_{name}") for name in columns}))
-
-
+_NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
+_UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
 # What a write of contacts changes that moves memberships: a log entry, and perhaps the next change by time.
-_OF_THE_LOG: Final = frozenset({"next_entry", "uncompacted_changes", "next_change_at"})
-_UPDATE_LOG: Final = _build_update(sorted(_OF_THE_LOG))
-_UPDATE: Final = _build_update(_COLUMNS)
+_OF_THE_LOG: Final = ("next_entry", "uncompacted_changes", "next_change_at")
+_NEW_OF_THE_LOG: Final = tuple(f"new_{name}" for name in _OF_THE_LOG)
+_UPDATE_LOG = Statement(_ROW.values(dict(zip(_OF_THE_LOG, map(bindparam, _NEW_OF_THE_LOG), strict=True))))
 
 
 @dataclass(slots=True)
@@ -195,11 +191,16 @@ class WriteUnit(Tenant):
         if self._new_deliveries:
             await self._insert_deliveries()
         if self.row != self._stored_row:
-            pairs = zip(_COLUMNS, astuple(self.row), astuple(self._stored_row), strict=True)
-            changed = {name for name, new, stored in pairs if new != stored}
-            columns, statement = (_OF_THE_LOG, _UPDATE_LOG) if changed <= _OF_THE_LOG else (_COLUMNS, _UPDATE)
-            await self.execute(statement, **{f"new_{name}": getattr(self.row, name) for name in columns})
-            self._stored_row = copy(self.row)
+            await self._update_row()
+
+    async def _update_row(self) -> None:
+        row = self.row
+        of_the_log = {name: getattr(row, name) for name in _OF_THE_LOG}
+        if row == replace(self._stored_row, **of_the_log):
+            await self.execute(_UPDATE_LOG, **dict(zip(_NEW_OF_THE_LOG, of_the_log.values(), strict=True)))
+        else:
+            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(row), strict=True)))
+        self._stored_row = copy(row)
 
     async def _insert_deliveries(self) -> None:
         await deliveries.insert_all(self, self._new_deliveries)
