@@ -126,6 +126,8 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
         return
     find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
+        if not removed and not added:
+            continue
         await _move_instants(writer.unit, removed, added)
         for relative_date, flip in _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
