@@ -13,6 +13,7 @@ together; on SQLite each is sent by itself, because it costs no round trip.
 | PATCH of a segment's name, the first since its create           | 6        | 5      | 4          |
 | PATCH of a contact in a workspace without segments and webhooks | 3        | 3      | 3          |
 | PATCH of a contact that changes nothing                         | 2        | 2      | 2          |
+| PATCH that moves an instant of a relative date, and a segment   |          | 7      | 3          |
 | the whole request of the first PATCH, with warm caches          |          | 12     | 7          |
 | the same, the first request of its process                      |          | 14     | 10         |
 | the whole request of a page of members, with warm caches        |          | 5      | 4          |
@@ -50,6 +51,7 @@ MOST_FOR_A_SEGMENT: Final = (12, 6)
 MOST_FOR_A_NAME: Final = (5, 4)
 MOST_FOR_A_CHANGE: Final = (3, 3)
 MOST_FOR_NO_CHANGE: Final = (2, 2)
+MOST_FOR_AN_INSTANT: Final = (7, 3)
 # Of whole requests: the PATCH of a contact, and the page of members. With cold caches it is the first request
 # of its process.
 MOST_FOR_REQUESTS: Final = {"warm": ((12, 7), (5, 4)), "cold": ((14, 10), (6, 6))}
@@ -142,6 +144,22 @@ async def test_contact_without_segments(box: Outbox, tally: Tally, database: Dat
     with recording() as statements:
         await box.contacts.update(box.caller, changed, ContactChange({"first_name": "Ada"}))
     _require(tally, database, "PATCH that changes nothing", statements, MOST_FOR_NO_CHANGE)
+
+
+async def test_contact_that_opened_again(box: Outbox, tally: Tally, database: Database) -> None:
+    segments = Segments(box.engine, box.clock)
+    written = {"field": "last_opened_at", "operator": "in_last_days", "operand": 30}
+    recent = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
+    made = await segments.create(box.caller, NewSegment("recent", recent))
+    box.now += 1
+    moved = await _add_contact(box, "new")
+    opened = ContactChange({"last_opened_at": NOW - 40 * 86_400_000_000})
+    await box.contacts.update(box.caller, moved, opened)
+    box.now += 1
+    with recording() as statements:
+        await box.contacts.update(box.caller, moved, ContactChange({"last_opened_at": NOW}))
+    _require(tally, database, "PATCH that moves an instant", statements, MOST_FOR_AN_INSTANT)
+    assert (await segments.get_with_count(box.caller, made.id)).count == 1
 
 
 @asynccontextmanager

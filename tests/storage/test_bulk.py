@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from itertools import combinations
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +16,8 @@ from sqlalchemy import BigInteger, Column, select
 from diglot.model.contacts import Contact
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage import bulk
-from diglot.storage.contacts import queries
-from diglot.storage.schema import field_instants, tags
+from diglot.storage.contacts import queries, rows
+from diglot.storage.schema import contacts, field_instants, tags
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.postgresql_dialect import encode_sent_columns
@@ -150,12 +151,40 @@ async def test_contacts_are_replaced(engine: Engine, workspaces: tuple[int, int]
         )
         for each in old
     ]
-    await write(engine, two, lambda tenant: queries.update_contacts(tenant, new, UTC))
+    changed = list(zip(old, new, strict=True))
+    await write(engine, two, lambda tenant: queries.update_contacts(tenant, changed, UTC))
     loaded = [
         await engine.read(bind_workspace(one, load_all)),
         await engine.read(bind_workspace(two, load_all)),
     ]
     assert loaded == [old, new]
+
+
+# A change of each part of a row: numbers, texts, tags and attributes.
+CHANGES: dict[str, Any] = {
+    "total_opens": 7,
+    "first_name": "E\u0301va",
+    "tags": '["x"]',
+    "attributes": '{"plan":"Pro","seen":"2026-01-01"}',
+}
+
+
+async def test_changed_parts_are_stored(engine: Engine, workspaces: tuple[int, int]) -> None:
+    """The update of one contact has the changed parts of its row, and leaves what a new row would have."""
+    found = Statement(select(*(contacts.c[name] for name in rows.ROW_COLUMNS)))
+    subsets = [dict(some) for size in range(5) for some in combinations(CHANGES.items(), size)]
+    for pk, change in enumerate(subsets, 1):
+        old = contact(DATES | {"email": f"a{pk}@example.com"}, pk)
+        new = replace_fields(old, **change)
+        await write(engine, workspaces[0], partial(queries.insert_contacts, new=[old], zone=UTC))
+        sent = await write(
+            engine, workspaces[0], partial(queries.update_contacts, changed=[(old, new)], zone=UTC)
+        )
+        assert len(sent) == bool(change)
+        assert all(("attributes" in text) == ("attributes" in change) for text in sent)
+        assert all(("email_fold" in text) == ("first_name" in change) for text in sent)
+        (stored,) = [row for row in await rows_of(engine, found) if row[0] == pk]
+        assert stored == rows.row_of(new, UTC)
 
 
 async def load_all(tenant: Tenant) -> list[Contact]:
@@ -231,7 +260,7 @@ async def replaced(tenant: Tenant, new: list[Contact], zone: ZoneInfo) -> None:
     blank = [contact(DATES | {"email": f"b{each.pk}@example.com"}, each.pk) for each in new]
     old = [replace_fields(one, id=each.id) for one, each in zip(blank, new, strict=True)]
     await queries.insert_contacts(tenant, old, zone)
-    await queries.update_contacts(tenant, new, zone)
+    await queries.update_contacts(tenant, list(zip(old, new, strict=True)), zone)
 
 
 def test_a_statement_has_few_forms() -> None:

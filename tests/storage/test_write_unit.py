@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from diglot.model.contacts import ContactChange
 from diglot.model.pages import Window
@@ -13,13 +13,23 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
+from diglot.storage.schema import workspaces as workspaces_table
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
+from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import Reservation, WriteUnit, open_unit
 from support.statements import recording
 
 NOW = 1_772_366_400_000_000
+
+
+_w = workspaces_table.c
+_LOG_COLUMNS = Statement(
+    select(_w.next_entry, _w.uncompacted_changes, _w.next_change_at, _w.list_count).where(
+        _w.workspace == bindparam("workspace")
+    )
+)
 
 
 class UndoneError(Exception):
@@ -68,6 +78,31 @@ async def test_unit_without_changes_stores_nothing(engine: Engine, workspace: in
     with recording() as statements:
         await engine.write(work)
     assert len(statements) == 1
+
+
+async def test_the_update_names_what_usually_changes(engine: Engine, workspace: int) -> None:
+    """A unit that only appends to the log updates few columns; any other stores the whole row."""
+
+    async def work(transaction: Transaction, number: int) -> None:
+        async with open_unit(Tenant(transaction, workspace), now) as unit:
+            unit.take_keys("entry", number)
+            unit.lower_next_change(number)
+            unit.row.uncompacted_changes += number
+            unit.row.list_count += number > 1
+
+    for number, counted in ((1, 0), (2, 1)):
+        with recording() as statements:
+            await engine.write(lambda transaction, number=number: work(transaction, number))  # type: ignore[misc]
+        *_, last = [text for text in statements if text.startswith("UPDATE")]
+        assert ("list_count" in last) == (number > 1)
+        row = await engine.read(lambda transaction: _read_row(transaction, workspace))
+        assert row == (1 + number * (number + 1) // 2, number * (number + 1) // 2, 1, counted)
+
+
+async def _read_row(transaction: Transaction, workspace: int) -> tuple[int, ...]:
+    row = await transaction.fetch_one(_LOG_COLUMNS, {"workspace": workspace})
+    assert row is not None
+    return tuple(row)
 
 
 @pytest.mark.parametrize("used", [True, False])

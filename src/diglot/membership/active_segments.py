@@ -76,6 +76,7 @@ class ActiveSegments:
     differences: InitVar[Differences | None] = None
     index: ConditionIndex = field(init=False)
     bulk: BulkEvaluator = field(init=False)
+    _is_prepared: bool = field(default=False, init=False)
 
     def __post_init__(self, earlier: "ActiveSegments | None", differences: Differences | None) -> None:
         if earlier is None:
@@ -139,6 +140,14 @@ class ActiveSegments:
         naming = numbers.intersection(self.by_field.get(SEGMENTS, ()))
         return static_numbers(self.conditions[number] for number in naming)
 
+    @cached_property
+    def read_rows_only(self) -> bool:
+        """Whether the conditions read nothing beside rows of contacts: no lists, events, static segments."""
+        names = self.readers_of_events.find_names(self.all_dynamic)
+        reads_events = bool(names.states or names.histories)
+        beside = reads_events or self.mention_lists(self.all_dynamic)
+        return not beside and not self.find_static_references(self.all_dynamic)
+
     async def select(self, transaction: Transaction) -> Selection:
         """Return the dynamic segments as an index to ask; it is built off the event loop."""
         selection = self.index.find()
@@ -152,8 +161,13 @@ class ActiveSegments:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether `prepare` has little to do."""
-        return self.index.is_settled and len(self.bulk.unreduced) <= MAX_UNREDUCED
+        """Whether `prepare` has little to do; once all conditions are indexed, that stays so."""
+        if self._is_prepared:
+            return True
+        is_prepared = self.index.is_settled and len(self.bulk.unreduced) <= MAX_UNREDUCED
+        _, missing = self.index.indexed
+        self._is_prepared = is_prepared and not missing
+        return is_prepared
 
     def prepare(self) -> None:
         """Index all conditions and their fields; this may take seconds."""

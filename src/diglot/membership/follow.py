@@ -37,6 +37,7 @@ from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.instant_index import IndexedInstant
 from diglot.storage.slices import compute_in_slices, split_into_slices
+from diglot.storage.write_unit import WriteUnit
 
 
 async def load_around(
@@ -47,6 +48,8 @@ async def load_around(
     It may lack what an event of the only contact moves.
     """
     active, pks = writer.active_segments, [contact.pk for contact in written]
+    if active.read_rows_only:
+        return {}
     names = active.readers_of_events.find_names(active.all_dynamic)
     if move is not None and len(pks) == 1:
         names = names.without(move.name)
@@ -119,14 +122,31 @@ async def _leave_static_segments(
 async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite], sides: Sides) -> None:
     """Update the instant indexes, and lower the next changes of segments with relative dates."""
     flips: dict[RelativeDate, int] = {}
+    if not writer.active_segments.dates_of_field:
+        return
     find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
-        await instant_index.remove(writer.unit, removed)
-        await instant_index.add(writer.unit, added)
+        if not removed and not added:
+            continue
+        await _move_instants(writer.unit, removed, added)
         for relative_date, flip in _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:
         await _lower_next_changes(writer, flips)
+
+
+async def _move_instants(
+    unit: WriteUnit, removed: Sequence[IndexedInstant], added: Sequence[IndexedInstant]
+) -> None:
+    """Store what the indexes lose and gain; an instant that replaces another one takes one statement."""
+    if len(removed) == len(added) == 1 and removed[0][:2] == added[0][:2]:
+        name, pk, before = removed[0]
+        await instant_index.move(unit, name, pk, before, added[0][2])
+        return
+    if removed:
+        await instant_index.remove(unit, removed)
+    if added:
+        await instant_index.add(unit, added)
 
 
 def _find_moved_instants(

@@ -171,12 +171,16 @@ async def match_writes(
     if len(writes) >= MIN_CREATED:
         bulk = await active_segments.bulk_evaluator(tenant.transaction)
     matching = _Matching(active_segments, sides, at, selection, bulk)
+    if len(writes) == 1:
+        matching.match(writes)
+        return matching.moves
     async for _ in compute_in_slices(tenant, writes, matching.match, MAX_CONTACTS):
         pass
     return matching.moves
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, because each write of a contact makes one, and a frozen one takes three times as long to make.
+@dataclass(slots=True)
 class _Matching:
     """What the slices of one write are matched with, and their moves."""
 
@@ -190,41 +194,62 @@ class _Matching:
 
     def match(self, writes: Sequence[ContactWrite]) -> None:
         """Match the contacts of a slice; only changed fields can move one that exists before and after."""
-        mentioned = self.active_segments.by_field.keys()
         created_or_deleted: list[_ViewPair] = []
         changed: list[_ViewPair] = []
         fields: list[set[str]] = []
         for before, after in writes:
-            pairs = created_or_deleted
             pk = newest_version(before, after).pk
             around = (self.sides[0].get(pk, NO_SURROUNDINGS), self.sides[1].get(pk, NO_SURROUNDINGS))
+            differing: set[str] = set()
             if before is not None and after is not None:
-                differing = changed_fields(before, after) | changed_surroundings(*around)
-                differing &= mentioned
+                differing = self._find_mentioned(before, after, around)
                 if not differing:
                     continue
+            views = views_before_and_after(before, after, around, self.active_segments.zone)
+            if self.bulk is None:
+                self._ask_index(pk, *views, differing)
+            elif differing:
+                changed.append((pk, *views))
                 fields.append(differing)
-                pairs = changed
-            pairs.append((pk, *views_before_and_after(before, after, around, self.active_segments.zone)))
-        self._match_created_or_deleted(created_or_deleted)
-        self._match_changed(changed, fields)
+            else:
+                created_or_deleted.append((pk, *views))
+        if self.bulk is not None:
+            self._match_created_or_deleted(self.bulk, created_or_deleted)
+            self._match_changed(self.bulk, changed, fields)
 
-    def _match_created_or_deleted(self, pairs: Sequence[_ViewPair]) -> None:
-        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CREATED):
-            for pk, old, new in pairs:
-                self.moves.record_contact(pk, *self.selection.change(old, new, (), self.at))
+    def _find_mentioned(
+        self, before: Contact, after: Contact, around: tuple[Surroundings, Surroundings]
+    ) -> set[str]:
+        """Return the changed fields that conditions mention."""
+        differing = changed_fields(before, after)
+        if around[0] is not around[1]:
+            differing |= changed_surroundings(*around)
+        differing &= self.active_segments.by_field.keys()
+        return differing
+
+    def _ask_index(
+        self, pk: int, old: ContactView | None, new: ContactView | None, fields: Collection[str]
+    ) -> None:
+        self.moves.record_contact(pk, *self.selection.change(old, new, fields, self.at))
+
+    def _match_created_or_deleted(self, bulk: BulkEvaluator, pairs: Sequence[_ViewPair]) -> None:
+        if not bulk.pays_off(len(pairs), MIN_CREATED):
+            for pair in pairs:
+                self._ask_index(*pair, ())
             return
         pks, *sides = zip(*pairs, strict=True)
-        left, entered = (self.bulk.match(ContactBlock(side), self.at, self.bulk.nodes) for side in sides)
+        left, entered = (bulk.match(ContactBlock(side), self.at, bulk.nodes) for side in sides)
         self.moves.record_masks(pks, MaskChanges(entered, left))
 
-    def _match_changed(self, pairs: Sequence[_ViewPair], fields: Sequence[set[str]]) -> None:
-        if self.bulk is None or not self.bulk.pays_off(len(pairs), MIN_CHANGED):
-            for (pk, old, new), differing in zip(pairs, fields, strict=True):
-                self.moves.record_contact(pk, *self.selection.change(old, new, differing, self.at))
+    def _match_changed(
+        self, bulk: BulkEvaluator, pairs: Sequence[_ViewPair], fields: Sequence[set[str]]
+    ) -> None:
+        if not bulk.pays_off(len(pairs), MIN_CHANGED):
+            for pair, differing in zip(pairs, fields, strict=True):
+                self._ask_index(*pair, differing)
             return
         pks, *sides = zip(*pairs, strict=True)
-        moved = self.bulk.compare_writes(sides, set[str]().union(*fields), self.at)
+        moved = bulk.compare_writes(sides, set[str]().union(*fields), self.at)
         self.moves.record_masks(pks, moved)
 
 

@@ -239,5 +239,7 @@ async def _notify_webhooks(
     known_contacts: Mapping[int, Contact],
 ) -> None:
     """Enqueue webhook events for a row of the log, given its first entry."""
+    if not writer.unit.row.active_webhook_count:
+        return
     logged = LoggedChanges(changes, first_entry, origin, writer.active_segments, known_contacts)
     await notify.notify_webhooks(writer.unit, logged)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column
 
-from diglot.storage.sql.backend import Sql
+from diglot.storage.sql.backend import PositionalSql, Sql
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
 
@@ -14,16 +14,9 @@ from diglot.storage.tenant import Tenant
 ByColumn = Mapping[Column[Any], Sequence[Any]]
 
 
-class _PositionalSql(Sql):
-    """A statement whose values come by position already."""
-
-    def positional_values(self, values: Any) -> Any:
-        return values
-
-
 def _to_positional(sql: Sql) -> ShapedStatement:
     assert not sql.constants, "all values come with the rows"
-    return ShapedStatement(_PositionalSql(sql.text, sql.parameter_names, {}), {})
+    return ShapedStatement(PositionalSql(sql.text, sql.parameter_names, {}), {})
 
 
 class RowOrder:

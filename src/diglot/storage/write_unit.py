@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 from sqlalchemy import and_, bindparam, case, update
 
 from diglot.clock import Clock
@@ -100,6 +100,10 @@ _LOCK = Statement(
 )
 _NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
 _UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
+# What a write of contacts changes that moves memberships: a log entry, and perhaps the next change by time.
+_OF_THE_LOG: Final = ("next_entry", "uncompacted_changes", "next_change_at")
+_NEW_OF_THE_LOG: Final = tuple(f"new_{name}" for name in _OF_THE_LOG)
+_UPDATE_LOG = Statement(_ROW.values(dict(zip(_OF_THE_LOG, map(bindparam, _NEW_OF_THE_LOG), strict=True))))
 
 
 @dataclass(slots=True)
@@ -187,8 +191,16 @@ class WriteUnit(Tenant):
         if self._new_deliveries:
             await self._insert_deliveries()
         if self.row != self._stored_row:
-            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(self.row), strict=True)))
-            self._stored_row = copy(self.row)
+            await self._update_row()
+
+    async def _update_row(self) -> None:
+        row = self.row
+        of_the_log = {name: getattr(row, name) for name in _OF_THE_LOG}
+        if row == replace(self._stored_row, **of_the_log):
+            await self.execute(_UPDATE_LOG, **dict(zip(_NEW_OF_THE_LOG, of_the_log.values(), strict=True)))
+        else:
+            await self.execute(_UPDATE, **dict(zip(_NEW_VALUES, astuple(row), strict=True)))
+        self._stored_row = copy(row)
 
     async def _insert_deliveries(self) -> None:
         await deliveries.insert_all(self, self._new_deliveries)

@@ -50,7 +50,7 @@ async def update_contacts(
     unit.renew_contacts_version()
     writer = await open_writer(unit)
     around = await follow.load_around(writer, after, event)
-    await queries.update_contacts(unit, after, unit.zone)
+    await queries.update_contacts(unit, changed, unit.zone)
     await attribute_keys.record_keys(unit, [new for old, new in changed if new.attributes != old.attributes])
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)

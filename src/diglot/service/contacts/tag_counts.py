@@ -24,6 +24,10 @@ async def count_writes(unit: WriteUnit, writes: Sequence[ContactWrite]) -> None:
 
     Equal changes are summed first, so that the cost of an import depends on its distinct tags only.
     """
+    if all(
+        before is not None and after is not None and before.tags == after.tags for before, after in writes
+    ):
+        return
     count_changes, names = _summarize_writes(writes)
     existing = await tags.find_known_names(unit, list(names)) if names else set()
     new = [exact for exact in names if exact not in existing]

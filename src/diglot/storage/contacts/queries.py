@@ -26,7 +26,14 @@ from diglot.conditions.addresses import list_stored_forms
 from diglot.model.contacts import Contact, ListName
 from diglot.model.pages import Window
 from diglot.storage import bulk
-from diglot.storage.contacts.rows import CONTACT_COLUMNS, ROW_COLUMNS, contact_of, row_of
+from diglot.storage.contacts.rows import (
+    CONTACT_COLUMNS,
+    ROW_COLUMNS,
+    contact_of,
+    find_changed_parts,
+    row_of,
+    update_of,
+)
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, event_states, events, list_members, lists
 from diglot.storage.slices import compute_in_slices
@@ -111,8 +118,7 @@ _KEY_RANGE = Statement(
     .limit(bindparam("limit"))
 )
 _INSERT = bulk.build_insert(contacts, order=ROW_COLUMNS)
-_UPDATED_COLUMNS = [name for name in ROW_COLUMNS if name not in ("pk", "id")]
-_UPDATE = bulk.build_replace(contacts, _UPDATED_COLUMNS, order=ROW_COLUMNS)
+_UPDATE = bulk.build_replace(contacts, ROW_COLUMNS[2:], order=ROW_COLUMNS)
 
 
 def _delete_by_keys(table: Table) -> BackendStatement:
@@ -250,9 +256,19 @@ async def insert_contacts(tenant: Tenant, new: Sequence[Contact], zone: ZoneInfo
         await _INSERT.execute_ordered(tenant, rows)
 
 
-async def update_contacts(tenant: Tenant, changed: Sequence[Contact], zone: ZoneInfo) -> None:
-    """Update every column of existing contacts except their keys."""
-    async for rows in compute_in_slices(tenant, changed, partial(_build_rows, zone)):
+async def update_contacts(tenant: Tenant, changed: Sequence[tuple[Contact, Contact]], zone: ZoneInfo) -> None:
+    """Update existing contacts, each given as it is stored and as it has to be.
+
+    Of one contact only the changed parts are sent: the documents of attributes are most of a row, and SQLite
+    writes the index of addresses whenever a statement names the address.
+    """
+    if len(changed) == 1:
+        ((before, after),) = changed
+        if parts := find_changed_parts(before, after):
+            values = (value for part in parts for value in part.build(after, zone))
+            await update_of(parts).execute_ordered(tenant, [(after.pk, *values)])
+        return
+    async for rows in compute_in_slices(tenant, [after for _, after in changed], partial(_build_rows, zone)):
         await _UPDATE.execute_ordered(tenant, rows)
 
 

@@ -1,8 +1,9 @@
 """Converts contacts to rows and back; only this module writes the derived columns."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from operator import attrgetter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from diglot.conditions import text
 from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.model.contacts import Contact
+from diglot.storage import bulk
 from diglot.storage.predicates.token_documents import build_attribute_documents, build_tag_documents
 from diglot.storage.schema import contacts
 
@@ -22,17 +24,14 @@ TEXT_FIELDS: Final = tuple(
     field.name for field in STORED_FIELDS if field.kind is FieldKind.TEXT and field.name != "email"
 )
 _COLUMN_NAMES: Final = tuple(name for name in Contact.__struct_fields__ if name != EMAIL_AS_SENT)
-_PLAIN_FIELDS: Final = tuple(name for name in _COLUMN_NAMES if name not in TEXT_FIELDS)
+_KEYS: Final = ("pk", "id")
+# The columns that hold the value of a field and nothing derives from, such as numbers and instants.
+_PLAIN_FIELDS: Final = tuple(
+    name for name in _COLUMN_NAMES if name not in (*_KEYS, *TEXT_FIELDS, "email", "tags", "attributes")
+)
 _NO_TEXT: Final = (None, None)
 # The columns that derive from the attributes, and depend on the time zone of the workspace.
 DERIVED_COLUMNS: Final = ("attributes_exact", "attributes_fold", "attributes_number", "attributes_instant")
-# Every column of a contact but its workspace, in the order of the values of a row.
-ROW_COLUMNS: Final = (
-    *_PLAIN_FIELDS,
-    *(column for name in TEXT_FIELDS for column in (name, f"{name}_fold")),
-    *("email_fold", "as_sent", "tags_exact", "tags_fold"),
-    *DERIVED_COLUMNS,
-)
 # The columns follow the struct, so a row is read by position, which takes a tenth of the time.
 CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in _COLUMN_NAMES), contacts.c.as_sent)
 
@@ -59,6 +58,22 @@ def row_of(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
 
     An import makes a row for each contact, so it is a tuple that the driver takes as it is.
     """
+    return (
+        *(contact.pk, contact.id, *_plain_values_of(contact)),
+        *_build_texts(contact, zone),
+        *_build_tags(contact, zone),
+        *_build_attributes(contact, zone),
+    )
+
+
+def _build_plain_values(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
+    del zone
+    values: tuple[Any, ...] = _plain_values_of(contact)
+    return values
+
+
+def _build_texts(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
+    del zone
     texts: list[str | None] = []
     as_sent: dict[str, str] = {}
     if contact.email_as_sent is not None:
@@ -74,17 +89,56 @@ def row_of(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
             texts += (normal, text.fold_case(value))
             if value != normal:
                 as_sent[TEXT_FIELDS[place]] = value
-    return (
-        *_plain_values_of(contact),
-        *texts,
-        text.fold_case(contact.shown_email),
-        _encode(as_sent).decode() if as_sent else None,
-        *_build_tag_documents(contact.tags),
-        *build_attribute_documents(contact.attributes, zone),
-    )
+    spellings = _encode(as_sent).decode() if as_sent else None
+    return contact.email, text.fold_case(contact.shown_email), spellings, *texts
+
+
+def _build_tags(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
+    del zone
+    return contact.tags, *_build_tag_documents(contact.tags)
+
+
+def _build_attributes(contact: Contact, zone: ZoneInfo) -> tuple[Any, ...]:
+    return contact.attributes, *build_attribute_documents(contact.attributes, zone)
 
 
 # Many contacts of an import have the same tags.
 @lru_cache(maxsize=1_024)
 def _build_tag_documents(tags: str) -> tuple[str, str]:
     return build_tag_documents(_decode(tags))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowPart:
+    """Columns that some fields of a contact decide: what to compare, and how to build their values."""
+
+    columns: tuple[str, ...]
+    compared: Callable[[Contact], Any]
+    build: Callable[[Contact, ZoneInfo], tuple[Any, ...]]
+
+
+_TEXT_COLUMNS: Final = (
+    *("email", "email_fold", "as_sent"),
+    *(column for name in TEXT_FIELDS for column in (name, f"{name}_fold")),
+)
+PARTS: Final = (
+    RowPart(_PLAIN_FIELDS, _plain_values_of, _build_plain_values),
+    RowPart(_TEXT_COLUMNS, attrgetter("email", EMAIL_AS_SENT, *TEXT_FIELDS), _build_texts),
+    RowPart(("tags", "tags_exact", "tags_fold"), attrgetter("tags"), _build_tags),
+    RowPart(("attributes", *DERIVED_COLUMNS), attrgetter("attributes"), _build_attributes),
+)
+# Every column of a contact but its workspace, in the order of the values of a row.
+ROW_COLUMNS: Final = (*_KEYS, *(column for part in PARTS for column in part.columns))
+
+
+def find_changed_parts(before: Contact, after: Contact) -> tuple[RowPart, ...]:
+    """Return the parts of the row of a contact that a write changes."""
+    return tuple(part for part in PARTS if part.compared(before) != part.compared(after))
+
+
+@cache
+def update_of(parts: tuple[RowPart, ...]) -> bulk.BulkStatement:
+    """Return the statement that updates some parts of a row by its key, which comes first in its values."""
+    columns = [column for part in parts for column in part.columns]
+    set_ = {name: itemgetter(name) for name in columns}
+    return bulk.build_update(contacts, ("pk",), [contacts.c[name] for name in columns], set_)

@@ -68,6 +68,15 @@ class Sql:
         return [values[name] if name in values else constants[name] for name in self.parameter_names]
 
 
+class PositionalSql(Sql):
+    """A statement whose values come by position already."""
+
+    __slots__ = ()
+
+    def positional_values(self, values: Any) -> Any:
+        return values
+
+
 @dataclass(frozen=True, slots=True)
 class ManyRows:
     """How at least two rows are sent as the values of one statement.

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.computations import compute
-from diglot.storage.sql.backend import Backend, Sql
+from diglot.storage.sql.backend import Backend, PositionalSql, Sql
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
 from diglot.storage.sql.pool.postgresql_sessions import Connection
 from diglot.storage.sql.pool.slow_statements import timed
@@ -88,6 +88,9 @@ class WritingTransaction(PostgreSQLTransaction):
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         super().__init__(connection, backend, process_cache)
         self._held: list[tuple[Sql, list[Any]]] = []
+        # The tables that the held writes change, and the length of their texts.
+        self._held_tables: set[str] = set()
+        self._held_length = 0
         self._workspace: int | None = None
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
@@ -104,6 +107,9 @@ class WritingTransaction(PostgreSQLTransaction):
             await self.send_writes()
         if sql.divisible and workspace is not None:
             self._held.append((sql, sql.positional_values(values)))
+            self._held_length += len(sql.text)
+            if sql.written is not None:
+                self._held_tables.add(sql.written)
             self._workspace = workspace
         else:
             await super().execute(statement, values)
@@ -124,31 +130,28 @@ class WritingTransaction(PostgreSQLTransaction):
 
         A write may add rows that refer to those that are held.
         """
-        if sql.written is not None or any(_writes_for(held, sql) for held, _ in self._held):
+        if sql.written is not None or self._is_written_for(sql):
             await self.send_writes()
 
     def _can_join(self, sql: Sql) -> bool:
         """Tell whether a statement can be a part beside what is held."""
-        length = sum(len(held.text) for held, _ in self._held) + len(sql.text)
-        seen = any(_writes_for(held, sql) for held, _ in self._held)
-        return sql.divisible and length <= _MAX_TEXT and not seen
+        fits = self._held_length + len(sql.text) <= _MAX_TEXT
+        return sql.divisible and fits and not self._is_written_for(sql)
+
+    def _is_written_for(self, sql: Sql) -> bool:
+        """Tell whether what is held may change rows of a table that a statement names."""
+        return bool(self._held) and (sql.tables is None or not self._held_tables.isdisjoint(sql.tables))
 
     async def send_writes(self) -> None:
         """Send what is held as one statement."""
         self._workspace = None
         if not self._held:
             return
-        held, self._held = self._held, []
+        held, self._held, self._held_length = self._held, [], 0
+        self._held_tables.clear()
         text = _join(tuple((sql.text, len(sql.parameter_names)) for sql, _ in held))
-        in_order = chain.from_iterable(values for _, values in held)
-        values = {str(number): value for number, value in enumerate(in_order)}
-        joined = ShapedStatement(Sql(text, tuple(values), {}), {})
-        await super().execute(joined, values)
-
-
-def _writes_for(first: Sql, then: Sql) -> bool:
-    """Tell whether a statement may change rows of a table that another one names."""
-    return then.tables is None or (first.written is not None and first.written in then.tables)
+        values: Any = list(chain.from_iterable(values for _, values in held))
+        await super().execute(ShapedStatement(PositionalSql(text, (), {}), {}), values)
 
 
 @lru_cache(maxsize=_JOINED_TEXTS)
