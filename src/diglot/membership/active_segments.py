@@ -5,7 +5,7 @@ Active segments are those whose stored members follow every write. The object is
 unchanged conditions.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -40,13 +40,18 @@ LISTS_FIELD: Final = "lists"
 MAX_UNREDUCED: Final = 4
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NextChanges:
-    """The next change by time of each segment with relative dates, at a version of the workspace clock."""
+    """The next change by time of each segment with relative dates, at a version of the workspace clock.
+
+    `latest_by_date` has the latest of the segments that have a relative date, or a later instant. A value of
+    a field that is not before the one in `first_late_values` changes no segment before its next change.
+    """
 
     version: int
     by_segment: Mapping[int, int]
     latest_by_date: Mapping[RelativeDate, int]
+    first_late_values: Mapping[str, int]
 
 
 @dataclass
@@ -68,7 +73,7 @@ class ActiveSegments:
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     graph: ReferenceGraph = field(default_factory=ReferenceGraph)
-    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
+    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}, {}))
     # The rows that all of this was read from.
     rows: SegmentRows = field(default_factory=SegmentRows)
     # The previous object, whose index of unchanged conditions is reused, and what differs from it.
@@ -262,9 +267,47 @@ async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> 
     if active_segments.next_changes.version != version:
         rows = await segment_state.load_next_changes(unit)
         by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
-        latest_by_date = {
-            relative_date: max(by_segment.get(number, NEVER) for number in numbers)
-            for relative_date, numbers in active_segments.by_relative_date.items()
+        latest_by_date = _find_latest(active_segments, active_segments.by_relative_date, by_segment)
+        first_late = {
+            name: _find_first_late(dates, latest_by_date)
+            for name, dates in active_segments.dates_of_field.items()
         }
-        active_segments.next_changes = NextChanges(version, by_segment, latest_by_date)
+        active_segments.next_changes = NextChanges(version, by_segment, latest_by_date, first_late)
     return active_segments.next_changes
+
+
+def note_lowered(
+    unit: WriteUnit,
+    active_segments: ActiveSegments,
+    lowered: Mapping[int, int],
+    dates: Collection[RelativeDate],
+) -> None:
+    """Note next changes that the write unit has lowered because of some relative dates.
+
+    Loading those of all segments again would take the next write milliseconds. If the unit is rolled back,
+    no other one sees its version of the clock.
+    """
+    known = active_segments.next_changes
+    by_segment = {**known.by_segment, **lowered}
+    latest_by_date = {**known.latest_by_date, **_find_latest(active_segments, dates, by_segment)}
+    first_late = {
+        name: _find_first_late(active_segments.dates_of_field[name], latest_by_date)
+        for name in {relative_date.field for relative_date in dates}
+    }
+    active_segments.next_changes = NextChanges(
+        unit.row.clock_version, by_segment, latest_by_date, {**known.first_late_values, **first_late}
+    )
+
+
+def _find_latest(
+    active_segments: ActiveSegments, dates: Iterable[RelativeDate], by_segment: Mapping[int, int]
+) -> dict[RelativeDate, int]:
+    return {
+        one: max(by_segment.get(number, NEVER) for number in active_segments.by_relative_date[one])
+        for one in dates
+    }
+
+
+def _find_first_late(dates: Iterable[RelativeDate], latest_by_date: Mapping[RelativeDate, int]) -> int:
+    """Return the first value of a field that flips none of its relative dates before the latest change."""
+    return max(NEVER if one.offsets is None else latest_by_date[one] + max(one.offsets) - 1 for one in dates)

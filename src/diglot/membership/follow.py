@@ -15,7 +15,7 @@ from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
-from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
+from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes, note_lowered
 from diglot.membership.moves import (
     ContactWrite,
     EventMove,
@@ -123,7 +123,7 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     async for removed, added in compute_in_slices(writer.unit, writes, find):
         await instant_index.remove(writer.unit, removed)
         await instant_index.add(writer.unit, added)
-        for relative_date, flip in _find_next_flips(writer, added):
+        for relative_date, flip in await _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:
         await _lower_next_changes(writer, flips)
@@ -161,30 +161,44 @@ def _list_missing(
             yield from ((name, at) for at in value if at not in known)
 
 
-def _find_next_flips(
-    writer: MembershipWriter, added: Iterable[IndexedInstant]
-) -> Iterator[tuple[RelativeDate, int]]:
-    """Yield for each relative date of a field with new instants the first flip of these."""
-    zone, instants = writer.active_segments.zone, defaultdict[str, list[int]](list)
+async def _find_next_flips(
+    writer: MembershipWriter, added: Sequence[IndexedInstant]
+) -> Iterable[tuple[RelativeDate, int]]:
+    """Return the first flip of new instants for each relative date of their fields, if it may lower a change.
+
+    Most instants are so late that one comparison tells that they do not: those of an event are now.
+    """
+    if not added:
+        return ()
+    first_late = (await get_next_changes(writer.unit, writer.active_segments)).first_late_values
+    instants = defaultdict[str, list[int]](list)
     for name, _, instant in added:
-        instants[name].append(instant)
-    for name, of_field in instants.items():
-        of_field.sort()
-        for relative_date in writer.active_segments.dates_of_field[name]:
-            yield relative_date, next_flip(relative_date, of_field, writer.effective_now, zone)
+        if instant < first_late[name]:
+            instants[name].append(instant)
+    return [
+        (
+            relative_date,
+            next_flip(relative_date, sorted(of_field), writer.effective_now, writer.active_segments.zone),
+        )
+        for name, of_field in instants.items()
+        for relative_date in writer.active_segments.dates_of_field[name]
+    ]
 
 
 async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:
     """Lower the next changes of segments that a flip comes before."""
-    next_changes = await get_next_changes(writer.unit, writer.active_segments)
+    active = writer.active_segments
+    next_changes = await get_next_changes(writer.unit, active)
     lower: dict[int, int] = {}
-    for relative_date, at in flips.items():
-        if at < next_changes.latest_by_date[relative_date]:
-            for number in writer.active_segments.by_relative_date[relative_date]:
-                if at < next_changes.by_segment.get(number, NEVER):
-                    lower[number] = min(at, lower.get(number, NEVER))
+    early = [one for one, at in flips.items() if at < next_changes.latest_by_date[one]]
+    for relative_date in early:
+        at = flips[relative_date]
+        for number in active.by_relative_date[relative_date]:
+            if at < next_changes.by_segment.get(number, NEVER):
+                lower[number] = min(at, lower.get(number, NEVER))
     if lower:
         await store.lower_next_changes(writer.unit, lower)
+        note_lowered(writer.unit, active, lower, early)
 
 
 async def follow_list_moves(

@@ -25,7 +25,7 @@ from diglot.conditions.histories.past_events import (
     PastEvent,
     read_named_properties,
 )
-from diglot.conditions.histories.sums import find_jumps
+from diglot.conditions.histories.sums import add_up_back, find_jumps
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Stands in the place of rules that events have to match: all count but those that machines caused.
@@ -142,6 +142,11 @@ class FieldsOfName:
         nodes = {number: tree.decode(where) for number, where in enumerate(self._wheres) if where}
         return compile_to_python(nodes, self._zone)
 
+    @cached_property
+    def gathered_of_none(self) -> GatheredByStream:
+        """What no events count for."""
+        return self.gather(())
+
     @property
     def need_bodies(self) -> bool:
         """Whether a field depends on properties of events."""
@@ -173,16 +178,29 @@ class FieldsOfName:
     def _read(self, gathered: GatheredByStream) -> dict[str, EventValue]:
         values: dict[str, EventValue] = {}
         for what, found in gathered.items():
-            state = found.add_up()
-            for field, parsed in self._fields_by_stream[what]:
-                value: EventValue | None
-                if parsed.part == "jumps":
-                    value = find_jumps(*found, read_test(parsed.test)) or None if found.instants else None
-                else:
-                    value = parsed.read(state)
-                if value is not None:
-                    values[field] = value
+            values |= self._read_stream(what, found) if found.instants else self._values_of_none[what]
         return values
+
+    def _read_stream(self, what: tuple[str, str], found: Gathered) -> dict[str, EventValue]:
+        """Return the values of the fields of some events that count."""
+        values: dict[str, EventValue] = {}
+        state, (_, summed) = found.add_up(), what
+        totals = add_up_back(*found) if summed else ()
+        for field, parsed in self._fields_by_stream[what]:
+            is_jumps = parsed.part == "jumps"
+            value = find_jumps(totals, read_test(parsed.test)) or None if is_jumps else parsed.read(state)
+            if value is not None:
+                values[field] = value
+        return values
+
+    @cached_property
+    def _values_of_none(self) -> Mapping[tuple[str, str], Mapping[str, EventValue]]:
+        """The values of the fields if no event counts, by what is asked of events."""
+        found: dict[tuple[str, str], dict[str, EventValue]] = {}
+        for what, fields in self._fields_by_stream.items():
+            values = ((field, None if one.part == "jumps" else one.read(None)) for field, one in fields)
+            found[what] = {field: value for field, value in values if value is not None}
+        return found
 
     @cached_property
     def _fields_by_stream(self) -> Mapping[tuple[str, str], Sequence[tuple[str, EventField]]]:

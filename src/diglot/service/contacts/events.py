@@ -176,7 +176,9 @@ class _EventRecorder:
         stored = event.number, event.happened_at, event.kind, event.body
         new = PastEvent(*stored, by_machine=counted is None)
         pk = found.contact.pk
-        gathered = await remembered_events.gather_before(self.unit, pk, name, fields, event.number)
+        gathered = await remembered_events.gather_before(
+            self.unit, pk, name, fields, event.number, has_counted=found.state is not None
+        )
         if counted is None:
             return None, EventMove(pk, name, found.state, found.state, new, gathered)
         after = add_event(found.state, counted)
