@@ -59,8 +59,15 @@ async def load_around_event(writer: MembershipWriter, contact: Contact, move: Ev
     That is enough if the event changes nothing else of the contact, as other conditions stay as they are.
     """
     active, readers = writer.active_segments, writer.active_segments.readers_of_events
-    numbers, names = readers.by_name[move.name], readers.names_beside(move.name)
-    return await load_surroundings(writer.unit, active, numbers, [contact.pk], names)
+    numbers, pk = readers.by_name[move.name], contact.pk
+    names = readers.names_beside(move.name).without_states(move.beside)
+    around = await load_surroundings(writer.unit, active, numbers, [pk], names)
+    states = {name: state for name, state in move.beside.items() if state is not None}
+    if not states:
+        return around
+    known = around.get(pk, NO_SURROUNDINGS)
+    events = {**known.events, **active.event_fields.read_values(states)}
+    return {**around, pk: known._replace(events=events)}
 
 
 async def follow_writes(

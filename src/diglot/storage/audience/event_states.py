@@ -1,11 +1,11 @@
 """Rows of the states of contacts' events, and of the names that events have."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy import BigInteger, Select, Text, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
@@ -28,17 +28,34 @@ _VALUES: Final = ("count", "first_at", "last_at", "revenue", "recent")
 _STATE_COLUMNS: Final = (*(_s[name] for name in _VALUES), KEPT_SINCE.label("kept_since"))
 
 
-def _find_contact_and_state(condition: Expression) -> Statement:
-    """Return the select of a contact with the number of a name, and with its state of that name."""
-    named = (_n.workspace == bindparam("workspace")) & (_n.name == bindparam("name"))
-    of_both = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk) & (_s.stream == _n.number)
-    joined = contacts.outerjoin(event_names, named).outerjoin(event_states, of_both)
-    found = select(*CONTACT_COLUMNS, _n.number, *_STATE_COLUMNS).select_from(joined)
-    return Statement(found.where(_c.workspace == bindparam("workspace"), condition))
+@dataclass(frozen=True, slots=True)
+class _Finders:
+    """The selects of a contact with its states: of one name, with its number, and of several."""
+
+    of_one: Statement
+    of_several: BackendStatement
 
 
-_BY_ID: Final = _find_contact_and_state(_c.id == bindparam("id"))
-_BY_EMAIL: Final = _find_contact_and_state(_c.email == bindparam("email"))
+def _build_finders(condition: Expression) -> _Finders:
+    def select_states(named: Expression, *columns: Expression) -> Select[Any]:
+        of_name = (_n.workspace == bindparam("workspace")) & named
+        of_both = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk) & (_s.stream == _n.number)
+        joined = contacts.outerjoin(event_names, of_name).outerjoin(event_states, of_both)
+        found = select(*CONTACT_COLUMNS, *columns, _n.number, *_STATE_COLUMNS).select_from(joined)
+        return found.where(_c.workspace == bindparam("workspace"), condition)
+
+    return _Finders(
+        Statement(select_states(_n.name == bindparam("name"))),
+        BackendStatement(lambda backend: select_states(_among_names(backend), _n.name)),
+    )
+
+
+def _among_names(backend: Backend) -> Expression:
+    return backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+
+
+_BY_ID: Final = _build_finders(_c.id == bindparam("id"))
+_BY_EMAIL: Final = _build_finders(_c.email == bindparam("email"))
 _OF_CONTACT: Final = Statement(
     select(_n.name, *_STATE_COLUMNS)
     .join(event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream))
@@ -48,8 +65,7 @@ _OF_CONTACT: Final = Statement(
 
 
 def _select_names(backend: Backend) -> ClauseElement:
-    among = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
-    return select(_n.name).where(_n.workspace == bindparam("workspace"), among)
+    return select(_n.name).where(_n.workspace == bindparam("workspace"), _among_names(backend))
 
 
 _KNOWN_NAMES: Final = BackendStatement(_select_names)
@@ -57,17 +73,17 @@ _KNOWN_NAMES: Final = BackendStatement(_select_names)
 
 def _select_of_contacts(backend: Backend) -> ClauseElement:
     of_contacts = backend.one_of(_s.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
     joined = event_states.join(
         event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
     )
     states = select(_s.pk, _n.name, *_STATE_COLUMNS).select_from(joined)
-    return states.where(_s.workspace == bindparam("workspace"), of_contacts, named)
+    return states.where(_s.workspace == bindparam("workspace"), of_contacts, _among_names(backend))
 
 
 _OF_CONTACTS: Final = BackendStatement(_select_of_contacts)
 _INSERT_NAME: Final = bulk.build_insert(event_names)
 _STORE: Final = bulk.build_insert(event_states, replaced=_VALUES)
+_NO_STATE: Final = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,33 +91,53 @@ class ContactAndState:
     """A contact, and what its events of one name add up to.
 
     `stream` is the number of the name, None if no contact has had such an event; `state` is None if this one
-    has had none.
+    has had none. `beside` has the states of other names that were asked for.
     """
 
     contact: Contact
     stream: int | None
     state: EventState | None
+    beside: Mapping[str, EventState | None] = field(default_factory=dict)
 
 
-async def find_by_id(tenant: Tenant, name: str, id_: str) -> ContactAndState | None:
-    """Return a contact by its UUID, with its state of a name, or None."""
-    row = await tenant.fetch_one(_BY_ID, name=text.to_nfc(name), id=id_)
-    return None if row is None else _read(row)
+async def find_by_id(
+    tenant: Tenant, name: str, id_: str, beside: Collection[str] = ()
+) -> ContactAndState | None:
+    """Return a contact by its UUID, with its state of a name and those of others, or None."""
+    return await _find(tenant, _BY_ID, name, beside, id=id_)
 
 
-async def find_by_email(tenant: Tenant, name: str, email: str) -> ContactAndState | None:
-    """Return a contact by its address, as `queries.find_contact_by_email` does, with its state of a name."""
+async def find_by_email(
+    tenant: Tenant, name: str, email: str, beside: Collection[str] = ()
+) -> ContactAndState | None:
+    """Return a contact by its address, as `queries.find_contact_by_email` does, with states."""
     for form in list_stored_forms(email):
-        row = await tenant.fetch_one(_BY_EMAIL, name=text.to_nfc(name), email=form)
-        if row is not None:
-            return _read(row)
+        if (found := await _find(tenant, _BY_EMAIL, name, beside, email=form)) is not None:
+            return found
     return None
 
 
-def _read(row: Row) -> ContactAndState:
-    count = len(CONTACT_COLUMNS)
-    stream, *state = row[count:]
-    return ContactAndState(contact_of(row[:count]), stream, None if state[0] is None else _state_of(state))
+async def _find(
+    tenant: Tenant, finders: _Finders, name: str, beside: Collection[str], **key: str
+) -> ContactAndState | None:
+    name, count = text.to_nfc(name), len(CONTACT_COLUMNS)
+    if not beside:
+        row = await tenant.fetch_one(finders.of_one, name=name, **key)
+        return None if row is None else ContactAndState(contact_of(row[:count]), *_read(row[count:]))
+    names = tenant.backend.encode_list(sorted({name, *beside}))
+    rows = await tenant.fetch_all(finders.of_several, names=names, **key)
+    if not rows:
+        return None
+    # A name without a number has no row.
+    by_name = {row[count]: _read(row[count + 1 :]) for row in rows}
+    others = {other: by_name.get(other, _NO_STATE)[1] for other in beside}
+    return ContactAndState(contact_of(rows[0][:count]), *by_name.get(name, _NO_STATE), others)
+
+
+def _read(columns: Row) -> tuple[int | None, EventState | None]:
+    """Return the number of a name, and the state."""
+    stream, *state = columns
+    return stream, None if state[0] is None else _state_of(state)
 
 
 def _state_of(values: Sequence[Any]) -> EventState:
