@@ -128,8 +128,7 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     flips: dict[RelativeDate, int] = {}
     find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
-        await instant_index.remove(writer.unit, removed)
-        await instant_index.add(writer.unit, added)
+        await instant_index.replace(writer.unit, removed, added)
         for relative_date, flip in await _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:

@@ -1,6 +1,6 @@
 """Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -163,8 +163,8 @@ class _EventRecorder:
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return found
 
-    async def find_names_beside(self) -> Collection[str]:
-        """Return the names whose states decide with this event, to be read in one statement with its contact.
+    async def find_names_beside(self) -> Sequence[str]:
+        """Return the other names whose states decide with this event, if one statement can read them with it.
 
         An event that updates the contact asks conditions about all names, whose states are read apart.
         """
@@ -172,7 +172,8 @@ class _EventRecorder:
             return ()
         readers = (await load_active_segments(self.unit)).readers_of_events
         name = text.to_nfc(self.new_event.name)
-        return readers.names_beside(name).states if name in readers.by_name else ()
+        beside = readers.names_beside(name).states if name in readers.by_name else ()
+        return sorted(beside) if len(beside) <= event_states.MOST_BESIDE else ()
 
     async def count(
         self, found: ContactAndState, event: ContactEvent, fields: HistoryFields

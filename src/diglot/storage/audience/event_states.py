@@ -1,11 +1,11 @@
 """Rows of the states of contacts' events, and of the names that events have."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, select
+from sqlalchemy import BigInteger, FromClause, Text, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
@@ -28,34 +28,35 @@ _VALUES: Final = ("count", "first_at", "last_at", "revenue", "recent")
 _STATE_COLUMNS: Final = (*(_s[name] for name in _VALUES), KEPT_SINCE.label("kept_since"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Finders:
-    """The selects of a contact with its states: of one name, with its number, and of several."""
-
-    of_one: Statement
-    of_several: BackendStatement
+# The most names whose states are read beside that of an event, because each is two more joins.
+MOST_BESIDE: Final = 3
 
 
-def _build_finders(condition: Expression) -> _Finders:
-    def select_states(named: Expression, *columns: Expression) -> Select[Any]:
-        of_name = (_n.workspace == bindparam("workspace")) & named
-        of_both = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk) & (_s.stream == _n.number)
-        joined = contacts.outerjoin(event_names, of_name).outerjoin(event_states, of_both)
-        found = select(*CONTACT_COLUMNS, *columns, _n.number, *_STATE_COLUMNS).select_from(joined)
-        return found.where(_c.workspace == bindparam("workspace"), condition)
+def _find_contact_and_states(condition: Expression) -> Sequence[Statement]:
+    """Return the selects of a contact with the numbers of 1, 2, 3 and 4 names, and with its states of them.
 
-    return _Finders(
-        Statement(select_states(_n.name == bindparam("name"))),
-        BackendStatement(lambda backend: select_states(_among_names(backend), _n.name)),
-    )
+    Each name is a join of its own, because SQLite would scan all names of the workspace for one of several.
+    """
+    joined: FromClause = contacts
+    columns: list[Expression] = [*CONTACT_COLUMNS, KEPT_SINCE.label("kept_since")]
+    statements: list[Statement] = []
+    for place in range(MOST_BESIDE + 1):
+        n, s = event_names.alias(f"name_{place}"), event_states.alias(f"state_{place}")
+        named = (n.c.workspace == bindparam("workspace")) & (n.c.name == bindparam(f"name{place}"))
+        of_both = (s.c.workspace == bindparam("workspace")) & (s.c.pk == _c.pk) & (s.c.stream == n.c.number)
+        joined = joined.outerjoin(n, named).outerjoin(s, of_both)
+        columns += [n.c.number, *(s.c[name] for name in _VALUES)]
+        found = select(*columns).select_from(joined)
+        statements.append(Statement(found.where(_c.workspace == bindparam("workspace"), condition)))
+    return statements
 
 
 def _among_names(backend: Backend) -> Expression:
     return backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
 
 
-_BY_ID: Final = _build_finders(_c.id == bindparam("id"))
-_BY_EMAIL: Final = _build_finders(_c.email == bindparam("email"))
+_BY_ID: Final = _find_contact_and_states(_c.id == bindparam("id"))
+_BY_EMAIL: Final = _find_contact_and_states(_c.email == bindparam("email"))
 _OF_CONTACT: Final = Statement(
     select(_n.name, *_STATE_COLUMNS)
     .join(event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream))
@@ -83,7 +84,6 @@ def _select_of_contacts(backend: Backend) -> ClauseElement:
 _OF_CONTACTS: Final = BackendStatement(_select_of_contacts)
 _INSERT_NAME: Final = bulk.build_insert(event_names)
 _STORE: Final = bulk.build_insert(event_states, replaced=_VALUES)
-_NO_STATE: Final = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ class ContactAndState:
 
 
 async def find_by_id(
-    tenant: Tenant, name: str, id_: str, beside: Collection[str] = ()
+    tenant: Tenant, name: str, id_: str, beside: Sequence[str] = ()
 ) -> ContactAndState | None:
     """Return a contact by its UUID, with its state of a name and those of others, or None."""
     return await _find(tenant, _BY_ID, name, beside, id=id_)
 
 
 async def find_by_email(
-    tenant: Tenant, name: str, email: str, beside: Collection[str] = ()
+    tenant: Tenant, name: str, email: str, beside: Sequence[str] = ()
 ) -> ContactAndState | None:
     """Return a contact by its address, as `queries.find_contact_by_email` does, with states."""
     for form in list_stored_forms(email):
@@ -118,26 +118,21 @@ async def find_by_email(
 
 
 async def _find(
-    tenant: Tenant, finders: _Finders, name: str, beside: Collection[str], **key: str
+    tenant: Tenant, statements: Sequence[Statement], name: str, beside: Sequence[str], **key: str
 ) -> ContactAndState | None:
-    name, count = text.to_nfc(name), len(CONTACT_COLUMNS)
-    if not beside:
-        row = await tenant.fetch_one(finders.of_one, name=name, **key)
-        return None if row is None else ContactAndState(contact_of(row[:count]), *_read(row[count:]))
-    names = tenant.backend.encode_list(sorted({name, *beside}))
-    rows = await tenant.fetch_all(finders.of_several, names=names, **key)
-    if not rows:
+    names = {f"name{place}": one for place, one in enumerate((text.to_nfc(name), *beside))}
+    row = await tenant.fetch_one(statements[len(beside)], **names, **key)
+    if row is None:
         return None
-    # A name without a number has no row.
-    by_name = {row[count]: _read(row[count + 1 :]) for row in rows}
-    others = {other: by_name.get(other, _NO_STATE)[1] for other in beside}
-    return ContactAndState(contact_of(rows[0][:count]), *by_name.get(name, _NO_STATE), others)
+    count, width = len(CONTACT_COLUMNS), len(_VALUES) + 1
+    of_names = [row[first : first + width] for first in range(count + 1, len(row), width)]
+    states = [_read(values, row[count]) for _, *values in of_names]
+    others = dict(zip(beside, states[1:], strict=True))
+    return ContactAndState(contact_of(row[:count]), of_names[0][0], states[0], others)
 
 
-def _read(columns: Row) -> tuple[int | None, EventState | None]:
-    """Return the number of a name, and the state."""
-    stream, *state = columns
-    return stream, None if state[0] is None else _state_of(state)
+def _read(values: Row, kept_since: int) -> EventState | None:
+    return None if values[0] is None else _state_of((*values, kept_since))
 
 
 def _state_of(values: Sequence[Any]) -> EventState:

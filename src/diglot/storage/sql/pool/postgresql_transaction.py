@@ -31,6 +31,7 @@ class PostgreSQLTransaction:
     may_write = False
     # A unit locks the row of its own workspace.
     others_write = False
+    rows_are_apart = False
 
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         self.backend = backend
@@ -79,8 +80,9 @@ class WritingTransaction(PostgreSQLTransaction):
     """A transaction that holds its writes until a statement needs them, or until it commits.
 
     The parts of one statement see the tables as they were before it, and their order is not defined. So a
-    part names no table that another part before it writes: apart or together they do the same. All are of one
-    workspace, because a distributed database may send them together to the node of one of them.
+    part names no table that another part before it writes, unless the caller says that it touches other rows
+    (`rows_are_apart`): apart or together they do the same. All are of one workspace, because a distributed
+    database may send them together to the node of one of them.
     """
 
     may_write = True
@@ -130,7 +132,10 @@ class WritingTransaction(PostgreSQLTransaction):
     def _can_join(self, sql: Sql) -> bool:
         """Tell whether a statement can be a part beside what is held."""
         length = sum(len(held.text) for held, _ in self._held) + len(sql.text)
-        seen = any(_writes_for(held, sql) for held, _ in self._held)
+        seen = any(
+            _writes_for(held, sql) and not (self.rows_are_apart and held.written == sql.written)
+            for held, _ in self._held
+        )
         return sql.divisible and length <= _MAX_TEXT and not seen
 
     async def send_writes(self) -> None:
