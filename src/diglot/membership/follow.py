@@ -33,7 +33,7 @@ from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import MemberAction, Segment
 from diglot.storage.contacts import queries
-from diglot.storage.membership import deleted_contacts, instant_index
+from diglot.storage.membership import deleted_contacts, moved_instants
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.instant_index import IndexedInstant
 from diglot.storage.slices import compute_in_slices, split_into_slices
@@ -128,7 +128,7 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     flips: dict[RelativeDate, int] = {}
     find = partial(_find_moved_instants, writer.active_segments, sides)
     async for removed, added in compute_in_slices(writer.unit, writes, find):
-        await instant_index.replace(writer.unit, removed, added)
+        await moved_instants.replace(writer.unit, removed, added)
         for relative_date, flip in await _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:

@@ -268,15 +268,6 @@ async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     await _DELETE.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
 
 
-async def replace(tenant: Tenant, removed: Sequence[IndexedInstant], added: Sequence[IndexedInstant]) -> None:
-    """Remove instants of contacts and add others; none is in both."""
-    await remove(tenant, removed)
-    # So both are one round trip to PostgreSQL, of 7 that the second event of a name would take.
-    tenant.transaction.rows_are_apart = bool(removed)
-    await add(tenant, added)
-    tenant.transaction.rows_are_apart = False
-
-
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
     tenant: Tenant, relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo, max_keys: int
 ) -> set[int]:
