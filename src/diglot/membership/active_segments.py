@@ -5,7 +5,7 @@ Active segments are those whose stored members follow every write. The object is
 unchanged conditions.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -23,7 +23,8 @@ from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import ConditionIndex, Selection
-from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
+from diglot.conditions.relative_dates import RelativeDate, relative_dates_of
+from diglot.membership.next_changes import NextChanges
 from diglot.membership.references.graph import ReferenceGraph, build_graph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
@@ -38,20 +39,6 @@ from diglot.storage.write_unit import WriteUnit
 LISTS_FIELD: Final = "lists"
 # A write of many contacts reduces so many conditions by itself, in a few milliseconds.
 MAX_UNREDUCED: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class NextChanges:
-    """The next change by time of each segment with relative dates, at a version of the workspace clock.
-
-    `latest_by_date` has the latest of the segments that have a relative date, or a later instant. A value of
-    a field that is not before the one in `first_late_values` changes no segment before its next change.
-    """
-
-    version: int
-    by_segment: Mapping[int, int]
-    latest_by_date: Mapping[RelativeDate, int]
-    first_late_values: Mapping[str, int]
 
 
 @dataclass
@@ -265,14 +252,9 @@ async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> 
     """Return the next changes by time of the active segments, as the write unit sees them."""
     version = unit.row.clock_version
     if active_segments.next_changes.version != version:
-        rows = await segment_state.load_next_changes(unit)
-        by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
-        latest_by_date = _find_latest(active_segments, active_segments.by_relative_date, by_segment)
-        first_late = {
-            name: _find_first_late(dates, latest_by_date)
-            for name, dates in active_segments.dates_of_field.items()
-        }
-        active_segments.next_changes = NextChanges(version, by_segment, latest_by_date, first_late)
+        by_segment = {row[0]: row[1] for row in await segment_state.load_next_changes(unit)}
+        dates = active_segments.by_relative_date, active_segments.dates_of_field
+        active_segments.next_changes = NextChanges.build(version, by_segment, *dates)
     return active_segments.next_changes
 
 
@@ -287,27 +269,6 @@ def note_lowered(
     Loading those of all segments again would take the next write milliseconds. If the unit is rolled back,
     no other one sees its version of the clock.
     """
-    known = active_segments.next_changes
-    by_segment = {**known.by_segment, **lowered}
-    latest_by_date = {**known.latest_by_date, **_find_latest(active_segments, dates, by_segment)}
-    first_late = {
-        name: _find_first_late(active_segments.dates_of_field[name], latest_by_date)
-        for name in {relative_date.field for relative_date in dates}
-    }
-    active_segments.next_changes = NextChanges(
-        unit.row.clock_version, by_segment, latest_by_date, {**known.first_late_values, **first_late}
-    )
-
-
-def _find_latest(
-    active_segments: ActiveSegments, dates: Iterable[RelativeDate], by_segment: Mapping[int, int]
-) -> dict[RelativeDate, int]:
-    return {
-        one: max(by_segment.get(number, NEVER) for number in active_segments.by_relative_date[one])
-        for one in dates
-    }
-
-
-def _find_first_late(dates: Iterable[RelativeDate], latest_by_date: Mapping[RelativeDate, int]) -> int:
-    """Return the first value of a field that flips none of its relative dates before the latest change."""
-    return max(NEVER if one.offsets is None else latest_by_date[one] + max(one.offsets) - 1 for one in dates)
+    known, segments = active_segments.next_changes, active_segments.by_relative_date
+    version, of_field = unit.row.clock_version, active_segments.dates_of_field
+    active_segments.next_changes = known.lower(version, lowered, dates, segments, of_field)
