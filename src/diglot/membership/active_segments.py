@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.analysis.next_changes import NextChanges
 from diglot.conditions.analysis.segment_references import static_numbers
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.computed_fields import SEGMENTS
@@ -24,7 +25,6 @@ from diglot.conditions.events.fields import EventValue
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import ConditionIndex, Selection
 from diglot.conditions.relative_dates import RelativeDate, relative_dates_of
-from diglot.membership.next_changes import NextChanges
 from diglot.membership.references.graph import ReferenceGraph, build_graph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
