@@ -194,6 +194,27 @@ async def test_what_is_sent(database: Database) -> None:
 
 
 @ON_SERVERS
+async def test_other_rows_of_one_table(database: Database) -> None:
+    """A write joins another one of its table if its rows are said to be others, but none of what it reads."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute(WRITES["a", "delete"], _of(1))
+        transaction.rows_are_apart = True
+        await transaction.execute(PUT["a"], _of(50))
+        assert not statements
+        await transaction.execute(WRITES["c", "take"], _of(50))
+        assert len(statements) == 1, "it reads a"
+        transaction.rows_are_apart = False
+
+    async with database.empty() as url:
+        engine = await _opened(url)
+        with recording() as statements:
+            await engine.write(work)
+        assert [row[1] for row in (await _contents(engine))["a"]] == [0, *range(2, KEYS), 50]
+        await engine.close()
+
+
+@ON_SERVERS
 async def test_what_stays_apart(database: Database) -> None:
     """Writes of two workspaces, and of a table that a distributed database copies to every node."""
     add = WRITES["a", "add"], WRITES["b", "add"]

@@ -17,7 +17,7 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.events.fields import EventField, parse_event_field
 from diglot.conditions.events.states import EventState
 from diglot.conditions.events.sum_tests import read_test
-from diglot.conditions.histories.sums import ZERO, add_all, find_jumps
+from diglot.conditions.histories.sums import ZERO, add_all, add_up_back, find_jumps
 from diglot.conditions.python_compiler import compile_to_python
 
 
@@ -81,7 +81,7 @@ class RuleEvents:
     def values_of(self, field: EventField) -> Sequence[int]:
         """Return the instants that a derived field is, the oldest first."""
         if field.part == "jumps":
-            return find_jumps(self.recent, self.amounts, read_test(field.test))
+            return find_jumps(add_up_back(self.recent, self.amounts), read_test(field.test))
         value = field.read(self.state)
         return () if value is None else (value,)
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
+from diglot.conditions.analysis.next_changes import NextChanges
 from diglot.conditions.analysis.segment_references import static_numbers
 from diglot.conditions.bulk.evaluator import BulkEvaluator
 from diglot.conditions.computed_fields import SEGMENTS
@@ -23,7 +24,7 @@ from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.index.condition_index import ConditionIndex, Selection
-from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
+from diglot.conditions.relative_dates import RelativeDate, relative_dates_of
 from diglot.membership.references.graph import ReferenceGraph, build_graph
 from diglot.model.contact_views import NO_SURROUNDINGS, IndexedFields, Surroundings, view_of
 from diglot.model.contacts import Contact
@@ -38,15 +39,6 @@ from diglot.storage.write_unit import WriteUnit
 LISTS_FIELD: Final = "lists"
 # A write of many contacts reduces so many conditions by itself, in a few milliseconds.
 MAX_UNREDUCED: Final = 4
-
-
-@dataclass(slots=True)
-class NextChanges:
-    """The next change by time of each segment with relative dates, at a version of the workspace clock."""
-
-    version: int
-    by_segment: Mapping[int, int]
-    latest_by_date: Mapping[RelativeDate, int]
 
 
 @dataclass
@@ -68,7 +60,7 @@ class ActiveSegments:
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     graph: ReferenceGraph = field(default_factory=ReferenceGraph)
-    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
+    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}, {}))
     # The rows that all of this was read from.
     rows: SegmentRows = field(default_factory=SegmentRows)
     # The previous object, whose index of unchanged conditions is reused, and what differs from it.
@@ -274,11 +266,23 @@ async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> 
     """Return the next changes by time of the active segments, as the write unit sees them."""
     version = unit.row.clock_version
     if active_segments.next_changes.version != version:
-        rows = await segment_state.load_next_changes(unit)
-        by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
-        latest_by_date = {
-            relative_date: max(by_segment.get(number, NEVER) for number in numbers)
-            for relative_date, numbers in active_segments.by_relative_date.items()
-        }
-        active_segments.next_changes = NextChanges(version, by_segment, latest_by_date)
+        by_segment = {row[0]: row[1] for row in await segment_state.load_next_changes(unit)}
+        dates = active_segments.by_relative_date, active_segments.dates_of_field
+        active_segments.next_changes = NextChanges.build(version, by_segment, *dates)
     return active_segments.next_changes
+
+
+def note_lowered(
+    unit: WriteUnit,
+    active_segments: ActiveSegments,
+    lowered: Mapping[int, int],
+    dates: Collection[RelativeDate],
+) -> None:
+    """Note next changes that the write unit has lowered because of some relative dates.
+
+    Loading those of all segments again would take the next write milliseconds. If the unit is rolled back,
+    no other one sees its version of the clock.
+    """
+    known, segments = active_segments.next_changes, active_segments.by_relative_date
+    version, of_field = unit.row.clock_version, active_segments.dates_of_field
+    active_segments.next_changes = known.lower(version, lowered, dates, segments, of_field)

@@ -15,7 +15,7 @@ from diglot.conditions.computed_fields import SEGMENTS
 from diglot.conditions.events.fields import EventValue
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
-from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes
+from diglot.membership.active_segments import LISTS_FIELD, ActiveSegments, get_next_changes, note_lowered
 from diglot.membership.moves import (
     ContactWrite,
     EventMove,
@@ -33,11 +33,10 @@ from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import MemberAction, Segment
 from diglot.storage.contacts import queries
-from diglot.storage.membership import deleted_contacts, instant_index
+from diglot.storage.membership import deleted_contacts, moved_instants
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.instant_index import IndexedInstant
 from diglot.storage.slices import compute_in_slices, split_into_slices
-from diglot.storage.write_unit import WriteUnit
 
 
 async def load_around(
@@ -62,8 +61,15 @@ async def load_around_event(writer: MembershipWriter, contact: Contact, move: Ev
     That is enough if the event changes nothing else of the contact, as other conditions stay as they are.
     """
     active, readers = writer.active_segments, writer.active_segments.readers_of_events
-    numbers, names = readers.by_name[move.name], readers.names_beside(move.name)
-    return await load_surroundings(writer.unit, active, numbers, [contact.pk], names)
+    numbers, pk = readers.by_name[move.name], contact.pk
+    names = readers.names_beside(move.name).without_states(move.beside)
+    around = await load_surroundings(writer.unit, active, numbers, [pk], names)
+    states = {name: state for name, state in move.beside.items() if state is not None}
+    if not states:
+        return around
+    known = around.get(pk, NO_SURROUNDINGS)
+    events = {**known.events, **active.event_fields.read_values(states)}
+    return {**around, pk: known._replace(events=events)}
 
 
 async def follow_writes(
@@ -128,25 +134,11 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     async for removed, added in compute_in_slices(writer.unit, writes, find):
         if not removed and not added:
             continue
-        await _move_instants(writer.unit, removed, added)
-        for relative_date, flip in _find_next_flips(writer, added):
+        await moved_instants.replace(writer.unit, removed, added)
+        for relative_date, flip in await _find_next_flips(writer, added):
             flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
     if flips:
         await _lower_next_changes(writer, flips)
-
-
-async def _move_instants(
-    unit: WriteUnit, removed: Sequence[IndexedInstant], added: Sequence[IndexedInstant]
-) -> None:
-    """Store what the indexes lose and gain; an instant that replaces another one takes one statement."""
-    if len(removed) == len(added) == 1 and removed[0][:2] == added[0][:2]:
-        name, pk, before = removed[0]
-        await instant_index.move(unit, name, pk, before, added[0][2])
-        return
-    if removed:
-        await instant_index.remove(unit, removed)
-    if added:
-        await instant_index.add(unit, added)
 
 
 def _find_moved_instants(
@@ -181,30 +173,44 @@ def _list_missing(
             yield from ((name, at) for at in value if at not in known)
 
 
-def _find_next_flips(
-    writer: MembershipWriter, added: Iterable[IndexedInstant]
-) -> Iterator[tuple[RelativeDate, int]]:
-    """Yield for each relative date of a field with new instants the first flip of these."""
-    zone, instants = writer.active_segments.zone, defaultdict[str, list[int]](list)
+async def _find_next_flips(
+    writer: MembershipWriter, added: Sequence[IndexedInstant]
+) -> Iterable[tuple[RelativeDate, int]]:
+    """Return the first flip of new instants for each relative date of their fields, if it may lower a change.
+
+    Most instants are so late that one comparison tells that they do not: those of an event are now.
+    """
+    if not added:
+        return ()
+    first_late = (await get_next_changes(writer.unit, writer.active_segments)).first_late_values
+    instants = defaultdict[str, list[int]](list)
     for name, _, instant in added:
-        instants[name].append(instant)
-    for name, of_field in instants.items():
-        of_field.sort()
-        for relative_date in writer.active_segments.dates_of_field[name]:
-            yield relative_date, next_flip(relative_date, of_field, writer.effective_now, zone)
+        if instant < first_late[name]:
+            instants[name].append(instant)
+    return [
+        (
+            relative_date,
+            next_flip(relative_date, sorted(of_field), writer.effective_now, writer.active_segments.zone),
+        )
+        for name, of_field in instants.items()
+        for relative_date in writer.active_segments.dates_of_field[name]
+    ]
 
 
 async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:
     """Lower the next changes of segments that a flip comes before."""
-    next_changes = await get_next_changes(writer.unit, writer.active_segments)
+    active = writer.active_segments
+    next_changes = await get_next_changes(writer.unit, active)
     lower: dict[int, int] = {}
-    for relative_date, at in flips.items():
-        if at < next_changes.latest_by_date[relative_date]:
-            for number in writer.active_segments.by_relative_date[relative_date]:
-                if at < next_changes.by_segment.get(number, NEVER):
-                    lower[number] = min(at, lower.get(number, NEVER))
+    early = [one for one, at in flips.items() if at < next_changes.latest_by_date[one]]
+    for relative_date in early:
+        at = flips[relative_date]
+        for number in active.by_relative_date[relative_date]:
+            if at < next_changes.by_segment.get(number, NEVER):
+                lower[number] = min(at, lower.get(number, NEVER))
     if lower:
         await store.lower_next_changes(writer.unit, lower)
+        note_lowered(writer.unit, active, lower, early)
 
 
 async def follow_list_moves(

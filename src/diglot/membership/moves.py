@@ -48,7 +48,8 @@ Sides = tuple[SurroundingsByKey, SurroundingsByKey]
 class EventMove:
     """What an event changed: what a contact's events of one name add up to, before and after it.
 
-    `gathered` is what these events count for without it, empty unless conditions read them.
+    `gathered` is what these events count for without it, empty unless conditions read them. `beside` has what
+    the events of other names add up to, as far as that was read with the contact.
     """
 
     pk: int
@@ -57,6 +58,7 @@ class EventMove:
     after: EventState | None
     event: PastEvent
     gathered: GatheredByStream = field(default_factory=dict)
+    beside: Mapping[str, EventState | None] = field(default_factory=dict)
 
 
 async def load_surroundings(

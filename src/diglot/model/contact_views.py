@@ -88,6 +88,9 @@ def changed_surroundings(before: Surroundings, after: Surroundings) -> set[str]:
 
 def changed_fields(before: Contact, after: Contact) -> set[str]:
     """Return the fields that differ, by the names that conditions use."""
+    if before is after:
+        # An event changes what is around its contact.
+        return set()
     pairs = zip(_COMPARED_FIELDS, _compared_values_of(before), _compared_values_of(after), strict=True)
     names = {name for name, old_value, new_value in pairs if old_value != new_value}
     if "status" in names:

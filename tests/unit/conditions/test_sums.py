@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from diglot.conditions.events.sum_tests import SumTest, read_test, write_test
-from diglot.conditions.histories.sums import add_all, find_jumps
+from diglot.conditions.histories.sums import add_all, add_up_back, find_jumps
 from diglot.conditions.python_runtime import is_odd_since
 from support.reporting import SEED, Tally
 
@@ -27,7 +27,7 @@ def test_a_sum_of_any_window_follows_from_the_jumps(pytestconfig: pytest.Config,
         amounts = [Decimal(rng.choice(AMOUNTS)) for _ in instants]
         for word, numbers in TESTS:
             test = read_test(write_test(word, numbers))
-            jumps = find_jumps(instants, amounts, test)
+            jumps = find_jumps(add_up_back(instants, amounts), test)
             for since in range(-1, 13):
                 counted = [amount for at, amount in zip(instants, amounts, strict=True) if at >= since]
                 expected = test.meets(add_all(counted))
@@ -39,8 +39,8 @@ def test_a_sum_of_any_window_follows_from_the_jumps(pytestconfig: pytest.Config,
 def test_amounts_that_are_not_negative_jump_once() -> None:
     """Going back, the sum becomes more than the number once, at the oldest event that it needs for that."""
     test = SumTest("gt", (Decimal(3),))
-    assert find_jumps([9, 8, 7, 7, 6], [Decimal(1)] * 5, test) == (7,)
-    assert find_jumps([9, 8], [Decimal(1)] * 2, test) == ()
+    assert find_jumps(add_up_back([9, 8, 7, 7, 6], [Decimal(1)] * 5), test) == (7,)
+    assert find_jumps(add_up_back([9, 8], [Decimal(1)] * 2), test) == ()
 
 
 def test_equal_tests_have_one_text() -> None:

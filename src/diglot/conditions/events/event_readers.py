@@ -17,6 +17,10 @@ class ReadNames(NamedTuple):
         """Return all names but one."""
         return ReadNames(self.states - {name}, self.histories - {name})
 
+    def without_states(self, names: Collection[str]) -> "ReadNames":
+        """Return all names, but some of those whose states conditions read."""
+        return ReadNames(self.states.difference(names), self.histories)
+
 
 class EventReaders:
     """The conditions that read what the events of each name add up to, and those that read single events."""

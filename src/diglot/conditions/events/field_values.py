@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from diglot.conditions.events.fields import (
     EventField,
+    EventValue,
     is_event_field,
     parse_event_field,
+    read_places,
 )
 from diglot.conditions.events.states import EventState
 
@@ -18,19 +20,26 @@ class EventFields:
 
     def __init__(self, mentioned: Iterable[str]) -> None:
         self.by_event: dict[str, dict[str, EventField]] = {}
+        # Places among the newest events, and the other fields, by the names of the events.
+        self._places: dict[str, list[tuple[str, int]]] = {}
+        self._others: dict[str, list[tuple[str, EventField]]] = {}
         for field in filter(is_event_field, mentioned):
             parsed = parse_event_field(field)
             if not parsed.needs_history:
                 self.by_event.setdefault(parsed.name, {})[field] = parsed
+        for name, fields in self.by_event.items():
+            self._places[name] = [(field, parsed.place) for field, parsed in fields.items() if parsed.place]
+            self._others[name] = [(field, parsed) for field, parsed in fields.items() if not parsed.place]
 
-    def read_values(self, states: Mapping[str, EventState]) -> dict[str, int]:
+    def read_values(self, states: Mapping[str, EventState]) -> dict[str, EventValue]:
         """Return the values of the fields, given the states of a contact by the names of events.
 
         Those that are as if the contact had no such events are left out.
         """
-        return {
-            field: value
-            for name in self.by_event.keys() & states.keys()
-            for field, parsed in self.by_event[name].items()
-            if (value := parsed.read(states[name])) is not None
-        }
+        values: dict[str, EventValue] = {}
+        for name in self.by_event.keys() & states.keys():
+            state = states[name]
+            values |= read_places(self._places[name], state.recent)
+            read = ((field, parsed.read(state)) for field, parsed in self._others[name])
+            values |= {field: value for field, value in read if value is not None}
+        return values

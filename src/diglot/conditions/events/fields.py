@@ -7,6 +7,7 @@ has.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -105,6 +106,15 @@ class EventField(NamedTuple):
 EventValue = int | tuple[int, ...]
 _encode: Final = msgspec.json.Encoder().encode
 _decode_field: Final = msgspec.json.Decoder(EventField).decode
+
+
+def read_places(places: Iterable[tuple[str, int]], instants: Sequence[int]) -> dict[str, EventValue]:
+    """Return the values of fields that are places among instants, newest first; those beyond are left out.
+
+    It does what `EventField.read` does for each of them, because a write of an event reads most of them.
+    """
+    count = len(instants)
+    return {field: instants[place - 1] for field, place in places if place <= count}
 
 
 def is_event_field(field: str) -> bool:

@@ -6,15 +6,22 @@ one name that a contact has cost less than a row of totals for each group of rul
 had to keep current.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import EventField, EventValue, is_event_field, parse_event_field
+from diglot.conditions.events.fields import (
+    EventField,
+    EventValue,
+    is_event_field,
+    parse_event_field,
+    read_places,
+)
 from diglot.conditions.events.states import MACHINE, to_decimal
 from diglot.conditions.events.sum_tests import read_test
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
@@ -25,7 +32,7 @@ from diglot.conditions.histories.past_events import (
     PastEvent,
     read_named_properties,
 )
-from diglot.conditions.histories.sums import find_jumps
+from diglot.conditions.histories.sums import add_up_back, find_jumps
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Stands in the place of rules that events have to match: all count but those that machines caused.
@@ -116,6 +123,19 @@ def gather_matching(history: History, where: str, summed: str, zone: ZoneInfo) -
     return fields.gather(history)[where, summed]
 
 
+class _FieldsOfStream(NamedTuple):
+    """The fields of the events that count for one question: places, tests of sums that jump, and others."""
+
+    places: list[tuple[str, int]]
+    jumps: list[tuple[str, str]]
+    others: list[tuple[str, EventField]]
+
+    def iterate_names(self) -> Iterator[str]:
+        """Yield the names of all fields."""
+        for field, _ in chain(self.places, self.jumps, self.others):
+            yield field
+
+
 class FieldsOfName:
     """The history fields of the events with one name."""
 
@@ -142,6 +162,11 @@ class FieldsOfName:
         nodes = {number: tree.decode(where) for number, where in enumerate(self._wheres) if where}
         return compile_to_python(nodes, self._zone)
 
+    @cached_property
+    def gathered_of_none(self) -> GatheredByStream:
+        """What no events count for."""
+        return self.gather(())
+
     @property
     def need_bodies(self) -> bool:
         """Whether a field depends on properties of events."""
@@ -166,31 +191,52 @@ class FieldsOfName:
         new = self.gather((event,))
         moved = {what: found.merge(new[what]) for what, found in before.items() if new[what].instants}
         values = self._read(before)
-        read_again = {field for what in moved for field, _ in self._fields_by_stream[what]}
+        read_again = {field for what in moved for field in self._fields_by_stream[what].iterate_names()}
         unmoved = {field: value for field, value in values.items() if field not in read_again}
         return values, unmoved | self._read(moved)
 
     def _read(self, gathered: GatheredByStream) -> dict[str, EventValue]:
         values: dict[str, EventValue] = {}
         for what, found in gathered.items():
+            values |= self._read_stream(what, found) if found.instants else self._values_of_none[what]
+        return values
+
+    def _read_stream(self, what: tuple[str, str], found: Gathered) -> dict[str, EventValue]:
+        """Return the values of the fields of some events that count."""
+        fields = self._fields_by_stream[what]
+        values: dict[str, EventValue] = read_places(fields.places, found.instants)
+        if fields.others:
             state = found.add_up()
-            for field, parsed in self._fields_by_stream[what]:
-                value: EventValue | None
-                if parsed.part == "jumps":
-                    value = find_jumps(*found, read_test(parsed.test)) or None if found.instants else None
-                else:
-                    value = parsed.read(state)
-                if value is not None:
-                    values[field] = value
+            read = ((field, parsed.read(state)) for field, parsed in fields.others)
+            values |= {field: value for field, value in read if value is not None}
+        totals = add_up_back(*found) if fields.jumps else ()
+        for field, test in fields.jumps:
+            if jumps := find_jumps(totals, read_test(test)):
+                values[field] = jumps
         return values
 
     @cached_property
-    def _fields_by_stream(self) -> Mapping[tuple[str, str], Sequence[tuple[str, EventField]]]:
+    def _values_of_none(self) -> Mapping[tuple[str, str], Mapping[str, EventValue]]:
+        """The values of the fields if no event counts, by what is asked of events."""
+        found: dict[tuple[str, str], dict[str, EventValue]] = {}
+        for what, fields in self._fields_by_stream.items():
+            values = ((field, parsed.read(None)) for field, parsed in fields.others)
+            found[what] = {field: value for field, value in values if value is not None}
+        return found
+
+    @cached_property
+    def _fields_by_stream(self) -> Mapping[tuple[str, str], "_FieldsOfStream"]:
         """The fields by what is asked of events."""
-        fields: dict[tuple[str, str], list[tuple[str, EventField]]] = {what: [] for what in self._asked}
+        streams = {what: _FieldsOfStream([], [], []) for what in self._asked}
         for field, parsed in self.fields.items():
-            fields[parsed.where, parsed.summed].append((field, parsed))
-        return fields
+            stream = streams[parsed.where, parsed.summed]
+            if parsed.place:
+                stream.places.append((field, parsed.place))
+            elif parsed.part == "jumps":
+                stream.jumps.append((field, parsed.test))
+            else:
+                stream.others.append((field, parsed))
+        return streams
 
     def gather(self, history: History) -> GatheredByStream:
         """Return the events that count, by the stored form of what they match and the property summed."""

@@ -23,17 +23,26 @@ def add_all(amounts: Sequence[Decimal]) -> Decimal:
     return total
 
 
-def find_jumps(instants: Sequence[int], amounts: Sequence[Decimal], test: SumTest) -> tuple[int, ...]:
-    """Return the instants at which a test changes, oldest first; the events are given newest first.
+def add_up_back(instants: Sequence[int], amounts: Sequence[Decimal]) -> Sequence[tuple[int, Decimal]]:
+    """Return the instants of events, newest first, each with the sum of the amounts since then.
 
-    Amounts of one instant are added before the sum is tested.
+    The events are given newest first; several of one instant are added up together.
     """
-    jumps: list[int] = []
-    total, is_met = ZERO, test.meets(ZERO)
-    last = len(instants) - 1
+    totals: list[tuple[int, Decimal]] = []
+    total, last = ZERO, len(instants) - 1
     for place, (instant, amount) in enumerate(zip(instants, amounts, strict=True)):
         total = EXACT.add(total, amount)
-        if (place == last or instants[place + 1] != instant) and test.meets(total) is not is_met:
+        if place == last or instants[place + 1] != instant:
+            totals.append((instant, total))
+    return totals
+
+
+def find_jumps(totals: Sequence[tuple[int, Decimal]], test: SumTest) -> tuple[int, ...]:
+    """Return the instants at which a test of the sums that `add_up_back` returns changes, oldest first."""
+    jumps: list[int] = []
+    is_met = test.meets(ZERO)
+    for instant, total in totals:
+        if test.meets(total) is not is_met:
             is_met = not is_met
             jumps.append(instant)
     return tuple(reversed(jumps))

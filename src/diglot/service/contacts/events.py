@@ -1,6 +1,6 @@
 """Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -14,7 +14,7 @@ from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import PastEvent
 from diglot.errors import InvalidInput, NotFound
 from diglot.membership.moves import EventMove
-from diglot.membership.writer import open_writer
+from diglot.membership.writer import load_active_segments, open_writer
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.events import (
@@ -150,11 +150,11 @@ class _EventRecorder:
 
     async def require_contact(self, contact_ref: ContactRef) -> ContactAndState:
         """Return the contact of the event; if id and address are both given, they must agree."""
-        found, name = None, self.new_event.name
+        found, name, beside = None, self.new_event.name, await self.find_names_beside()
         if contact_ref.id is not None:
-            found = await event_states.find_by_id(self.unit, name, contact_ref.id)
+            found = await event_states.find_by_id(self.unit, name, contact_ref.id, beside)
         elif contact_ref.email is not None:
-            found = await event_states.find_by_email(self.unit, name, contact_ref.email)
+            found = await event_states.find_by_email(self.unit, name, contact_ref.email, beside)
         if found is None:
             # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
@@ -162,6 +162,18 @@ class _EventRecorder:
         if contact_ref.email not in (None, email, normalize_address(email)):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return found
+
+    async def find_names_beside(self) -> Sequence[str]:
+        """Return the other names whose states decide with this event, if one statement can read them with it.
+
+        An event that updates the contact asks conditions about all names, whose states are read apart.
+        """
+        if engagement.affects_contact(self.new_event):
+            return ()
+        readers = (await load_active_segments(self.unit)).readers_of_events
+        name = text.to_nfc(self.new_event.name)
+        beside = readers.names_beside(name).states if name in readers.by_name else ()
+        return sorted(beside) if len(beside) <= event_states.MOST_BESIDE else ()
 
     async def count(
         self, found: ContactAndState, event: ContactEvent, fields: HistoryFields
@@ -176,12 +188,14 @@ class _EventRecorder:
         stored = event.number, event.happened_at, event.kind, event.body
         new = PastEvent(*stored, by_machine=counted is None)
         pk = found.contact.pk
-        gathered = await remembered_events.gather_before(self.unit, pk, name, fields, event.number)
+        gathered = await remembered_events.gather_before(
+            self.unit, pk, name, fields, event.number, has_counted=found.state is not None
+        )
         if counted is None:
-            return None, EventMove(pk, name, found.state, found.state, new, gathered)
+            return None, EventMove(pk, name, found.state, found.state, new, gathered, found.beside)
         after = add_event(found.state, counted)
         stream = await event_states.store_of_name(self.unit, found, name, after)
-        return stream, EventMove(pk, name, found.state, after, new, gathered)
+        return stream, EventMove(pk, name, found.state, after, new, gathered, found.beside)
 
     async def move_contact(self, contact: Contact, move: EventMove) -> Contact:
         """Update the engagement fields of the contact, and memberships; return the contact as it is now."""

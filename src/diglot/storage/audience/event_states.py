@@ -1,11 +1,11 @@
 """Rows of the states of contacts' events, and of the names that events have."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy import BigInteger, FromClause, Text, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text
@@ -28,17 +28,35 @@ _VALUES: Final = ("count", "first_at", "last_at", "revenue", "recent")
 _STATE_COLUMNS: Final = (*(_s[name] for name in _VALUES), KEPT_SINCE.label("kept_since"))
 
 
-def _find_contact_and_state(condition: Expression) -> Statement:
-    """Return the select of a contact with the number of a name, and with its state of that name."""
-    named = (_n.workspace == bindparam("workspace")) & (_n.name == bindparam("name"))
-    of_both = (_s.workspace == bindparam("workspace")) & (_s.pk == _c.pk) & (_s.stream == _n.number)
-    joined = contacts.outerjoin(event_names, named).outerjoin(event_states, of_both)
-    found = select(*CONTACT_COLUMNS, _n.number, *_STATE_COLUMNS).select_from(joined)
-    return Statement(found.where(_c.workspace == bindparam("workspace"), condition))
+# The most names whose states are read beside that of an event, because each is two more joins.
+MOST_BESIDE: Final = 3
 
 
-_BY_ID: Final = _find_contact_and_state(_c.id == bindparam("id"))
-_BY_EMAIL: Final = _find_contact_and_state(_c.email == bindparam("email"))
+def _find_contact_and_states(condition: Expression) -> Sequence[Statement]:
+    """Return the selects of a contact with the numbers of 1, 2, 3 and 4 names, and with its states of them.
+
+    Each name is a join of its own, because SQLite would scan all names of the workspace for one of several.
+    """
+    joined: FromClause = contacts
+    columns: list[Expression] = [*CONTACT_COLUMNS, KEPT_SINCE.label("kept_since")]
+    statements: list[Statement] = []
+    for place in range(MOST_BESIDE + 1):
+        n, s = event_names.alias(f"name_{place}"), event_states.alias(f"state_{place}")
+        named = (n.c.workspace == bindparam("workspace")) & (n.c.name == bindparam(f"name{place}"))
+        of_both = (s.c.workspace == bindparam("workspace")) & (s.c.pk == _c.pk) & (s.c.stream == n.c.number)
+        joined = joined.outerjoin(n, named).outerjoin(s, of_both)
+        columns += [n.c.number, *(s.c[name] for name in _VALUES)]
+        found = select(*columns).select_from(joined)
+        statements.append(Statement(found.where(_c.workspace == bindparam("workspace"), condition)))
+    return statements
+
+
+def _among_names(backend: Backend) -> Expression:
+    return backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+
+
+_BY_ID: Final = _find_contact_and_states(_c.id == bindparam("id"))
+_BY_EMAIL: Final = _find_contact_and_states(_c.email == bindparam("email"))
 _OF_CONTACT: Final = Statement(
     select(_n.name, *_STATE_COLUMNS)
     .join(event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream))
@@ -48,8 +66,7 @@ _OF_CONTACT: Final = Statement(
 
 
 def _select_names(backend: Backend) -> ClauseElement:
-    among = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
-    return select(_n.name).where(_n.workspace == bindparam("workspace"), among)
+    return select(_n.name).where(_n.workspace == bindparam("workspace"), _among_names(backend))
 
 
 _KNOWN_NAMES: Final = BackendStatement(_select_names)
@@ -57,12 +74,11 @@ _KNOWN_NAMES: Final = BackendStatement(_select_names)
 
 def _select_of_contacts(backend: Backend) -> ClauseElement:
     of_contacts = backend.one_of(_s.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    named = backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
     joined = event_states.join(
         event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream)
     )
     states = select(_s.pk, _n.name, *_STATE_COLUMNS).select_from(joined)
-    return states.where(_s.workspace == bindparam("workspace"), of_contacts, named)
+    return states.where(_s.workspace == bindparam("workspace"), of_contacts, _among_names(backend))
 
 
 _OF_CONTACTS: Final = BackendStatement(_select_of_contacts)
@@ -75,33 +91,48 @@ class ContactAndState:
     """A contact, and what its events of one name add up to.
 
     `stream` is the number of the name, None if no contact has had such an event; `state` is None if this one
-    has had none.
+    has had none. `beside` has the states of other names that were asked for.
     """
 
     contact: Contact
     stream: int | None
     state: EventState | None
+    beside: Mapping[str, EventState | None] = field(default_factory=dict)
 
 
-async def find_by_id(tenant: Tenant, name: str, id_: str) -> ContactAndState | None:
-    """Return a contact by its UUID, with its state of a name, or None."""
-    row = await tenant.fetch_one(_BY_ID, name=text.to_nfc(name), id=id_)
-    return None if row is None else _read(row)
+async def find_by_id(
+    tenant: Tenant, name: str, id_: str, beside: Sequence[str] = ()
+) -> ContactAndState | None:
+    """Return a contact by its UUID, with its state of a name and those of others, or None."""
+    return await _find(tenant, _BY_ID, name, beside, id=id_)
 
 
-async def find_by_email(tenant: Tenant, name: str, email: str) -> ContactAndState | None:
-    """Return a contact by its address, as `queries.find_contact_by_email` does, with its state of a name."""
+async def find_by_email(
+    tenant: Tenant, name: str, email: str, beside: Sequence[str] = ()
+) -> ContactAndState | None:
+    """Return a contact by its address, as `queries.find_contact_by_email` does, with states."""
     for form in list_stored_forms(email):
-        row = await tenant.fetch_one(_BY_EMAIL, name=text.to_nfc(name), email=form)
-        if row is not None:
-            return _read(row)
+        if (found := await _find(tenant, _BY_EMAIL, name, beside, email=form)) is not None:
+            return found
     return None
 
 
-def _read(row: Row) -> ContactAndState:
-    count = len(CONTACT_COLUMNS)
-    stream, *state = row[count:]
-    return ContactAndState(contact_of(row[:count]), stream, None if state[0] is None else _state_of(state))
+async def _find(
+    tenant: Tenant, statements: Sequence[Statement], name: str, beside: Sequence[str], **key: str
+) -> ContactAndState | None:
+    names = {f"name{place}": one for place, one in enumerate((text.to_nfc(name), *beside))}
+    row = await tenant.fetch_one(statements[len(beside)], **names, **key)
+    if row is None:
+        return None
+    count, width = len(CONTACT_COLUMNS), len(_VALUES) + 1
+    of_names = [row[first : first + width] for first in range(count + 1, len(row), width)]
+    states = [_read(values, row[count]) for _, *values in of_names]
+    others = dict(zip(beside, states[1:], strict=True))
+    return ContactAndState(contact_of(row[:count]), of_names[0][0], states[0], others)
+
+
+def _read(values: Row, kept_since: int) -> EventState | None:
+    return None if values[0] is None else _state_of((*values, kept_since))
 
 
 def _state_of(values: Sequence[Any]) -> EventState:

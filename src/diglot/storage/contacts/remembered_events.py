@@ -40,16 +40,21 @@ _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
 )
 
 
-async def gather_before(
-    unit: WriteUnit, pk: int, name: str, fields: HistoryFields, number: int
+async def gather_before(  # noqa: PLR0913 - the events of a contact with a name, before a number
+    unit: WriteUnit, pk: int, name: str, fields: HistoryFields, number: int, *, has_counted: bool
 ) -> GatheredByStream:
-    """Return what the events of a contact with a name count for, all of which have lower numbers."""
+    """Return what the events of a contact with a name count for, all of which have lower numbers.
+
+    `has_counted` tells whether the contact has had any that no machine caused, as its state tells.
+    """
     if (of_name := fields.by_event.get(name)) is None:
         return {}
+    if not has_counted and not of_name.need_machines:
+        return of_name.gathered_of_none
     cache, key = unit.transaction.process_cache.of(_CACHE), (unit.workspace, pk, name)
     known = cache.get(key)
     if known is None or known.fields is not of_name or known.kept_since != unit.row.events_since:
-        known = _Remembered(of_name, unit.row.events_since, 0, 0, of_name.gather(()))
+        known = _Remembered(of_name, unit.row.events_since, 0, 0, of_name.gathered_of_none)
     history = await event_histories.load_after(unit, pk, fields.want((name,)), known.until)
     new = of_name.gather(history)
     gathered = {stream: found.merge(new[stream]) for stream, found in known.gathered.items()}

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Column, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.computed.anniversaries import month_day_of
@@ -63,9 +63,6 @@ _KEYS_IN_SPAN = Statement(
 _ORDER: Final = ("field", "instant", "pk")
 _INSERT = bulk.build_insert(field_instants, order=_ORDER)
 _DELETE = bulk.build_delete(field_instants, _ORDER)
-_MOVE = bulk.build_update(
-    field_instants, _ORDER, [Column("moved_to", BigInteger)], {"instant": itemgetter("moved_to")}
-)
 _DELETE_INSTANTS = Statement(delete(field_instants).where(_IN_WORKSPACE, _OF_FIELD))
 _IN_ORDER = select(_m.instant, _m.pk).where(_IN_WORKSPACE, _OF_FIELD).order_by(_m.instant, _m.pk)
 _ROW_AT_OFFSET = Statement(_IN_ORDER.limit(1).offset(bindparam("offset")))
@@ -259,11 +256,6 @@ async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
     await _DELETE.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
-
-
-async def move(tenant: Tenant, field: str, pk: int, before: int, after: int) -> None:
-    """Change one instant of a contact, which is one statement where `remove` and `add` are two."""
-    await _MOVE.execute_ordered(tenant, [(key_of(field), before, pk, after)])
 
 
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span

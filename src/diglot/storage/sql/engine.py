@@ -78,6 +78,9 @@ class Transaction(Protocol):
     def open_units(self) -> dict[int, Any]:
         """The write units that are open in this transaction, by workspace: each holds its lock once."""
 
+    rows_are_apart: bool
+    """Whether the next writes neither read nor write a row of their table that a write held back writes."""
+
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
 

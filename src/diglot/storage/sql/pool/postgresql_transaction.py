@@ -31,6 +31,7 @@ class PostgreSQLTransaction:
     may_write = False
     # A unit locks the row of its own workspace.
     others_write = False
+    rows_are_apart = False
 
     def __init__(self, connection: Connection, backend: Backend, process_cache: ProcessCache) -> None:
         self.backend = backend
@@ -79,8 +80,9 @@ class WritingTransaction(PostgreSQLTransaction):
     """A transaction that holds its writes until a statement needs them, or until it commits.
 
     The parts of one statement see the tables as they were before it, and their order is not defined. So a
-    part names no table that another part before it writes: apart or together they do the same. All are of one
-    workspace, because a distributed database may send them together to the node of one of them.
+    part names no table that another part before it writes, unless the caller says that it touches other rows
+    (`rows_are_apart`): apart or together they do the same. All are of one workspace, because a distributed
+    database may send them together to the node of one of them.
     """
 
     may_write = True
@@ -136,11 +138,17 @@ class WritingTransaction(PostgreSQLTransaction):
     def _can_join(self, sql: Sql) -> bool:
         """Tell whether a statement can be a part beside what is held."""
         fits = self._held_length + len(sql.text) <= _MAX_TEXT
-        return sql.divisible and fits and not self._is_written_for(sql)
+        written_apart = sql.written if self.rows_are_apart else None
+        return sql.divisible and fits and not self._is_written_for(sql, written_apart)
 
-    def _is_written_for(self, sql: Sql) -> bool:
-        """Tell whether what is held may change rows of a table that a statement names."""
-        return bool(self._held) and (sql.tables is None or not self._held_tables.isdisjoint(sql.tables))
+    def _is_written_for(self, sql: Sql, written_apart: str | None = None) -> bool:
+        """Tell whether what is held may change rows of a table that a statement names.
+
+        The statement and what is held write different rows of the table `written_apart`.
+        """
+        if sql.tables is None:
+            return bool(self._held)
+        return any(table in sql.tables and table != written_apart for table in self._held_tables)
 
     async def send_writes(self) -> None:
         """Send what is held as one statement."""

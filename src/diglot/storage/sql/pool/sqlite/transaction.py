@@ -30,6 +30,7 @@ class SQLiteTransaction:
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
         self.others_write = False
+        self.rows_are_apart = False
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.notified: set[int] = set()
