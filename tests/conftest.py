@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from diglot.membership import feed, store, writer
+from diglot.membership import compaction, feed, writer
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import event_matches
 from diglot.storage.membership import log as membership_log
@@ -197,8 +197,9 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend a world of two engines on one database, with frequent compactions and chunks of small keys."""
-    monkeypatch.setattr(store, "COMPACT_AT", 25)
-    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
+    monkeypatch.setattr(compaction, "COMPACT_AT", 25)
+    monkeypatch.setattr(compaction, "COMPACT_PER_CHUNK", 0)
+    monkeypatch.setattr(compaction, "DELTA_STEP", 7)
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
     monkeypatch.setattr(feed, "MAX_ROWS", 7)
     monkeypatch.setattr(log_sums, "_ROWS_PER_READ", 2)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from diglot.membership.active_segments import ActiveSegments
-from diglot.membership.store import (
+from diglot.membership.compaction import (
     COMPACT_AT,
     COMPACT_AT_MOST,
     ENTRIES_PER_CHANGE,

@@ -2,15 +2,17 @@
 
 import asyncio
 from functools import partial
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pyroaring import BitMap
 
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, InvalidInput
-from diglot.membership import evaluate, moves, passage_of_time, store, writer
+from diglot.membership import compaction, evaluate, moves, passage_of_time, store, writer
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import tick
@@ -30,6 +32,7 @@ from diglot.storage import workspaces
 from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import SegmentChange as Moved
 from diglot.storage.membership.log import DeltaRow as Logged
+from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
@@ -440,6 +443,57 @@ def test_a_delta_holds_the_net_change() -> None:
     assert (first.last_entry, second.last_entry, second.count_members(1, 3)) == (2, 5, 5)
     whole = second.with_rows([Logged(8, rewrites_segment=True, changes=[Moved(1, [1, 2], [6])])], 8)
     assert (whole.count_members(1, 9), whole.net_changes[1].first_entry) == (9, 9)
+
+
+def test_a_delta_of_many_rows_is_that_of_each_row_after_the_other() -> None:
+    """With contacts that move once and several times, rows of one quarter of an hour and of several."""
+    rng = Random(7)
+    for _ in range(300):
+        rows, members = [], {number: set[int]() for number in (1, 2, 3)}
+        for entry in range(1, rng.randrange(2, 12)):
+            few_or_many = rng.choice([range(5), range(1_000)])
+            moved = {
+                number: set(rng.sample(few_or_many, rng.randrange(len(few_or_many) // 2)))
+                for number in members
+            }
+            changes = [
+                Moved(number, BitMap(pks - members[number]), sorted(pks & members[number]))
+                for number, pks in moved.items()
+            ]
+            for number, pks in moved.items():
+                members[number] ^= pks
+            quarter = (entry // rng.choice([1, 9])) * QUARTER
+            rewrites = rng.random() < 0.1
+            changes = changes[: rng.randrange(4)]
+            rows.append(Logged(entry, rewrites, changes, (quarter, b"")))
+        each = LogDelta(0, 0)
+        for row in rows:
+            each = each.with_rows([row], row.last_entry)
+        assert LogDelta(0, 0).with_rows(rows, len(rows)) == each
+
+
+async def test_a_write_extends_the_delta_before_the_log_is_compacted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compaction then finds it in memory; a delta that was evicted is not read again at each step."""
+    monkeypatch.setattr(compaction, "COMPACT_AT", 1_000)
+    engine = world.engines[0]
+    contacts, cache = Contacts(engine, world.clock), engine.process_cache.of(store.WRITER_DELTAS)
+    vip = canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC")
+    await Segments(engine, world.clock).create_with_count(
+        world.caller, NewSegment("vip", Condition(vip, OriginalText("canonical", "{}")))
+    )
+    extended: list[int] = []
+    for number in range(1, 36):
+        change = ContactChange({"email": f"{number}@example.com", "tags": ["vip"]})
+        await contacts.create(world.caller, change)
+        delta = cache.get(world.caller.workspace)
+        if delta is not None and delta.last_entry == number:
+            extended.append(number)
+        if number == 22:
+            cache.clear()
+    assert extended == [7, 14, 21]
+    await world.check()
 
 
 def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Logged:

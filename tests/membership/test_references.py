@@ -10,7 +10,7 @@ from sqlalchemy import select
 from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.verification import Verification
 from diglot.errors import InUse, NotFound
-from diglot.membership import evaluate, notify, store
+from diglot.membership import compaction, evaluate, notify
 from diglot.membership.writer import load_active_segments
 from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import AtEntry, Cause
@@ -239,7 +239,7 @@ async def test_verification_empties_an_invalid_segment(world: World) -> None:
 
         async with open_unit(tenant, world.clock) as unit:
             active = await load_active_segments(unit)
-            await store.rewrite_chunks(unit, segment.number, BitMap([2]), active)
+            await compaction.rewrite_chunks(unit, segment.number, BitMap([2]), active)
 
     await world.engines[0].write(bind_workspace(workspace, break_it))
     result = await Verification(world.engines[0], world.clock).verify(SegmentKey(workspace, segment.number))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from diglot.background import retention
 from diglot.background.retention import Retention
 from diglot.conditions import dates
-from diglot.membership import evaluate, store
+from diglot.membership import compaction, evaluate, store
 from diglot.model.contacts import ContactChange
 from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.service.audience.segments import NewSegment, Segments
@@ -148,7 +148,7 @@ async def _members(world: World) -> dict[int, set[int]]:
 
 async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short log may never have been compacted: no row expires before the chunks hold its changes."""
-    monkeypatch.setattr(store, "COMPACT_AT", 100_000)
+    monkeypatch.setattr(compaction, "COMPACT_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
@@ -226,8 +226,8 @@ async def test_a_long_log_is_compacted_when_it_is_quiet(
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))
-    monkeypatch.setattr(store, "COMPACT_AT", 40)
-    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 100)
+    monkeypatch.setattr(compaction, "COMPACT_AT", 40)
+    monkeypatch.setattr(compaction, "COMPACT_PER_CHUNK", 100)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     await create_vips(world, 12)
     result = await state(world)
@@ -237,7 +237,7 @@ async def test_a_long_log_is_compacted_when_it_is_quiet(
     assert await world.engine.read(keeping.find_long_logs) == []
     world.now += retention.IDLE_PERIOD
     assert await world.engine.read(keeping.find_long_logs) == [world.caller.workspace]
-    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 1)
+    monkeypatch.setattr(compaction, "COMPACT_PER_CHUNK", 1)
     world.now += -retention.IDLE_PERIOD
     assert await world.engine.read(keeping.find_long_logs) == [world.caller.workspace]
     await keeping.compact(world.caller.workspace)

@@ -11,8 +11,8 @@ from pyroaring import BitMap
 
 from diglot.conditions import dates
 from diglot.errors import DiglotError
+from diglot.membership import compaction, notify, store, writer
 from diglot.membership import evaluate as membership_evaluate
-from diglot.membership import notify, store, writer
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import (
@@ -72,8 +72,8 @@ async def world(
 ) -> AsyncIterator[World]:
     """Lend a world with frequent compactions, and with frequent evaluations of many segments."""
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
-    monkeypatch.setattr(store, "COMPACT_AT", 25)
-    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
+    monkeypatch.setattr(compaction, "COMPACT_AT", 25)
+    monkeypatch.setattr(compaction, "COMPACT_PER_CHUNK", 0)
     async with open_world(url, pytestconfig.stash[SEED]) as world:
         yield world
 

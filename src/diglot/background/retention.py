@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.membership import store
+from diglot.membership import compaction
 from diglot.membership.active_segments import get_active_segments
 from diglot.membership.writer import load_active_segments, open_writer
 from diglot.storage import workspaces
@@ -90,7 +90,7 @@ async def _find_step(tenant: Tenant, now: int, history_days: int) -> _Step | Non
 
 
 async def _find_long_logs(transaction: Transaction, scope: Scope, now: int) -> Sequence[int]:
-    at_least = store.COMPACT_AT // _EARLY_COMPACTION_DIVISOR
+    at_least = compaction.COMPACT_AT // _EARLY_COMPACTION_DIVISOR
     return [
         long_log.workspace
         for long_log in await due_work.list_long_logs(transaction, scope, at_least, now - QUIET_PERIOD)
@@ -104,12 +104,12 @@ async def _log_is_long(tenant: Tenant, long_log: LongLog) -> bool:
     active_segments = await get_active_segments(tenant, state.segments_version, state.zone)
     return (
         long_log.uncompacted
-        >= store.compaction_threshold(active_segments, long_log.next_pk) // _EARLY_COMPACTION_DIVISOR
+        >= compaction.compaction_threshold(active_segments, long_log.next_pk) // _EARLY_COMPACTION_DIVISOR
     )
 
 
 async def _compact_log(unit: WriteUnit) -> None:
-    await store.compact_log(unit, await load_active_segments(unit))
+    await compaction.compact_log(unit, await load_active_segments(unit))
 
 
 async def _has_expired_log(tenant: Tenant, before: int) -> bool:

@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import NEVER, relative_dates_of
-from diglot.membership import read, store
+from diglot.membership import compaction, read, store
 from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import MembershipWriter, compute_next_changes, open_writer, replace_membership
 from diglot.model.membership_changes import Cause, ChangeOrigin
@@ -191,7 +191,7 @@ async def _repair_segment(writer: MembershipWriter, segment: int, result: Verifi
     delta = await store.load_delta(writer.unit, segment_and_state[1], None)
     rows = await chunks.load_rows(writer.unit, segment)
     if not _counts_match(_Snapshot(writer.unit, *segment_and_state, delta), rows, expected):
-        await store.rewrite_chunks(writer.unit, segment, expected, writer.active_segments)
+        await compaction.rewrite_chunks(writer.unit, segment, expected, writer.active_segments)
     await _repair_indexes(writer, segment, result.stale_fields)
     contacts = len(change.entered) + len(change.left)
     await verifications.add_counts(writer.unit, repaired_segments=1, repaired_contacts=contacts)

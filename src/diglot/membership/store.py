@@ -10,40 +10,33 @@ the log, compacted at 2,000 rows. `workspaces.compacted_entry` is the last entry
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from pyroaring import BitMap
 
 from diglot.caches import CacheSlot, ProcessCache, SharedCache
-from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.log_delta import LogDelta
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.pages import Window
 from diglot.storage import segment_steps
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
-from diglot.storage.membership.chunks import chunk_of, chunks_of
+from diglot.storage.membership.chunks import chunks_of
 from diglot.storage.membership.log_counts import QUARTER
 from diglot.storage.membership.log_sums import NetChange
+from diglot.storage.slices import compute_off_loop
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
-from diglot.storage.write_unit import WorkspaceRow, WriteUnit
+from diglot.storage.write_unit import WriteUnit
 
-# The log is compacted when it holds this many uncompacted changes (one segment in one write), because a
-# compaction rewrites most chunks of all segments, which pays only if each chunk gets several changes. The
-# number is bounded, because a new process has to load everything that is not compacted. The number of
-# contacts in a change matters less: they are one bitmap, but each process holds it in memory.
-COMPACT_AT: Final = 2_000
-COMPACT_PER_CHUNK: Final = 256
-COMPACT_AT_MOST: Final = 1_000_000
-ENTRIES_PER_CHANGE: Final = 8
 # Clocks of different servers may differ by this much, in microseconds.
 MAX_CLOCK_SKEW: Final = 60_000_000
-# The chunks of this many segments are in memory at the same time.
-_SEGMENTS_PER_COMPACTION: Final = 64
+# Adding so many changes to a delta takes about 1 ms.
+_CHANGES_OF_A_STEP: Final = 500
 _DeltaCache = SharedCache[int, LogDelta]
 
 
@@ -101,15 +94,6 @@ async def replace_members(
     return MembershipReplacement(len(new_members), entered, left, first)
 
 
-async def rewrite_chunks(
-    unit: WriteUnit, segment: int, new_members: BitMap, active_segments: ActiveSegments
-) -> None:
-    """Rewrite the chunks and the member count of a segment, even if the stored ones look right."""
-    await compact_log(unit, active_segments)
-    await chunks.replace(unit, segment, new_members)
-    await segment_state.set_members(unit, {segment: len(new_members)})
-
-
 async def set_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -> None:
     """Store for each segment the next instant at which time alone can change its members."""
     if next_changes:
@@ -133,57 +117,6 @@ def renew_segments_version(unit: WriteUnit, changed: Collection[int]) -> None:
 
 def _new_version() -> int:
     return secrets.randbits(62) + 1
-
-
-def compaction_threshold(active_segments: ActiveSegments, pk: int) -> int:
-    """Return how many changes the log may hold, given the active segments and the next contact key."""
-    touched = (len(active_segments.conditions) + len(active_segments.static_segments)) * (chunk_of(pk) + 1)
-    return max(COMPACT_AT, min(COMPACT_PER_CHUNK * touched, COMPACT_AT_MOST))
-
-
-def needs_compaction(active_segments: ActiveSegments, row: WorkspaceRow) -> bool:
-    """Tell whether the log of a locked workspace should be compacted now."""
-    max_changes = compaction_threshold(active_segments, row.next_pk)
-    return (
-        row.uncompacted_changes >= max_changes
-        or row.next_entry - 1 - row.compacted_entry >= max_changes * ENTRIES_PER_CHANGE
-    )
-
-
-async def compact_log(unit: WriteUnit, active_segments: ActiveSegments) -> None:
-    """Write the delta of the log into the chunks, and its net changes into the log sums for history."""
-    state = unit.state
-    if state.compacted_to == state.last_entry:
-        return
-    changes = await get_delta(unit, state)
-    nets = [
-        (number, net)
-        for number, net in sorted(changes.net_changes.items())
-        if number in active_segments.stored_segments
-    ]
-    for first in range(0, len(nets), _SEGMENTS_PER_COMPACTION):
-        await _compact_segments(unit, changes, nets[first : first + _SEGMENTS_PER_COMPACTION])
-    moved = [(number, net) for number, net in nets if net.entered or net.left or net.toggled]
-    await log_sums.add(unit, state.last_entry, moved)
-    unit.row.compacted_entry, unit.row.uncompacted_changes = state.last_entry, 0
-
-
-async def _compact_segments(tenant: Tenant, changes: LogDelta, nets: Sequence[tuple[int, NetChange]]) -> None:
-    touched = {number: chunks_of(net.entered | net.left) for number, net in nets}
-    all_touched = {chunk for touched_chunks in touched.values() for chunk in touched_chunks}
-    if not all_touched:
-        return
-    stored = await chunks.load_some(tenant, touched, all_touched)
-    await chunks.write(
-        tenant,
-        [
-            (number, chunk, changes.apply_to_chunk(number, stored.get((number, chunk), BitMap()), chunk))
-            for number, touched_chunks in touched.items()
-            for chunk in touched_chunks
-        ],
-    )
-    added_counts = {number: changes.count_members(number, 0) for number, _ in nets}
-    await segment_state.add_members(tenant, added_counts)
 
 
 async def find_members_among(
@@ -235,10 +168,25 @@ async def get_delta(tenant: Tenant, state: WorkspaceState) -> LogDelta:
     # contains its last row.
     transaction, workspace = tenant.transaction, tenant.workspace
     cache = transaction.process_cache.of(WRITER_DELTAS if transaction.may_write else READER_DELTAS)
-    delta = await load_delta(tenant, state, cache.get(workspace))
+    delta = await load_delta(tenant, state, find_newest_base(tenant, state))
     if transaction.may_write or _is_newer(delta, cache.get(workspace)):
         cache.put(workspace, delta)
     return delta
+
+
+def find_newest_base(tenant: Tenant, state: WorkspaceState) -> LogDelta | None:
+    """Return the newest cached delta that may be extended to a state; readers use none of writers."""
+    cache, workspace = tenant.transaction.process_cache, tenant.workspace
+    slots = (WRITER_DELTAS, READER_DELTAS) if tenant.transaction.may_write else (READER_DELTAS,)
+    cached = (cache.of(slot).get(workspace) for slot in slots)
+    bases = [
+        delta
+        for delta in cached
+        if delta is not None
+        and delta.compacted_to == state.compacted_to
+        and delta.last_entry <= state.last_entry
+    ]
+    return max(bases, key=lambda delta: delta.last_entry, default=None)
 
 
 async def _can_extend(tenant: Tenant, base: LogDelta, state: WorkspaceState) -> bool:
@@ -255,7 +203,8 @@ async def load_delta(tenant: Tenant, state: WorkspaceState, base: LogDelta | Non
     if base is None or not await _can_extend(tenant, base, state):
         base = LogDelta(state.compacted_to, state.compacted_to)
     rows = await log.load_between(tenant, base.last_entry, state.last_entry)
-    return base.with_rows(rows, state.last_entry)
+    size = sum(len(row.changes) for row in rows) // _CHANGES_OF_A_STEP
+    return await compute_off_loop(tenant, size, partial(base.with_rows, rows, state.last_entry))
 
 
 def clear_cache(transaction: Transaction) -> None:

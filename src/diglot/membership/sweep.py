@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
 from diglot.conditions.index.masks import select_items
-from diglot.membership import store
+from diglot.membership import compaction
 from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.moves import load_surroundings
 from diglot.model.contact_views import NO_SURROUNDINGS
@@ -119,7 +119,7 @@ async def sweep_segments(
     unit: WriteUnit, active_segments: ActiveSegments, numbers: frozenset[int], origin: ChangeOrigin
 ) -> SweepResult:
     """Evaluate dynamic segments in full and store their members; return the changes."""
-    await store.compact_log(unit, active_segments)
+    await compaction.compact_log(unit, active_segments)
     first = unit.row.next_entry
     sweep = _Sweep(unit, active_segments, numbers)
     for chunk in range(chunk_of(unit.row.next_pk) + 1):

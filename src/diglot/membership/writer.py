@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.membership import notify, passage_of_time, read, store
+from diglot.membership import compaction, notify, passage_of_time, read, store
 from diglot.membership.active_segments import (
     ActiveSegments,
     find_no_segments,
@@ -227,8 +227,7 @@ async def append_changes(
     for row_origin, row in split_by_cause(logged, origin, graph, (*changes, *moved)):
         first = await log.append(writer.unit, row, row_origin)
         await _notify_webhooks(writer, row, first, row_origin, known_contacts)
-    if store.needs_compaction(writer.active_segments, writer.unit.row):
-        await store.compact_log(writer.unit, writer.active_segments)
+    await compaction.compact_if_long(writer.unit, writer.active_segments, len(logged))
 
 
 async def _notify_webhooks(

@@ -5,11 +5,13 @@ It also reads what the instant index has of a contact.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, ne
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import asdict
 
 from diglot.conditions.computed.anniversaries import month_day_of
 from diglot.conditions.computed_fields import SEGMENTS, source_of
@@ -18,12 +20,10 @@ from diglot.conditions.events.fields import EventValue, is_event_field
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.model.contacts import Contact
 
-# The fields that conditions read directly; attributes, tags and lists are handled separately.
-PLAIN_FIELDS: Final = tuple(
-    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
+# The fields that a write can change; attributes are compared one by one.
+_COMPARED_FIELDS: Final = tuple(
+    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "attributes")
 )
-_plain_values_of = attrgetter(*PLAIN_FIELDS)
-_COMPARED_FIELDS: Final = (*PLAIN_FIELDS, "tags")
 _compared_values_of = attrgetter(*_COMPARED_FIELDS)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -71,9 +71,11 @@ def views_before_and_after(
 
 
 def _fields_of(contact: Contact, around: Surroundings) -> dict[str, Any]:
-    fields = ContactFields(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
-    fields["id"], fields["tags"] = contact.id, _decode(contact.tags)
-    fields.update(around.events)
+    # All columns, because that takes a third of the time of picking those that conditions read.
+    fields = ContactFields(asdict(contact))
+    fields["tags"] = _decode(contact.tags)
+    if around.events:
+        fields.update(around.events)
     fields[SEGMENTS] = around.segments
     return fields
 
@@ -91,8 +93,8 @@ def changed_fields(before: Contact, after: Contact) -> set[str]:
     if before is after:
         # An event changes what is around its contact.
         return set()
-    pairs = zip(_COMPARED_FIELDS, _compared_values_of(before), _compared_values_of(after), strict=True)
-    names = {name for name, old_value, new_value in pairs if old_value != new_value}
+    differ = map(ne, _compared_values_of(before), _compared_values_of(after))
+    names = set(compress(_COMPARED_FIELDS, differ))
     if "status" in names:
         names.add("subscribed")
     if "email_as_sent" in names:

@@ -8,8 +8,8 @@ from pyroaring import BitMap
 
 from bench.membership.notes import BuiltSegment
 from diglot.conditions import tree
+from diglot.membership import compaction, evaluate, read
 from diglot.membership import count as membership_count
-from diglot.membership import evaluate, read, store
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import append_changes, load_active_segments, open_writer, tick
 from diglot.model.membership_changes import Cause, ChangeOrigin
@@ -71,7 +71,7 @@ async def move_by_hand(
         for entered, left in moves:
             change = SegmentChange(segment, list(entered), list(left))
             await append_changes(writer, [change], ChangeOrigin(now, Cause.BY_HAND))
-        await store.compact_log(unit, await load_active_segments(unit))
+        await compaction.compact_log(unit, await load_active_segments(unit))
 
     await engine.write(lock_workspace(caller.workspace, lambda: now, work))
 

@@ -14,7 +14,7 @@ from diglot.background.first_evaluation import FirstEvaluation, ScanResult
 from diglot.background.verification import Verification
 from diglot.conditions import dates
 from diglot.errors import NotFound
-from diglot.membership import store
+from diglot.membership import compaction
 from diglot.membership.writer import load_active_segments, tick
 from diglot.model.contacts import ContactChange
 from diglot.model.segments import Condition, ManualMemberChange, MemberAction, OriginalText, SegmentType
@@ -337,7 +337,7 @@ class World:
 
         async def work(transaction: Transaction) -> None:
             async with open_unit(Tenant(transaction, workspace), self.clock) as unit:
-                await store.compact_log(unit, await load_active_segments(unit))
+                await compaction.compact_log(unit, await load_active_segments(unit))
 
         await self.engine.write(work)
 

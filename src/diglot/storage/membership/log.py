@@ -8,6 +8,7 @@ the compaction into chunks, the change feed and history (as of); it is kept for 
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import bindparam, func, insert, select
@@ -16,6 +17,8 @@ from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.storage.membership import changes
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import membership_log
+from diglot.storage.slices import compute_off_loop
+from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
@@ -56,6 +59,8 @@ _ROWS_BETWEEN = Statement(
 
 # The number of rows in one read.
 _ROWS_PER_READ: Final = 1_000
+# Decoding so many bytes takes about 1 ms.
+_BYTES_OF_A_STEP: Final = 32_768
 _first_row = membership_log.alias("first").c
 _ENTRY_OF_ROW_HOLDING = (
     select(func.coalesce(func.max(_first_row.first_entry), 0))
@@ -135,9 +140,15 @@ async def load_between(tenant: Tenant, after: int, until: int) -> list[DeltaRow]
     """Return the rows after an entry up to another; both must be the last entry of a row."""
     if after >= until:
         return []
+    rows = await tenant.fetch_all(_ROWS_BETWEEN, after=after, until=until)
+    size = sum(len(row[3]) for row in rows) // _BYTES_OF_A_STEP
+    return await compute_off_loop(tenant, size, partial(_decode_rows, rows))
+
+
+def _decode_rows(rows: Sequence[Row]) -> list[DeltaRow]:
     return [
-        DeltaRow(last, bool(whole), changes.decode(bytes(body)), (at, bytes(body)))
-        for last, whole, at, body in await tenant.fetch_all(_ROWS_BETWEEN, after=after, until=until)
+        DeltaRow(last, bool(whole), changes.decode(body := bytes(body_)), (at, body))
+        for last, whole, at, body_ in rows
     ]
 
 
