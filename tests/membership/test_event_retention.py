@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -51,12 +52,12 @@ FOR_EVER = 2**62
 class Forgetful(Crowd):
     """A crowd whose workspace keeps events for some days, and what the oracle knows of it.
 
-    `arrived` has for each stored event its contact, its arrival and its source.
+    `arrived` has for each stored event its contact, its name, its arrival and its source.
     """
 
     days: int = 0
     kept_since: int = -(2**62)
-    arrived: list[tuple[str, int, str | None]] = field(default_factory=list)
+    arrived: list[tuple[str, str, int, str | None]] = field(default_factory=list)
     refused: int = 0
     expired: int = 0
 
@@ -79,12 +80,14 @@ class Forgetful(Crowd):
         new = NewEvent(
             *(EventKind.OTHER, name, populations.event_body(event)), occurred_at=happened, event_id=source
         )
-        told = await self.use(Events).record(self.caller, ContactRef(id_, None), new)
-        if source is not None and source in {one[2] for one in self.arrived}:
+        before = {one[3]: one[:2] for one in self.arrived if source is not None}.get(source)
+        with nullcontext() if before in (None, (id_, name)) else pytest.raises(Conflict):
+            told = await self.use(Events).record(self.caller, ContactRef(id_, None), new)
+        if before is not None:
             return
         assert (told.contact_id, told.event.name, told.event.happened_at) == (id_, name, at)
         if at >= self.kept_since:
-            self.arrived.append((id_, self.now, source))
+            self.arrived.append((id_, name, self.now, source))
             self.contacts[id_]["events"].append(event)
 
     def longest(self, written: Any) -> int:
@@ -151,7 +154,7 @@ class Forgetful(Crowd):
         while await Retention(self.engine, 3_650, self.clock).expire_batch(self.caller.workspace):
             pass
         self.raise_floor()
-        kept = [one for one in self.arrived if one[1] >= self.kept_since]
+        kept = [one for one in self.arrived if one[2] >= self.kept_since]
         self.expired += len(self.arrived) - len(kept)
         self.arrived = kept
 
@@ -169,7 +172,7 @@ class Forgetful(Crowd):
             oracle.moment(each["at"], "UTC") for one in self.contacts.values() for each in one["events"]
         ]
         latest = max((span.start for span in instants if span is not None), default=self.now)
-        latest = max(latest, *(arrival for _, arrival, _ in self.arrived), NOW)
+        latest = max(latest, *(one[2] for one in self.arrived), NOW)
         earlier = self.rng.randint(min(latest, self.now), self.now)
         if clock_went_back(self.now, earlier):
             self.now = earlier
