@@ -124,6 +124,17 @@ async def test_an_invalid_segment_follows_no_rename(served: Server) -> None:
     assert shown["contact_count"] == 0
 
 
+def test_verdicts_on_rows_of_truth_are_sound(tally: Tally) -> None:
+    """Among them are all fields of events, with windows and `where`."""
+    decided = 0
+    for row in spec_data.rows():
+        verdict = judge(canonical.read(row.condition, row.zone)).verdict
+        if verdict is not None:
+            decided += 1
+            assert set(row.members) == (set(PEOPLE.contacts) if verdict else set()), row.name
+    tally("rows of truth decided by logic", "", decided)
+
+
 def test_verdicts_on_random_conditions_are_sound(pytestconfig: pytest.Config, tally: Tally) -> None:
     """What matches nobody, or everybody, by logic does so among the contacts of the population."""
     rng, decided = Random(pytestconfig.stash[SEED]), 0

@@ -5,6 +5,7 @@ clock stops at edges of windows and a microsecond beside them, and jumps over al
 """
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -18,6 +19,7 @@ from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
 from diglot.conditions import dates
+from diglot.errors import Conflict
 from diglot.membership import passage_of_time, writer
 from diglot.membership.event_index import filling
 from diglot.model.contacts import ContactChange
@@ -59,7 +61,7 @@ class Crowd:
     now: int = NOW
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, tuple[str, str]] = field(default_factory=dict)
     made: int = 0
     compared: int = 0
 
@@ -92,7 +94,7 @@ class Crowd:
             id_ = self.rng.choice(list(self.contacts))
             await self.use(Contacts).delete(self.caller, id_)
             del self.contacts[id_]
-            self.sources = {source: owner for source, owner in self.sources.items() if owner != id_}
+            self.sources = {source: owned for source, owned in self.sources.items() if owned[0] != id_}
 
     async def event(self) -> None:
         rng, id_ = self.rng, self.rng.choice(list(self.contacts))
@@ -108,11 +110,13 @@ class Crowd:
             OccurredAt(at, ("timestamp",)),
             event_id=source,
         )
-        await self.use(Events).record(self.caller, ContactRef(id_, None), new)
+        before = None if source is None else self.sources.get(source)
+        with nullcontext() if before in (None, (id_, name)) else pytest.raises(Conflict):
+            await self.use(Events).record(self.caller, ContactRef(id_, None), new)
+        if before is not None:
+            return
         if source is not None:
-            if source in self.sources:
-                return
-            self.sources[source] = id_
+            self.sources[source] = id_, name
         known = self.contacts[id_]
         known["events"].append(event)
         if new.kind is EventKind.OPEN:

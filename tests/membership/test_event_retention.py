@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -51,12 +52,12 @@ FOR_EVER = 2**62
 class Forgetful(Crowd):
     """A crowd whose workspace keeps events for some days, and what the oracle knows of it.
 
-    `arrived` has for each stored event its contact, its arrival and its source.
+    `arrived` has for each stored event its contact, its name, its arrival and its source.
     """
 
     days: int = 0
     kept_since: int = -(2**62)
-    arrived: list[tuple[str, int, str | None]] = field(default_factory=list)
+    arrived: list[tuple[str, str, int, str | None]] = field(default_factory=list)
     refused: int = 0
     expired: int = 0
 
@@ -79,12 +80,14 @@ class Forgetful(Crowd):
         new = NewEvent(
             *(EventKind.OTHER, name, populations.event_body(event)), occurred_at=happened, event_id=source
         )
-        told = await self.use(Events).record(self.caller, ContactRef(id_, None), new)
-        if source is not None and source in {one[2] for one in self.arrived}:
+        before = {one[3]: one[:2] for one in self.arrived if source is not None}.get(source)
+        with nullcontext() if before in (None, (id_, name)) else pytest.raises(Conflict):
+            told = await self.use(Events).record(self.caller, ContactRef(id_, None), new)
+        if before is not None:
             return
         assert (told.contact_id, told.event.name, told.event.happened_at) == (id_, name, at)
         if at >= self.kept_since:
-            self.arrived.append((id_, self.now, source))
+            self.arrived.append((id_, name, self.now, source))
             self.contacts[id_]["events"].append(event)
 
     def longest(self, written: Any) -> int:
@@ -142,6 +145,7 @@ class Forgetful(Crowd):
             message = str(conflict)
         else:
             message, self.days = "", days
+            self.raise_floor()
         assert bool(message) == (0 < days * dates.DAY < longest)
         assert not message or message.startswith("segment ")
 
@@ -149,14 +153,18 @@ class Forgetful(Crowd):
         """Let the background work run until it finds nothing more to delete."""
         while await Retention(self.engine, 3_650, self.clock).expire_batch(self.caller.workspace):
             pass
+        self.raise_floor()
+        kept = [one for one in self.arrived if one[2] >= self.kept_since]
+        self.expired += len(self.arrived) - len(kept)
+        self.arrived = kept
+
+    def raise_floor(self) -> None:
+        """Count only the events of the last days, as the command does at once, and later the background."""
         if self.days:
             floor = (self.now - self.days * dates.DAY) // HOUR * HOUR
             self.kept_since = max(self.kept_since, floor)
         for known in self.contacts.values():
             known["kept_since"] = self.kept_since
-        kept = [one for one in self.arrived if one[1] >= self.kept_since]
-        self.expired += len(self.arrived) - len(kept)
-        self.arrived = kept
 
     async def set_back(self) -> None:
         """Set the clock back by more than servers may differ, but not before the last event or arrival."""
@@ -164,7 +172,7 @@ class Forgetful(Crowd):
             oracle.moment(each["at"], "UTC") for one in self.contacts.values() for each in one["events"]
         ]
         latest = max((span.start for span in instants if span is not None), default=self.now)
-        latest = max(latest, *(arrival for _, arrival, _ in self.arrived), NOW)
+        latest = max(latest, *(one[2] for one in self.arrived), NOW)
         earlier = self.rng.randint(min(latest, self.now), self.now)
         if clock_went_back(self.now, earlier):
             self.now = earlier
@@ -430,6 +438,40 @@ async def late(engine: Engine) -> AsyncIterator[Late]:
     yield lent
 
 
+async def test_the_command_names_each_segment_that_needs_more(engine: Engine) -> None:
+    """The first twenty, each with what it needs; a segment that needs less is not named."""
+    await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    late = Late(engine, Caller(1, ZoneInfo("UTC"), "key", frozenset()))
+    made = [await late.segment(f"{days}d", 1) for days in range(10, 33)]
+    refused = "{id} ({days}d): Needs events of up to {days} days, but the workspace keeps them for 11 days"
+    with pytest.raises(Conflict) as conflict:
+        await Workspaces(engine, late.clock).set_event_days("one", 11)
+    parts = str(conflict.value).split("; ")
+    assert parts[:-1] == [
+        f"segment {refused.format(id=id_, days=days)}" for days, id_ in enumerate(made[2:22], 12)
+    ]
+    assert parts[-1] == "and 1 more"
+    with pytest.raises(Conflict) as conflict:
+        await Workspaces(engine, late.clock).set_event_days("one", 12)
+    assert str(conflict.value).count("; segment ") == 19
+    assert "more" not in str(conflict.value)
+
+
+async def test_the_command_takes_effect_at_once(late: Late) -> None:
+    """A late event that arrives before any background work is too old; the clock was advanced before."""
+    total, once = await late.segment("30d", 2), await late.segment("8d", 1)
+    late.now += 2 * dates.DAY
+    await late.record(late.now - 20 * dates.DAY)
+    assert [await late.count(total), await late.count(once)] == [1, 0]
+    stored = await _count_rows(late.engine, events)
+    await Workspaces(late.engine, late.clock).set_event_days("one", 30)
+    await late.record(late.now - 31 * dates.DAY)
+    assert await _count_rows(late.engine, events) == stored
+    await late.record(late.now - 29 * dates.DAY)
+    assert await _count_rows(late.engine, events) == stored + 1
+    await late.verify()
+
+
 async def test_a_longer_retention_brings_nothing_back(late: Late) -> None:
     """Neither by a scan of events, nor by the instants of a state, nor by the instant index."""
     once = await late.segment("10d", 1)
@@ -459,8 +501,6 @@ async def test_what_is_not_deleted_yet_is_not_counted(late: Late, more: dict[str
     assert await late.count(once) == 1
     late.now += 2 * dates.DAY
     await Workspaces(late.engine, late.clock).set_event_days("one", 10)
-    retention = Retention(late.engine, 3_650, late.clock)
-    assert await retention.expire_batch(late.caller.workspace), "the floor did not rise"
     assert await _count_rows(late.engine, field_instants) > 0
     await Workspaces(late.engine, late.clock).set_event_days("one", 0)
     since_long = await late.segment("60d", 1, **more)

@@ -145,6 +145,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "Update the existing object, or change the segment's rules",
     ),
     (
+        Conflict("event", "Another event has this event_id"),
+        _BOTH,
+        "An event of another contact, or with another name or type, has the `event_id`",
+        "Give each event an id of its own in the workspace",
+    ),
+    (
         InUse("reference", "Rules exclude it and would become invalid: segment 019ca3f1-... (Others)"),
         _TOPMAIL,
         "Rules exclude the tag or the list, and the request has `force=false`",

@@ -36,8 +36,8 @@ class Naive:
 
     instants: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     sums: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    # The contact of the event that has each source id.
-    ids: dict[str, str] = field(default_factory=dict)
+    # The contact and the name of the event that has each source id.
+    ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, email: str, name: str, at: int, worth: Decimal) -> None:
         key = email, unicodedata.normalize("NFC", name)
@@ -48,7 +48,7 @@ class Naive:
         for of_all in (self.instants, self.sums):
             for key in [key for key in of_all if key[0] == email]:
                 del of_all[key]
-        self.ids = {id_: owner for id_, owner in self.ids.items() if owner != email}
+        self.ids = {id_: owned for id_, owned in self.ids.items() if owned[0] != email}
 
     def expected(self) -> dict[tuple[str, str], Any]:
         return {
@@ -93,12 +93,12 @@ class EventWorld:
         seconds = self.server.now // SECOND - self.rng.choice((0, 0, 1, 5, 3_600))
         return seconds * SECOND, dates.format_instant(seconds * SECOND)
 
-    def _is_new(self, email: str, id_: str | None) -> bool:
-        """Tell whether an event with a source id counts, because it is the first one."""
-        is_new = id_ is None or id_ not in self.naive.ids
-        if id_ is not None:
-            self.naive.ids.setdefault(id_, email)
-        return is_new
+    def _take_id(self, email: str, name: str, id_: str | None, accepted: int = 200) -> tuple[bool, int]:
+        """Return whether an event with a source id counts, because it is the first one, and its status."""
+        if id_ is None:
+            return True, accepted
+        is_new, owned = id_ not in self.naive.ids, (email, unicodedata.normalize("NFC", name))
+        return is_new, accepted if self.naive.ids.setdefault(id_, owned) == owned else 409
 
     async def track(self, email: str) -> None:
         name, (at, written) = self.rng.choice(NAMES), self._moment()
@@ -108,18 +108,20 @@ class EventWorld:
         data = {"revenue": amount, "machine": machine}
         body = {"email": email, "event_name": name, "event_data": data, "timestamp": written}
         body |= {} if id_ is None else {"event_id": id_}
-        if self._is_new(email, id_) and machine is not True:
+        is_new, status = self._take_id(email, name, id_)
+        if is_new and machine is not True:
             self.naive.add(email, name, at, Decimal(worth))
-        await self.misar.request("POST", "/track/event", body)
+        await self.misar.request("POST", "/track/event", body, status)
 
     async def convert(self, email: str) -> None:
         kind, amount, (at, written) = self.rng.choice(("signup", "custom")), 0.1, self._moment()
         machine, id_ = self.rng.choice((True, False)), f"event {self.rng.randrange(60)}"
         body = {"email": email, "type": kind, "revenue": amount, "converted_at": written, "event_id": id_}
         body |= {"metadata": {"machine": machine, "revenue": 100}}
-        if self._is_new(email, f"conversion {id_}") and not machine:
+        is_new, status = self._take_id(email, kind, f"conversion {id_}", 201)
+        if is_new and not machine:
             self.naive.add(email, kind, at, Decimal("0.1"))
-        await self.topmail.request("POST", "/conversions", body, 201)
+        await self.topmail.request("POST", "/conversions", body, status)
 
     async def order(self, email: str) -> None:
         cents, order, (at, written) = (
@@ -128,7 +130,8 @@ class EventWorld:
             self._moment(),
         )
         body = {"email": email, "order_id": order, "total_cents": cents, "timestamp": written}
-        if self._is_new(email, order):
+        # An order is known by its id alone, whoever sends it again.
+        if self._take_id(email, "purchase", order)[0]:
             self.naive.add(email, "purchase", at, Decimal(cents) / 100)
         await self.misar.request("POST", "/track/purchase", body)
 
@@ -141,9 +144,10 @@ class EventWorld:
             "product_url": "https://example.com/p",
             "event_id": id_,
         }
-        if self._is_new(email, f"view {id_}"):
+        is_new, status = self._take_id(email, "product_viewed", f"view {id_}", 201)
+        if is_new:
             self.naive.add(email, "product_viewed", self.server.now, Decimal(0))
-        await self.topmail.request("POST", "/track/product-view", body, 201)
+        await self.topmail.request("POST", "/track/product-view", body, status)
 
 
 TABLES = (contacts, event_names, event_states, events)

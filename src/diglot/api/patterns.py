@@ -1,4 +1,4 @@
-"""Patterns for strings in the OpenAPI documents, as `conditions` and `service.contact_values` read them.
+"""Patterns for strings in the OpenAPI documents, as modules of `conditions` read them.
 
 They mean the same in every language's regular expressions: the only character class is white space, and no
 code point above U+009F stands in them. U+0085 is white space in Python and not elsewhere, but an escape for

@@ -148,13 +148,17 @@ class _RuleWarnings:
     def iterate(self, one: Judgement, path: Path, *, is_decided: bool) -> Iterator[RuleWarning]:
         """Yield the warnings about a node and its parts; a verdict is told of its topmost part alone."""
         node = one.node
-        if one.verdict is not None and not is_decided:
+        if one.verdict is not None and not is_decided and not self.is_invalid_whole(one):
             yield _warning(path, *_describe_verdict(node, matches_all=one.verdict))
             is_decided = True
         if not isinstance(node, tree.All | tree.Any):
             yield from self.iterate_rule(node, path)
         for index, part in enumerate(one.parts):
             yield from self.iterate(part, (*path, RULES, index), is_decided=is_decided)
+
+    def is_invalid_whole(self, one: Judgement) -> bool:
+        """Tell whether a node is all of invalid rules, which match nobody, whatever they say."""
+        return one.node is self.rules.tree and bool(self.rules.deleted_references)
 
     def iterate_rule(self, rule: tree.Predicate | tree.Not, path: Path) -> Iterator[RuleWarning]:
         """Yield the warnings about what one rule names."""

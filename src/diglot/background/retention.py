@@ -150,25 +150,15 @@ async def _find_purgeable_contacts(tenant: Tenant, before: int) -> Sequence[int]
     return await log_expiry.load_deleted_contacts(tenant, log_start)
 
 
-def _event_floor(days: int, now: int) -> int:
-    """Return the instant since which events are to be kept; it rises by hours, so it is stored rarely."""
-    return (now - days * DAY) // HOUR * HOUR
-
-
 async def _is_floor_low(tenant: Tenant, now: int) -> bool:
     kept = await event_expiry.load_retention(tenant)
-    return bool(kept.days) and kept.since < _event_floor(kept.days, now)
+    return bool(kept.days) and kept.since < event_expiry.compute_floor(kept.days, now)
 
 
 async def _raise_event_floor(unit: WriteUnit) -> None:
-    """Stop counting the events before the floor. No membership changes, because no window is longer."""
-    if unit.row.event_days:
-        # The clock first: what it has not evaluated yet are windows that begin earlier.
-        await open_writer(unit)
-        floor = _event_floor(unit.row.event_days, unit.now)
-        unit.row.events_since = max(unit.row.events_since, floor)
-        # No segment changes, but counts of rules that are not stored may.
-        unit.renew_contacts_version()
+    # The clock first: what it has not evaluated yet are windows that begin earlier.
+    await open_writer(unit)
+    event_expiry.raise_floor(unit)
 
 
 async def _has_expired_events(tenant: Tenant) -> bool:

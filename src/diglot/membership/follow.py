@@ -1,7 +1,7 @@
 """Updates memberships after each write of contacts, in the transaction of the write.
 
-For an updated contact only the segments that mention a changed field are evaluated, before and after the
-write; the difference is appended to the log. So stored memberships never lag behind contacts.
+For an updated contact only the look-ups of changed fields are asked of the index of conditions, before and
+after the write; the difference is appended to the log. So stored memberships never lag behind contacts.
 """
 
 from collections import defaultdict

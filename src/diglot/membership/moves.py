@@ -1,4 +1,4 @@
-"""Which contacts enter and leave which segments by a write.
+"""Decides which contacts a write moves into and out of which segments.
 
 A few contacts are asked of the index of conditions one by one. More are matched in blocks, because what a
 segment asks is then asked once for all contacts of a block. Conditions read more than the row of a contact:

@@ -35,7 +35,8 @@ EventId = Annotated[
     Meta(
         min_length=1,
         max_length=200,
-        description="Your id of the event. A repetition with the same id does not count again.",
+        description="Your id of the event. A repetition with the same id, contact and name does not count "
+        "again; an event of another contact or name with this id is a 409.",
     ),
 ]
 

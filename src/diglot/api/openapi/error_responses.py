@@ -69,7 +69,7 @@ _ERROR_KINDS: Final = (
     _ErrorKind(
         "Conflict",
         409,
-        "The name or address is already taken, the current state does not allow the change, or the "
+        "The name, address or id is already taken, the current state does not allow the change, or the "
         "`Idempotency-Key` was used for another request.",
         {**_KNOWN_EMAIL, **_REUSED_KEY},
     ),

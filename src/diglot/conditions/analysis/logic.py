@@ -6,12 +6,14 @@ of which this module cannot tell.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from diglot.conditions import tree
 from diglot.conditions.computed import anniversaries
 from diglot.conditions.computed.samples import LARGEST_SAMPLE
 from diglot.conditions.computed_fields import Anniversary, Sample, find_computed, kind_of
+from diglot.conditions.events.fields import EventField
 from diglot.conditions.fields import FIELDS, STATUSES, Field, FieldKind
 from diglot.conditions.tree import Op
 
@@ -21,6 +23,7 @@ _NOBODY: Final[_Verdicts] = (False,) * len(STATUSES)
 _EVERYBODY: Final[_Verdicts] = (True,) * len(STATUSES)
 _UNKNOWN: Final[_Verdicts] = (None,) * len(STATUSES)
 _SAMPLE: Final = Field(FieldKind.NUMBER, max_value=LARGEST_SAMPLE)
+_COUNT: Final = Field(FieldKind.NUMBER, max_value=inf, is_integer=True)
 _ALL_OF: Final = {True: _EVERYBODY, False: _NOBODY, None: _UNKNOWN}
 
 
@@ -86,6 +89,8 @@ def _decide_computed(predicate: tree.Predicate) -> bool | None:
     computed = find_computed(predicate.field)
     if isinstance(computed, Sample):
         return True if predicate.op is Op.IS_SET else _decide_number(_SAMPLE, predicate)
+    if isinstance(computed, EventField):
+        return _decide_event_field(computed.part, predicate)
     if not isinstance(computed, Anniversary):
         return None
     distances = anniversaries.matching_distances(predicate.op, predicate.operand)
@@ -93,6 +98,13 @@ def _decide_computed(predicate: tree.Predicate) -> bool | None:
         return False
     is_never_missing = computed.source in FIELDS and not FIELDS[computed.source].is_nullable
     return True if is_never_missing and distances == anniversaries.EVERY_DISTANCE else None
+
+
+def _decide_event_field(part: str, predicate: tree.Predicate) -> bool | None:
+    """Decide a predicate on a field of events: without events a count and a sum are 0, and not missing."""
+    if predicate.op is Op.IS_SET:
+        return True if part in ("count", "sum") else None
+    return _decide_number(_COUNT, predicate) if part == "count" else None
 
 
 def _judge_status(predicate: tree.Predicate) -> _Verdicts:

@@ -12,7 +12,7 @@ from diglot.conditions.addresses import normalize_address
 from diglot.conditions.events.states import add_event, count_event, read_properties
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import PastEvent
-from diglot.errors import InvalidInput, NotFound
+from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership.moves import EventMove
 from diglot.membership.writer import load_active_segments, open_writer
 from diglot.model import webhooks
@@ -59,8 +59,9 @@ class Events:
     async def record(self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
         """Store an event and update the contact's engagement fields; raise `NotFound` for an unknown contact.
 
-        An event that was recorded before is returned as it was, and changes nothing. So does one that is
-        older than the events that the workspace keeps.
+        An event that was recorded before is returned as it was, and changes nothing; `Conflict` if its
+        `event_id` comes with another contact or name. One that is older than the events that the workspace
+        keeps changes nothing, either.
         """
         return await record_event(unit, contact_ref, new)
 
@@ -130,7 +131,7 @@ class _EventRecorder:
         if self.new_event.source_id is not None:
             first = await events.find_by_source(unit, self.new_event.source_id)
             if first is not None:
-                return first
+                return await self.repeat(first, contact_ref)
         found = await self.require_contact(contact_ref)
         contact = found.contact
         if self.happened_at < unit.row.events_since:
@@ -147,6 +148,19 @@ class _EventRecorder:
             occurrence = _build_conversion_event(contact, event, self.new_event.value)
             await outbox.enqueue_events(unit, [occurrence])
         return RecordedEvent(event, contact.id, contact.shown_email)
+
+    async def repeat(self, first: RecordedEvent, contact_ref: ContactRef) -> RecordedEvent:
+        """Return an event that was recorded before; an order is known by its id alone.
+
+        Raise `Conflict` if its `event_id` comes with another contact or name, because the new event would be
+        lost.
+        """
+        if self.new_event.order_id is None:
+            found = await self.require_contact(contact_ref)
+            has_same_name = text.to_nfc(first.event.name) == text.to_nfc(self.new_event.name)
+            if found.contact.id != first.contact_id or not has_same_name:
+                raise Conflict("event", "Another event has this event_id")
+        return first
 
     async def require_contact(self, contact_ref: ContactRef) -> ContactAndState:
         """Return the contact of the event; if id and address are both given, they must agree."""

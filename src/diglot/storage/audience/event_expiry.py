@@ -15,9 +15,12 @@ from sqlalchemy import bindparam, delete, select
 from diglot.storage.schema import events, workspaces
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import WriteUnit
 
 # The number of events that one transaction deletes at most.
 MAX_ROWS: Final = 1_000
+_HOUR: Final = 3_600 * 1_000_000
+_DAY: Final = 24 * _HOUR
 _e, _w = events.c, workspaces.c
 _RETENTION = Statement(select(_w.event_days, _w.events_since).where(_w.workspace == bindparam("workspace")))
 _OLDEST = Statement(
@@ -44,6 +47,22 @@ async def load_retention(tenant: Tenant) -> EventRetention:
     row = await tenant.fetch_one(_RETENTION)
     assert row is not None
     return EventRetention(*row)
+
+
+def compute_floor(days: int, now: int) -> int:
+    """Return the instant since which events are to be kept; it rises by hours, so it is stored rarely."""
+    return (now - days * _DAY) // _HOUR * _HOUR
+
+
+def raise_floor(unit: WriteUnit) -> None:
+    """Stop counting the events before the floor, if the workspace keeps events for some days only.
+
+    Memberships must be current. None changes, because no window is longer.
+    """
+    if unit.row.event_days:
+        unit.row.events_since = max(unit.row.events_since, compute_floor(unit.row.event_days, unit.now))
+        # No segment changes, but counts of rules that are not stored may.
+        unit.renew_contacts_version()
 
 
 async def find_expired(tenant: Tenant, before: int, limit: int = MAX_ROWS) -> Sequence[int]:

@@ -45,6 +45,7 @@ _encode = msgspec.json.Encoder().encode
         scope="track:events",
         body=wire.TrackEvent,
         response=wire.TrackEventAnswer,
+        may_conflict=True,
         body_references=True,
     )
 )

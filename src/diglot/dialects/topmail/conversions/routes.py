@@ -89,6 +89,7 @@ async def list_conversions(call: Call) -> wire.ConversionListAnswer:
         status=201,
         body=wire.ConversionCreate,
         response=wire.ConversionAnswer,
+        may_conflict=True,
         body_references=True,
     )
 )
@@ -169,6 +170,7 @@ def _format_time(instant: int) -> str:
         status=201,
         body=wire.ProductViewCreate,
         response=wire.ProductViewAnswer,
+        may_conflict=True,
         body_references=True,
     )
 )
@@ -204,6 +206,7 @@ async def track_product_view(call: Call) -> wire.ProductViewAnswer:
         status=201,
         body=wire.EventCreate,
         response=wire.TrackedEventAnswer,
+        may_conflict=True,
         body_references=True,
         extension=True,
     )
