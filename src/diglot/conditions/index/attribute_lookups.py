@@ -18,6 +18,7 @@ from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.conditions.index.asked import Setting
 from diglot.conditions.index.lookups import (
+    FieldLookup,
     Lookup,
     MovingReadings,
     RememberedMasks,
@@ -35,8 +36,8 @@ _NOTHING_LEFT_OUT: Final = frozenset[str]()
 _ABSENT: Final = object()
 NO_KEY: Final = object()
 # By the boolean as an index.
-KEY_OF_BOOLEAN: Final = (b"false", b"true")
-NUMBERS: Final = frozenset[type]({int, float})
+_KEY_OF_BOOLEAN: Final = (b"false", b"true")
+_NUMBERS: Final = frozenset[type]({int, float})
 _TEXT: Final = frozenset[type]({str})
 
 
@@ -53,7 +54,7 @@ def key_of_value(value: Any) -> Hashable:
     if kind is float:
         return value or repr(value).encode()
     if kind is bool:
-        return KEY_OF_BOOLEAN[value]
+        return _KEY_OF_BOOLEAN[value]
     if kind is int:
         return NO_KEY if is_big_integer(value) else (value,)
     return tuple(value) if kind is list and set(map(type, value)) <= _TEXT else NO_KEY
@@ -79,7 +80,7 @@ class AttributeLookup:
         value, spans = view.attributes.get(self.key, _ABSENT), self.spans
         if value is _ABSENT:
             return self.missing()
-        if spans is not None and type(value) in NUMBERS:
+        if spans is not None and type(value) in _NUMBERS:
             return spans.masks[bisect_right(spans.edges, float(value))]
         key = key_of_value(value)
         return ask_all(self._asks, view, now) if key is NO_KEY else self.masks.find(key, view)
@@ -136,6 +137,30 @@ class Shape(NamedTuple):
     still: Sequence[tuple[str, Memo[Hashable, int], AttributeLookup]]
     moving: Sequence[MovingAttributeLookup]
     missing: int
+
+
+def rule_out_by_attributes(view: ContactView, shape: Shape, rest: list[FieldLookup]) -> int:
+    """Return what the attributes of a contact rule out at once; add the look-ups to ask yet to the rest."""
+    ruled_out, attributes = 0, view.attributes
+    for key, spans, lookup in shape.numbers:
+        value = attributes[key]
+        if type(value) in _NUMBERS:
+            ruled_out |= spans.masks[bisect_right(spans.edges, float(value))]
+        else:
+            rest.append(lookup)
+    for key, memo, lookup in shape.still:
+        value = attributes[key]
+        kind = type(value)
+        if kind is bool:
+            value = _KEY_OF_BOOLEAN[value]
+        elif kind is not str:
+            ruled_out |= lookup.ask(view, 0)
+            continue
+        if (mask := memo.recent.get(value)) is None:
+            rest.append(lookup)
+        else:
+            ruled_out |= mask
+    return ruled_out
 
 
 class AttributeLookups:

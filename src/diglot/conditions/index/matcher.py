@@ -16,12 +16,11 @@ from diglot.conditions.contact_view import ContactView
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.index.asked import Asked, Setting
 from diglot.conditions.index.attribute_lookups import (
-    KEY_OF_BOOLEAN,
-    NUMBERS,
     AnyAttributeLookup,
     AttributeLookups,
     Shape,
     make_attribute_lookup,
+    rule_out_by_attributes,
 )
 from diglot.conditions.index.gates import Layout
 from diglot.conditions.index.lookups import (
@@ -273,29 +272,7 @@ class _Fields:
                     rest.append(lookup)
                 else:
                     ruled_out |= mask
-        return ruled_out | self._rule_out_attributes(view, shape, rest), rest
-
-    def _rule_out_attributes(self, view: ContactView, shape: Shape, rest: list[FieldLookup]) -> int:
-        ruled_out, attributes = 0, view.attributes
-        for key, spans, lookup in shape.numbers:
-            value = attributes[key]
-            if type(value) in NUMBERS:
-                ruled_out |= spans.masks[bisect_right(spans.edges, float(value))]
-            else:
-                rest.append(lookup)
-        for key, memo, lookup in shape.still:
-            value = attributes[key]
-            kind = type(value)
-            if kind is bool:
-                value = KEY_OF_BOOLEAN[value]
-            elif kind is not str:
-                ruled_out |= lookup.ask(view, 0)
-                continue
-            if (mask := memo.recent.get(value)) is None:
-                rest.append(lookup)
-            else:
-                ruled_out |= mask
-        return ruled_out
+        return ruled_out | rule_out_by_attributes(view, shape, rest), rest
 
     def rule_out_moving(self, view: ContactView, shape: Shape, now: int) -> int:
         """Return what the relative dates rule out at an instant, for a contact of a shape."""
