@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import static_numbers
@@ -40,8 +42,7 @@ LISTS_FIELD: Final = "lists"
 MAX_UNREDUCED: Final = 4
 
 
-@dataclass(slots=True)
-class NextChanges:
+class NextChanges(msgspec.Struct):
     """The next change by time of each segment with relative dates, at a version of the workspace clock."""
 
     version: int

@@ -5,8 +5,9 @@ of which this module cannot tell.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from diglot.conditions import tree
 from diglot.conditions.computed import anniversaries
@@ -24,8 +25,7 @@ _SAMPLE: Final = Field(FieldKind.NUMBER, max_value=LARGEST_SAMPLE)
 _ALL_OF: Final = {True: _EVERYBODY, False: _NOBODY, None: _UNKNOWN}
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A node of a condition, with the verdicts for each status, and the judgements of a group's items."""
 
     node: tree.Node

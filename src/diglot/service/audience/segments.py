@@ -1,7 +1,9 @@
 """Segments: create, read, update, delete, refresh, and manage members."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
