@@ -15,13 +15,7 @@ from diglot.membership.read import MemberKeys, MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
-from diglot.model.segments import (
-    CountedSegment,
-    ManualMemberChange,
-    MemberCount,
-    Segment,
-    SegmentType,
-)
+from diglot.model.segments import CountedSegment, ManualMemberChange, MemberCount, Segment, SegmentType
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.known_segments import (
