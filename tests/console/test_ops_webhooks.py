@@ -2,10 +2,10 @@
 
 import html
 import re
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from diglot.console.pages.ops.hook_form import EVENT_WORDS
 from diglot.model.webhooks import WebhookEventType

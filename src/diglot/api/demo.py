@@ -1,7 +1,6 @@
 """The demo's segments for a dialect, in the vendor's words, and a call to try."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ from diglot.service.audience.segments import NewSegment
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class DemoSegment:
+class DemoSegment(msgspec.Struct, frozen=True):
     """A segment in a dialect's words."""
 
     name: str
@@ -31,8 +29,7 @@ class DemoSegment:
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
 
 
-@dataclass(frozen=True, slots=True)
-class Demo:
+class Demo(msgspec.Struct, frozen=True):
     """The segments, oldest first, and a function that maps a segment's id, or None, to the path of a call."""
 
     segments: Sequence[DemoSegment]

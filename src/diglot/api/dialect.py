@@ -19,8 +19,7 @@ from diglot.service.access.keys import KeyFormat
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(msgspec.Struct, frozen=True):
     """A path prefix with its calls, and the error body that its clients expect."""
 
     prefix: str

@@ -1,7 +1,6 @@
 """Endpoints: an operation with its handler."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -24,8 +23,7 @@ Handler = Callable[[Call], Awaitable[msgspec.Struct | StreamedList | StreamedFil
 ReadInput = Callable[[Call, bytes], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """An operation and the function that answers it.
 
     A call that is one transaction reads its input with `read_input`, ahead of it.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final, Protocol
 
@@ -23,8 +22,7 @@ encode_json: Final = msgspec.json.Encoder().encode
 _JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorResponse:
+class ErrorResponse(msgspec.Struct, frozen=True):
     """An error response in a dialect's error body."""
 
     status: int
@@ -32,8 +30,7 @@ class ErrorResponse:
     headers: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedList:
+class StreamedList(msgspec.Struct, frozen=True):
     """A response whose first property is a long list.
 
     `response` has the first items, `rest` yields the others in windows.
@@ -43,8 +40,7 @@ class StreamedList:
     rest: AsyncIterator[Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedFile:
+class StreamedFile(msgspec.Struct, frozen=True):
     """A response that is a text file in UTF-8, in parts."""
 
     media_type: str

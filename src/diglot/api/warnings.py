@@ -5,7 +5,6 @@ strictly leaves warnings out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Final, Protocol
@@ -133,8 +132,7 @@ def _find_nearest(key: str, known: frozenset[str]) -> list[str]:
     return get_close_matches(key, list(islice(near, _MAX_CANDIDATES)), n=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _RuleWarnings:
+class _RuleWarnings(msgspec.Struct, frozen=True):
     """The warnings about the rules of a segment, given what to say of each unknown attribute."""
 
     rules: Rules

@@ -7,6 +7,7 @@ moves, and so does every tick, so the result is correct whichever of them the sc
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.clock import Clock, system_clock
@@ -29,8 +30,7 @@ from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 
-@dataclass(frozen=True, slots=True)
-class ScanResult:
+class ScanResult(msgspec.Struct, frozen=True):
     """The contacts that matched the condition of a segment in the scan."""
 
     segment_key: SegmentKey

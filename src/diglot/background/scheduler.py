@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
@@ -45,8 +47,7 @@ _EQUAL_PAUSE: Final = 1.0
 _LONG_PAUSE: Final = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A task that runs in steps of one or two transactions; a step returns whether another may follow."""
 
     name: TaskName

@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.clock import Clock, system_clock
@@ -32,8 +33,7 @@ from diglot.storage.write_unit import open_unit
 log = logging.getLogger("diglot.background")
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationResult:
+class VerificationResult(msgspec.Struct, frozen=True):
     """The result of verifying a segment.
 
     `stale_fields` have an instant index that differs from the contacts.
@@ -106,8 +106,7 @@ def is_verifiable(segment: Segment) -> bool:
     return is_evaluated and not tree.is_draft(segment.condition.tree)
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _Snapshot(msgspec.Struct, frozen=True):
     """A segment in one snapshot of the database, with the delta of the log since its chunks."""
 
     tenant: Tenant

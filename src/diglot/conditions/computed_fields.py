@@ -5,9 +5,10 @@ such a name is reached as `attributes.NAME`. The canonical names are those that 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
+
+import msgspec
 
 from diglot.conditions.events.fields import (
     EVENT_PREFIX,
@@ -51,8 +52,7 @@ class FieldNameError(Exception):
     """The name is no field; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """`sample` and `sample.SALT`: a number in [0, 100) that is constant for a contact and a salt."""
 
     salt: str = ""
@@ -64,8 +64,7 @@ class Sample:
         return f"{_SAMPLE_PREFIX}{self.salt}" if self.salt else SAMPLE
 
 
-@dataclass(frozen=True, slots=True)
-class Anniversary:
+class Anniversary(msgspec.Struct, frozen=True):
     """`anniversary.FIELD`: the days until the month and day of FIELD come round again.
 
     `source` is the canonical name of FIELD, a catalogued instant or a custom attribute.
@@ -80,8 +79,7 @@ class Anniversary:
         return f"{ANNIVERSARY_PREFIX}{self.source}"
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentField:
+class SegmentField(msgspec.Struct, frozen=True):
     """`segments`: the segments that a contact is a member of.
 
     Rules name them by their ids. Conditions that are evaluated have only static segments, by their numbers:

@@ -5,11 +5,12 @@ Instants are integers: microseconds since 1970-01-01T00:00:00Z.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from diglot.conditions import tree
 
@@ -37,8 +38,7 @@ _CANONICAL_PATTERN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedDate:
+class ParsedDate(msgspec.Struct, frozen=True):
     """A date or an instant as parsed.
 
     `local_us` counts microseconds of the wall clock since 1970; `offset_us` is microseconds east of UTC, None

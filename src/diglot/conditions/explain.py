@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.conditions import relative_dates, tree
 from diglot.conditions.computed import anniversaries
 from diglot.conditions.computed.samples import sample_of
@@ -21,8 +23,7 @@ from diglot.conditions.histories.sums import ZERO, add_all, add_up_back, find_ju
 from diglot.conditions.python_compiler import compile_to_python
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A node of a condition, whether the contact matches it, and the verdicts on its parts."""
 
     node: tree.Node
@@ -54,8 +55,7 @@ def _explain_node(node: tree.Node, matched: set[str]) -> Verdict:
     return Verdict(node, decide(part.matches for part in parts), parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """The instants that a relative date stands for: from `first` up to `last`, or before `end`."""
 
     first: int | None = None
@@ -96,8 +96,7 @@ class RuleEvents:
         return len(within) if field.window else field.read(self.state)
 
 
-@dataclass(frozen=True, slots=True)
-class EventEvidence:
+class EventEvidence(msgspec.Struct, frozen=True):
     """What decides a rule about events: their number, their sum or an instant, the newest, and a window.
 
     `events` are the instants of those that the rule counts, newest first, among the newest that the state

@@ -5,14 +5,14 @@ the dialect could not read is `Unreadable`, so that all faults are reported in d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from diglot.errors import Fault, Path
 
 
-@dataclass(frozen=True, slots=True)
-class UncheckedRule:
+class UncheckedRule(msgspec.Struct, frozen=True):
     """One rule. A part that the dialect could not read is None, and `faults` says why.
 
     An operand that was not sent is `UNSET`, because JSON null is None. `field_key`, `operator_key` and
@@ -47,8 +47,7 @@ class UncheckedRule:
         return sorted(faults, key=position)
 
 
-@dataclass(frozen=True, slots=True)
-class UncheckedGroup:
+class UncheckedGroup(msgspec.Struct, frozen=True):
     """A group of rules.
 
     Beyond the depth limit a dialect may leave `items` empty, because `check` rejects it.
@@ -59,15 +58,13 @@ class UncheckedGroup:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class UncheckedNot:
+class UncheckedNot(msgspec.Struct, frozen=True):
     """A negated rule or group; the vendors' rules express it only by a negative operator."""
 
     item: "Unchecked"
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A part that does not have the dialect's structure."""
 
     faults: tuple[Fault, ...]

@@ -1,8 +1,8 @@
 """What handlers of pages return: HTML, and redirects. Both are ASGI apps."""
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from litestar.types import Receive, Scope, Send
 
 from diglot.api.responses import Headers
@@ -21,8 +21,7 @@ _HEADERS: Final[Headers] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Html:
+class Html(msgspec.Struct, frozen=True):
     """A page, or a part of one that replaces a part of a page."""
 
     text: str
@@ -36,8 +35,7 @@ class Html:
         await _send(send, self.status, self.text.encode(), (media_type, *self.headers))
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(msgspec.Struct, frozen=True):
     """The browser continues with a GET of another path of this server."""
 
     path: str
@@ -52,8 +50,7 @@ class Redirect:
         await _send(send, status, b"", ((name, location), *self.headers))
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(msgspec.Struct, frozen=True):
     """A short file that the browser saves."""
 
     name: str

@@ -6,9 +6,9 @@ contact is read.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.caches import CacheSlot, SharedCache
@@ -27,8 +27,7 @@ _CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]](
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PastMembers:
+class PastMembers(msgspec.Struct, frozen=True):
     """The keys of a segment's members at an entry of the log, and of those that are deleted now."""
 
     segment: Segment

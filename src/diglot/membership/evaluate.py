@@ -1,9 +1,10 @@
 """Evaluates segments in full: at creation, after updates and refreshes, and when many change at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from pyroaring import BitMap
 
 from diglot.conditions import tree
@@ -33,8 +34,7 @@ from diglot.storage.write_unit import WriteUnit
 MAX_CONTACTS_INLINE: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluatedSegment:
+class EvaluatedSegment(msgspec.Struct, frozen=True):
     """A segment as it is stored now. `count` is None if the segment is pending, so a read has to count.
 
     `change` says who entered and left, if it was evaluated.

@@ -4,8 +4,9 @@ Numbers of entries have no gaps, so a client can resume after any of them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from diglot.membership import store
 from diglot.model.membership_changes import ChangeOrigin
@@ -19,8 +20,7 @@ from diglot.storage.workspaces import WorkspaceState
 MAX_ROWS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
+class FeedEntry(msgspec.Struct, frozen=True):
     """A change: a contact entered or left a segment."""
 
     number: int
@@ -30,8 +30,7 @@ class FeedEntry:
     entered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FeedSlice:
+class FeedSlice(msgspec.Struct, frozen=True):
     """Changes in order, complete up to the entry `through`."""
 
     entries: list[FeedEntry]

@@ -6,9 +6,10 @@ feed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final
+
+import msgspec
 
 from diglot.membership.active_segments import ActiveSegments
 from diglot.model.contacts import Contact
@@ -27,8 +28,7 @@ MAX_PER_SEGMENT: Final = 1_000
 MAX_PER_WRITE: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedChanges:
+class LoggedChanges(msgspec.Struct, frozen=True):
     """A row of the log, with its first entry and origin; `known_contacts` need not be loaded again."""
 
     changes: Sequence[SegmentChange]
@@ -38,8 +38,7 @@ class LoggedChanges:
     known_contacts: Mapping[int, Contact]
 
 
-@dataclass(frozen=True, slots=True)
-class _EventTypes:
+class _EventTypes(msgspec.Struct, frozen=True):
     """The event types for segments, or for dynamic lists."""
 
     left: WebhookEventType
@@ -55,8 +54,7 @@ _LIST_EVENTS: Final = _EventTypes(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _AudienceChange:
+class _AudienceChange(msgspec.Struct, frozen=True):
     """A segment's change in a row; contacts that left have the first entries, before those that entered."""
 
     event_types: _EventTypes
@@ -87,8 +85,7 @@ class _AudienceChange:
         return any(keys and event in events for event, keys, _ in self.events_with_keys)
 
 
-@dataclass(frozen=True, slots=True)
-class _Because:
+class _Because(msgspec.Struct, frozen=True):
     """Why the changes of a row happened: its origin, and the id of the segment that this names."""
 
     origin: ChangeOrigin

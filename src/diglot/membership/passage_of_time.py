@@ -7,11 +7,11 @@ cheaper than evaluating the segment in full.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS
@@ -35,8 +35,7 @@ MAX_CROSSING: Final = 20_000
 _CONTACTS_PER_READ: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ChangesByTime:
+class ChangesByTime(msgspec.Struct, frozen=True):
     """The changes by time alone, and the segments with too many crossings, to be evaluated in full."""
 
     changes: Sequence[SegmentChange]

@@ -5,10 +5,11 @@ clock. Any other condition, and a pending segment, is evaluated by a scan of the
 contacts on SQLite: 0.01 ms for a stored count, 240 to 340 ms for a scan.
 """
 
-from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+from msgspec.structs import replace
 from pyroaring import BitMap
 
 from diglot.conditions import tree
@@ -33,8 +34,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMembership:
+class StoredMembership(msgspec.Struct, frozen=True):
     """A stored membership: the number of members in the chunks of a segment, in a state of the workspace.
 
     `time_may_have_moved_it` is set if the segment's next change by time is due.
@@ -46,8 +46,7 @@ class StoredMembership:
     time_may_have_moved_it: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipQuery:
+class MembershipQuery(msgspec.Struct, frozen=True):
     """The members of a condition or a segment at `now`, which may be slightly ahead of this process's clock.
 
     `stored` is the stored membership, if there is one; a static segment always has one. `restriction` narrows
@@ -87,8 +86,7 @@ class MembershipQuery:
         return self.stored if self.restriction is None else None
 
 
-@dataclass(frozen=True, slots=True)
-class MemberKeys:
+class MemberKeys(msgspec.Struct, frozen=True):
     """The keys of the members in one snapshot: at most two bits for each contact."""
 
     bitmap: BitMap

@@ -7,9 +7,9 @@ compacts the log first, because it compares with the chunks and rewrites them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.conditions.bulk.blocks import MAX_CONTACTS, ContactBlock
@@ -107,8 +107,7 @@ class _Sweep:
         await chunks.write(self.tenant, written)
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
+class SweepResult(msgspec.Struct, frozen=True):
     """The changes that a sweep found, and their first entry."""
 
     changes: Sequence[SegmentChange]

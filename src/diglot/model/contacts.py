@@ -1,7 +1,6 @@
 """Contacts, changes to contacts, and results of imports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -28,8 +27,7 @@ class Contact(FieldTable, frozen=True, gc=False):
         return self.email_as_sent or self.email
 
 
-@dataclass(frozen=True, slots=True)
-class ListName:
+class ListName(msgspec.Struct, frozen=True):
     """The id and name of a list that contains a contact."""
 
     id: str
@@ -74,8 +72,7 @@ class ContactChange(msgspec.Struct, frozen=True, gc=False):
         return email
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
+class ImportResult(msgspec.Struct, frozen=True):
     """The result of an import: contacts by outcome, and the reasons for rejected rows."""
 
     created: int

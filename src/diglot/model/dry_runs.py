@@ -1,23 +1,22 @@
 """Results of dry runs: the members that an unsaved condition would have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from diglot.conditions import tree
 from diglot.model.contacts import Contact
 from diglot.model.segments import DeletedReference, Segment
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """A number of contacts, and the newest of them."""
 
     count: int
     newest: Sequence[Contact]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplacedSegment:
+class ReplacedSegment(msgspec.Struct, frozen=True):
     """The segment whose condition would be replaced: its member count, and who would enter and leave."""
 
     segment: Segment
@@ -26,8 +25,7 @@ class ReplacedSegment:
     leaving: Sample
 
 
-@dataclass(frozen=True, slots=True)
-class DryRun:
+class DryRun(msgspec.Struct, frozen=True):
     """The result of a dry run at an instant (microseconds), read from one snapshot.
 
     `rules` are the condition's rules in order, each with the number of contacts that it matches alone, and

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.conditions.explain import RuleEvents, Verdict
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSegment:
+class NamedSegment(msgspec.Struct, frozen=True):
     """A segment that rules name; whether the contact is a member, since when and why, if that is known."""
 
     segment: Segment

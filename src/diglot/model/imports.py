@@ -112,8 +112,7 @@ class ImportJob:
         return self.status == READY and self.progress.is_checked and self.error is None
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
+class RejectedRow(msgspec.Struct, frozen=True):
     """A row that was not imported: its number as a spreadsheet shows it, why, and its cells.
 
     `email` is the address of the row in the form in which addresses are compared, empty without one.

@@ -1,12 +1,11 @@
 """Lists: named groups of contacts, static (changed by hand) or dynamic (by condition)."""
 
-from dataclasses import dataclass
+import msgspec
 
 from diglot.model.segments import Segment, SegmentType
 
 
-@dataclass(frozen=True, slots=True)
-class ContactList:
+class ContactList(msgspec.Struct, frozen=True):
     """A stored list; a dynamic list has a segment for its members. Instants are in microseconds."""
 
     number: int
@@ -23,8 +22,7 @@ class ContactList:
         return SegmentType.STATIC if self.segment is None else SegmentType.DYNAMIC
 
 
-@dataclass(frozen=True, slots=True)
-class CountedList:
+class CountedList(msgspec.Struct, frozen=True):
     """A list with its member count at an instant (microseconds), both from one snapshot."""
 
     list: ContactList

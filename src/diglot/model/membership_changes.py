@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
 class Cause(enum.StrEnum):
@@ -21,8 +22,7 @@ class Cause(enum.StrEnum):
     REPAIRED = "repaired"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeOrigin:
+class ChangeOrigin(msgspec.Struct, frozen=True):
     """When a change happened, in microseconds, and why.
 
     `segment` is the number of the segment that the contact entered or left at the same time, if the changed
@@ -34,15 +34,13 @@ class ChangeOrigin:
     segment: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AtInstant:
+class AtInstant(msgspec.Struct, frozen=True):
     """The state at an instant, in microseconds: after every change stored up to it."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class AtEntry:
+class AtEntry(msgspec.Struct, frozen=True):
     """The state after the change with an entry number."""
 
     number: int
@@ -51,8 +49,7 @@ class AtEntry:
 AsOf = AtInstant | AtEntry
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipChange:
+class MembershipChange(msgspec.Struct, frozen=True):
     """A contact entered or left a segment; `number` is the entry number in the workspace.
 
     `contact_id` is None if the id of a deleted contact has expired. `cause_segment_id` is the id of the
@@ -67,8 +64,7 @@ class MembershipChange:
     cause_segment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFeed:
+class ChangeFeed(msgspec.Struct, frozen=True):
     """A page of the change feed: all changes with numbers after `after` up to `through`, in order.
 
     `newest` is the last number in the workspace.

@@ -1,10 +1,9 @@
 """Metrics for the operator: sums over all workspaces, without names or contacts."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(msgspec.Struct, frozen=True):
     """Totals and amounts of waiting work. Instants are in microseconds, None if nothing waits.
 
     They are not complete if only some nodes of the database answered.

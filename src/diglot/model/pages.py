@@ -4,21 +4,21 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import msgspec
+
 from diglot.model.segments import Rules
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The rows requested: skip `offset`, then return at most `limit`."""
 
     offset: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(msgspec.Struct, frozen=True):
     """Sort order by a core field. Contacts without a value come last; equal values come newest first."""
 
     field: str
@@ -65,8 +65,7 @@ class HistoricalPage(Page[T]):
     deleted_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class AllIds:
+class AllIds(msgspec.Struct, frozen=True):
     """The ids of all members: a page with the first of them, and the rest in windows, None if empty."""
 
     page: MemberPage[str] | HistoricalPage[str]

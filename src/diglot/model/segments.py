@@ -47,16 +47,14 @@ class MemberAction(enum.StrEnum):
     REMOVE = "remove"
 
 
-@dataclass(frozen=True, slots=True)
-class ManualMemberChange:
+class ManualMemberChange(msgspec.Struct, frozen=True):
     """A manual change of a static segment's members; `ids` are distinct UUIDs of contacts."""
 
     action: MemberAction
     ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OriginalText:
+class OriginalText(msgspec.Struct, frozen=True):
     """A condition as sent: compact JSON, and the name of its dialect."""
 
     dialect: str
@@ -77,8 +75,7 @@ class Condition:
     event_needs: EventNeeds = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """Checked rules as warnings read them; those that exclude `deleted_references` are invalid."""
 
     tree: Node
@@ -90,8 +87,7 @@ class Rules:
         return None if type_ is SegmentType.STATIC and is_draft(node) else cls(node, deleted)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A stored segment. `number` is dense within the workspace; instants are in microseconds.
 
     `members` is the stored member count, None until the segment is evaluated. `next_change_at` is an instant
@@ -133,8 +129,7 @@ class Segment:
         return self.condition.tree if self.expanded is None else self.expanded
 
 
-@dataclass(frozen=True, slots=True)
-class MemberCount:
+class MemberCount(msgspec.Struct, frozen=True):
     """The member count of a segment's revision at an instant (microseconds), and its rules, if it has any."""
 
     members: int
@@ -143,8 +138,7 @@ class MemberCount:
     rules: Rules | None
 
 
-@dataclass(frozen=True, slots=True)
-class CountedSegment:
+class CountedSegment(msgspec.Struct, frozen=True):
     """A segment with its member count at an instant (microseconds), both from one snapshot."""
 
     segment: Segment

@@ -1,7 +1,6 @@
 """Webhooks: subscriptions, events, and the deliveries of events."""
 
 import enum
-from dataclasses import dataclass
 
 import msgspec
 
@@ -27,8 +26,7 @@ class WebhookEventType(enum.StrEnum):
     TESTED = "tested"
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSource:
+class WebhookSource(msgspec.Struct, frozen=True):
     """Where the webhooks of a vendor arrive for a workspace, given by number and name.
 
     Without a secret, which is None, none is accepted.
@@ -97,8 +95,7 @@ class EventPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     batch: BulkMove | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DomainEvent:
+class DomainEvent(msgspec.Struct, frozen=True):
     """An event of a contact, or one for many events, sent to subscribers of any type in `stands_for`."""
 
     type: WebhookEventType
@@ -111,8 +108,7 @@ class DomainEvent:
         return self.stands_for or frozenset({self.type})
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True):
     """A webhook. `events` are subscribed names of its dialect, `subscriptions` the types they stand for."""
 
     number: int
@@ -127,8 +123,7 @@ class Webhook:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """The delivery of an event to a webhook; `due_at` is None once it is delivered or given up."""
 
     number: int
@@ -145,8 +140,7 @@ class Delivery:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingWebhook:
+class WaitingWebhook(msgspec.Struct, frozen=True):
     """A webhook with waiting deliveries, and when the first one may be sent."""
 
     workspace: int
@@ -154,8 +148,7 @@ class WaitingWebhook:
     due_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """The result of one attempt: a status, or an error if no response arrived.
 
     `internal_error` means that nothing was sent. `retry_after` is that header of the response (RFC 9110,
@@ -188,8 +181,7 @@ class Attempt:
         return "accepted" if self.was_accepted else "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookMessage:
+class WebhookMessage(msgspec.Struct, frozen=True):
     """The request to a receiver: its body, and headers besides the media type."""
 
     headers: dict[str, str]

@@ -1,13 +1,13 @@
 """Workspaces, API keys and callers."""
 
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import msgspec
 
 from diglot.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(msgspec.Struct, frozen=True):
     """A tenant: number, name and IANA time zone."""
 
     number: int
@@ -15,8 +15,7 @@ class Workspace:
     time_zone: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True):
     """A stored API key without its secret. Instants are in microseconds."""
 
     id: str
@@ -36,8 +35,7 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
+class KeyOptions(msgspec.Struct, frozen=True):
     """Options of a new key besides its scopes: a name, a sending account, an expiry (microseconds)."""
 
     name: str | None = None
@@ -45,8 +43,7 @@ class KeyOptions:
     expires_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The caller: the holder of an API key, or a person signed in. Requests are counted by `key`."""
 
     workspace: int
@@ -56,8 +53,7 @@ class Caller:
     signed_in: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A stored session of a person who is signed in to a workspace.
 
     `digest` is computed from its secret, which is not stored. Instants in microseconds.
@@ -80,8 +76,7 @@ def parse_time_zone(name: str) -> ZoneInfo:
     return zone
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceLimits:
+class WorkspaceLimits(msgspec.Struct, frozen=True):
     """The largest number of rows of each kind in one workspace; 0 for no limit.
 
     Each limited kind costs others something: segments and rules are compiled and evaluated by every write of

@@ -3,8 +3,9 @@
 import errno
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from diglot.errors import Misconfigured
 from diglot.server.asgi import HEALTH_PATH
@@ -16,8 +17,7 @@ _ANSWER_SECONDS: Final = 5
 _OK: Final = b"HTTP/1.1 200 "
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
+class ListenAddress(msgspec.Struct, frozen=True):
     """An address to listen on: an IP, because granian takes no host names, and a free port."""
 
     ip: str

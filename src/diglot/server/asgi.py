@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+import msgspec
+
 from diglot.api.authentication import SECURE
 from diglot.api.responses import ANSWER_ROOM, EXTRA_HEADERS, ErrorResponse, JsonResponse
 from diglot.errors import MalformedRequest
@@ -43,8 +45,7 @@ METRICS_PATH: Final = "/metrics"
 _CLOSE: Final = (b"connection", b"close")
 
 
-@dataclass(frozen=True, slots=True)
-class PlainResponse:
+class PlainResponse(msgspec.Struct, frozen=True):
     """A page for the operator, which belongs to no dialect."""
 
     status: int

@@ -2,8 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import NotFound
@@ -22,8 +25,7 @@ from diglot.webhooks.allowed_targets import PUBLIC_ONLY, AllowedTargets, find_ur
 MAX_LISTED_DELIVERIES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class NewWebhook:
+class NewWebhook(msgspec.Struct, frozen=True):
     """A webhook to create: `events` are the dialect's names, `subscriptions` the same events by our names."""
 
     dialect: str
@@ -34,8 +36,7 @@ class NewWebhook:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookPatch:
+class WebhookPatch(msgspec.Struct, frozen=True):
     """The fields of a webhook to update; None leaves a field unchanged."""
 
     url: str | None = None
@@ -138,7 +139,7 @@ async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Web
 def _apply_patch(stored: Webhook, change: WebhookPatch, now: int) -> Webhook:
     given: dict[str, Any] = {
         name: value
-        for name in WebhookPatch.__slots__
+        for name in WebhookPatch.__struct_fields__
         if (value := getattr(change, name)) is not None and value != getattr(stored, name)
     }
     return replace(stored, **given, updated_at=now) if given else stored

@@ -4,10 +4,10 @@ The workspaces are divided into shares by their numbers, so that the processes o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Column, Integer, Select, bindparam, true
 
 from diglot.storage.sql.backend import Backend, Expression
@@ -28,8 +28,7 @@ def share_of(workspace: int) -> int:
     return workspace % SHARES
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """The workspaces that a sweep looks at: those of some shares, or only the listed ones."""
 
     shares: frozenset[int] = ALL_SHARES

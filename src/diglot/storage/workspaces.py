@@ -6,10 +6,10 @@ before `next_change_at`. A tick evaluates what time has changed and advances bot
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal, not_, select, update
 
 from diglot.conditions.relative_dates import NEVER
@@ -67,8 +67,7 @@ SINCE_EVER: Final = -NEVER
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "event_name", "webhook", "delivery", "entry")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceState:
+class WorkspaceState(msgspec.Struct, frozen=True):
     """The state of a workspace that reads need; `contacts_version` changes whenever a membership can."""
 
     contacts_version: int
@@ -95,8 +94,7 @@ class WorkspaceState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SignInRecord:
+class SignInRecord(msgspec.Struct, frozen=True):
     """A workspace and the hash of its password, None if sign-in is disabled."""
 
     workspace: Workspace

@@ -3,9 +3,10 @@
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from diglot.errors import Misconfigured
 
@@ -56,8 +57,7 @@ def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | No
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedTargets:
+class AllowedTargets(msgspec.Struct, frozen=True):
     """The targets that the operator allows: public addresses, any address, networks, and host names."""
 
     allow_public: bool = True

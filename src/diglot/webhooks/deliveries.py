@@ -7,9 +7,12 @@ recorded is then sent again, so receivers get each delivery at least once.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from diglot.clock import Clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
@@ -42,8 +45,7 @@ STATUS_GONE: Final = 410
 BUSY_STATUSES: Final = (429, 503)
 
 
-@dataclass(frozen=True, slots=True)
-class LeasedDeliveries:
+class LeasedDeliveries(msgspec.Struct, frozen=True):
     """Deliveries to send one after another while the lease lasts."""
 
     workspace: int

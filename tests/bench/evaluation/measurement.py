@@ -74,7 +74,7 @@ def _one_contact(size: int) -> str:
     """Compare one contact against all segments: values that were never seen, and seen before."""
     sides = _sides(size, "generated", "index")
     count, rounds = (_MANY, ROUNDS) if size <= SIZES[0] else (_FEW, FEW_ROUNDS)
-    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(rounds)]
+    parts, unseen = _parts(count, rounds, 0), _parts(count, rounds, rounds)
 
     def trial(side: Side, *, seen: bool) -> Trial:
         def prepare(turn: int) -> Callable[[], Any]:
@@ -91,17 +91,26 @@ def _one_contact(size: int) -> str:
     for name, seen in (("never seen", False), ("seen before", True)):
         trials = {key: trial(side, seen=seen) for key, side in sides.items()}
         spent = compare(name, trials, rounds, normalize)
-        if seen:
-            spent |= compare(name, {_NO_LIST: lambda _: partial(index.masks, _views(parts[0]))}, rounds)
+        asked = parts[:1] * rounds if seen else unseen
+        spent |= compare(name, {_NO_LIST: _masks_of(index, asked)}, rounds)
         rows.append(_row(f"one contact, {name}", spent, count, _ONE_CONTACT))
     return _table("one contact against all", _ONE_CONTACT, rows)
+
+
+def _parts(count: int, rounds: int, first: int) -> list[list[Contact]]:
+    """Return a number of contacts for each round, others for each number of the first."""
+    return [list(people(count, 1 + count * turn, turn)) for turn in range(first, first + rounds)]
+
+
+def _masks_of(index: Index, parts: Sequence[Sequence[Contact]]) -> Trial:
+    return lambda turn: partial(index.masks, _views(parts[turn]))
 
 
 def _one_change(size: int) -> str:
     """Compare changes of one field: values that were never seen, and seen before."""
     sides = _sides(size, "generated", "index")
     count, rounds = (_MANY, ROUNDS) if size <= SIZES[0] else (_FEW, FEW_ROUNDS)
-    parts = [list(people(count, 1 + count * turn, turn)) for turn in range(rounds)]
+    parts = _parts(count, rounds, 0)
 
     def trial(side: Side, edit: Edit, *, seen: bool) -> Trial:
         def prepare(turn: int) -> Callable[[], Any]:

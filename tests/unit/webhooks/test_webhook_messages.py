@@ -4,12 +4,12 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
+from msgspec.structs import replace
 from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 

@@ -1,7 +1,6 @@
 """Explanations: why a contact is or is not a member of a segment, with a verdict for each rule."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -128,8 +127,7 @@ def render_condition(explanation: Explanation, form: ExtensionFormat) -> msgspec
     return msgspec.Raw(encode_json(writer.render_item(root)))
 
 
-@dataclass(frozen=True, slots=True)
-class _VerdictWriter:
+class _VerdictWriter(msgspec.Struct, frozen=True):
     explanation: Explanation
     form: ExtensionFormat
     contact: msgspec.Struct

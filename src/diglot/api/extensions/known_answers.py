@@ -1,7 +1,6 @@
 """Encoded answers that follow from the row of a segment alone, remembered with it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
@@ -15,8 +14,7 @@ from diglot.service.audience.known_segments import KnownSegment
 _TIME_KEY: Final = b'"count_as_of":"'
 
 
-@dataclass(frozen=True, slots=True)
-class _DatedAnswer:
+class _DatedAnswer(msgspec.Struct, frozen=True):
     """An encoded answer before and after the time of its count."""
 
     head: bytes

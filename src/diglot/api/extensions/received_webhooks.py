@@ -6,7 +6,6 @@ verifies the signature of the body. A dialect gives its scheme, and a table of t
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -47,8 +46,7 @@ class ReceivedWebhook(msgspec.Struct, frozen=True):
     outcome: Annotated[str, choice_ref("WebhookOutcome", _OUTCOMES)]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedType:
+class ReceivedType(msgspec.Struct, frozen=True):
     """What a type of webhook is: the name and the kind of its event, and the status that it lowers to."""
 
     name: str
@@ -56,8 +54,7 @@ class ReceivedType:
     lowers: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VendorMessage:
+class VendorMessage(msgspec.Struct, frozen=True):
     """A message of the vendor: its type, an id that its signature covers, when it was made, and its data."""
 
     type: str
@@ -66,8 +63,7 @@ class VendorMessage:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedFormat:
+class ReceivedFormat(msgspec.Struct, frozen=True):
     """How a dialect reads messages of its vendor: the struct of the body, its reader, and the types."""
 
     dialect: str

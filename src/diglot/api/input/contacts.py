@@ -1,7 +1,6 @@
 """Reads contacts by the struct that documents them, from bodies and from the rows of imports."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,8 +25,7 @@ _LIST_KEY: Final = "list_id"
 _EMAIL_KEY: Final = "email"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTime:
+class LocalTime(msgspec.Struct, frozen=True):
     """The time zone of a workspace, in which dates are read, and the present instant in microseconds."""
 
     zone: ZoneInfo

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from msgspec import inspect
 
 from diglot.api import annotations
@@ -30,8 +30,7 @@ def clamp_digits(digits: str, most: int) -> int:
     return most if len(few) > len(str(most)) else min(int(few or "0"), most)
 
 
-@dataclass(frozen=True, slots=True)
-class _DigitsReader:
+class _DigitsReader(msgspec.Struct, frozen=True):
     """Reads an integer, which has digits only, and reduces it to `most`."""
 
     least: int

@@ -1,7 +1,6 @@
 """Plans for reading the fields of a struct, derived from msgspec's type information once for each struct."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -13,8 +12,7 @@ from diglot.api.input.parameter_readers import build_parameter_reader
 from diglot.api.input.value_readers import ReadValue, build_reader, without_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class FieldPlan:
+class FieldPlan(msgspec.Struct, frozen=True):
     """One field: the properties that a body may use for it, and the reader of its value."""
 
     name: str

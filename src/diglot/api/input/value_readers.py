@@ -5,7 +5,6 @@ A reader returns the value for the handler, or raises `InvalidInput` with all fa
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -61,8 +60,7 @@ def _type_fault(name: str, given: Given) -> InvalidInput:
     return InvalidInput.at(given.path, str(wrong_type_error(name, given.value)))
 
 
-@dataclass(frozen=True, slots=True)
-class _OwnReader:
+class _OwnReader(msgspec.Struct, frozen=True):
     """Calls the function that a struct names for its field, and completes the paths of its faults."""
 
     read: Callable[[Any], Any]
@@ -77,8 +75,7 @@ class _OwnReader:
             raise InvalidInput(faults) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _TextReader:
+class _TextReader(msgspec.Struct, frozen=True):
     longest: int | None
     min_length: int
     # The message for a blank string, if it is not one of those that say what is missing.
@@ -109,8 +106,7 @@ class _TextReader:
         return None if self.check is None else self.check(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _ChoiceReader:
+class _ChoiceReader(msgspec.Struct, frozen=True):
     options: Sequence[str]
     synonyms: Mapping[str, str]
     # Converts the word to the value for the handler.
@@ -136,8 +132,7 @@ def _read_boolean(given: Given) -> bool:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _NumberReader:
+class _NumberReader(msgspec.Struct, frozen=True):
     least: int
     most: int
     integer: bool
@@ -159,8 +154,7 @@ class _NumberReader:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class _ListReader:
+class _ListReader(msgspec.Struct, frozen=True):
     """Reads a list; a list of enumerated words is returned without duplicates.
 
     Without `item`, the handler reads the elements. With `unit`, a list that is too long is ContentTooLarge.
@@ -206,8 +200,7 @@ class _ListReader:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _JsonReader:
+class _JsonReader(msgspec.Struct, frozen=True):
     """Reads an object or a list of objects that is stored as sent."""
 
     in_list: bool

@@ -5,9 +5,10 @@ of which this module cannot tell.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Final
+
+import msgspec
 
 from diglot.conditions import tree
 from diglot.conditions.computed import anniversaries
@@ -27,8 +28,7 @@ _COUNT: Final = Field(FieldKind.NUMBER, max_value=inf, is_integer=True)
 _ALL_OF: Final = {True: _EVERYBODY, False: _NOBODY, None: _UNKNOWN}
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A node of a condition, with the verdicts for each status, and the judgements of a group's items."""
 
     node: tree.Node

@@ -5,7 +5,6 @@ everybody. A condition *excludes* a reference if such a rule stands under an odd
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -24,8 +23,7 @@ _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """What a rule names: the field, and the value in the form of operands, a tag in normal form or an id."""
 
     field: str
@@ -111,8 +109,7 @@ def rename_in_text(text: str, node: tree.Node, reference: Reference, name: str) 
     return renaming.rewrite(msgspec.Raw(text.encode())).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class _TextRenaming:
+class _TextRenaming(msgspec.Struct, frozen=True):
     predicates: Iterator[tree.Predicate]
     reference: Reference
     name: str

@@ -46,7 +46,8 @@ class KeyLookup:
             mask = self._found.get(key)
             return self._found.put(key, self._masks.combine([self._find(key)])) if mask is None else mask
         effects_of = self._remember if len(keys) > 1 else self._find
-        return self._masks.combine([effects_of(key) for key in known])
+        recent = self._effects.recent
+        return self._masks.combine([recent.get(key) or effects_of(key) for key in known])
 
     def _find(self, key: Key) -> Effects:
         return self._masks.effects_of(self._by_key[key])

@@ -20,6 +20,7 @@ from diglot.conditions.index.attribute_lookups import (
     AttributeLookups,
     Shape,
     make_attribute_lookup,
+    rule_out_by_attributes,
 )
 from diglot.conditions.index.gates import Layout
 from diglot.conditions.index.lookups import (
@@ -75,7 +76,7 @@ class Matcher:
         shared = SharedMasks(self.budget) if layout.width > _SHARED_WIDTH else None
         self._fields = _Fields(readings, Setting(layout.width, zone, self.budget, shared))
         budget.max_bytes = min(max(budget.max_bytes, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
-        # The relative dates of core fields that are to be asked after a change of a stored field.
+        # The relative dates of other core fields that are to be asked after a change of a stored field.
         self._beside: dict[str, Mapping[str, FieldLookup]] = {}
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
@@ -113,9 +114,9 @@ class Matcher:
                 left_out.add(lookup.source)
         if before == after:
             return _NOTHING
-        shape = known.attributes.shape_of(new.attribute_keys(), known.attributes.sources & left_out)
+        shape = known.attributes.shape_of(new.attribute_keys(), left_out)
         both, rest = known.rule_out(new, shape, left_out)
-        moving = [*self._find_moving_beside(left_out), *shape.moving]
+        moving = (*self._find_moving_beside(left_out), *shape.moving)
         both = self._ask_rest(before ^ after, both, (moving, rest), new, now)
         return self._compare(before, after, both)
 
@@ -131,7 +132,7 @@ class Matcher:
         both = self._ask_rest(before ^ after, both, ((), rest), view, until)
         return self._compare(before, after, both)
 
-    def _find_moving_beside(self, sources: Collection[str]) -> list[FieldLookup]:
+    def _find_moving_beside(self, sources: Collection[str]) -> Iterable[FieldLookup]:
         """Return the relative dates of other core fields in conditions that read any of these fields."""
         found: dict[str, FieldLookup] = {}
         for source in sources:
@@ -140,20 +141,29 @@ class Matcher:
             if beside is self._fields.moving:
                 found = dict(beside)
                 break
+            if len(sources) == 1:
+                return beside.values()
             found.update(beside)
         return [lookup for source, lookup in found.items() if source not in sources]
 
     def _list_moving_beside(self, source: str) -> Mapping[str, FieldLookup]:
-        """Return the relative dates of core fields in conditions that read a stored field; all, if many."""
+        """Return the relative dates of other core fields in conditions that read a stored field.
+
+        If they are many, return all of the index.
+        """
         fields, reading = self._fields, 0
         for lookup in fields.by_source[source]:
             reading |= lookup.touched()
         reading = self._layout.widen(reading)
-        found = {name: lookup for name, lookup in fields.moving.items() if reading & lookup.touched()}
+        found = {
+            name: lookup
+            for name, lookup in fields.moving.items()
+            if name != source and reading & lookup.touched()
+        }
         return found if len(found) <= _MOST_BESIDE else fields.moving
 
     def _ask_rest(
-        self, flipped: int, both: int, rest: Iterable[Iterable[FieldLookup]], view: ContactView, now: int
+        self, flipped: int, both: int, rest: Iterable[Sequence[FieldLookup]], view: ContactView, now: int
     ) -> int:
         """Return `both`, the gates that are ruled out anyway, with what the rest of the look-ups rules out.
 
@@ -161,12 +171,13 @@ class Matcher:
         rest are the look-ups that cost little, and the others.
         """
         quick, slow = rest
-        possible = flipped ^ (flipped & both)
-        is_few = self._layout.width <= _MOST_WIDENED and possible.bit_count() <= _FEW_FLIPPED
-        wanted = self._layout.widen(possible) if is_few else 0
-        for lookup in quick:
-            if not is_few or wanted & lookup.touched():
-                both |= lookup.ask(view, now)
+        if quick:
+            possible = flipped ^ (flipped & both)
+            is_few = self._layout.width <= _MOST_WIDENED and possible.bit_count() <= _FEW_FLIPPED
+            wanted = self._layout.widen(possible) if is_few else 0
+            for lookup in quick:
+                if not is_few or wanted & lookup.touched():
+                    both |= lookup.ask(view, now)
         for lookup in slow:
             wanted = self._layout.widen(flipped ^ (flipped & both))
             if wanted & lookup.touched():
@@ -247,7 +258,9 @@ class _Fields:
         Some fields can be left out.
         """
         ruled_out, fields = shape.missing, view.fields
-        rest: list[FieldLookup] = [each for each in self._plain if each.source not in left_out]
+        rest: list[FieldLookup] = (
+            [each for each in self._plain if each.source not in left_out] if self._plain else []
+        )
         for source, edges, masks, missing in self._ordered:
             if source not in left_out:
                 value = fields[source]
@@ -259,19 +272,7 @@ class _Fields:
                     rest.append(lookup)
                 else:
                     ruled_out |= mask
-        return ruled_out | self._rule_out_attributes(view, shape, rest), rest
-
-    def _rule_out_attributes(self, view: ContactView, shape: Shape, rest: list[FieldLookup]) -> int:
-        ruled_out, attributes = 0, view.attributes
-        for key, memo, lookup in shape.still:
-            value = attributes[key]
-            if type(value) is not str:
-                ruled_out |= lookup.ask(view, 0)
-            elif (mask := memo.recent.get(value)) is None:
-                rest.append(lookup)
-            else:
-                ruled_out |= mask
-        return ruled_out
+        return ruled_out | rule_out_by_attributes(view, shape, rest), rest
 
     def rule_out_moving(self, view: ContactView, shape: Shape, now: int) -> int:
         """Return what the relative dates rule out at an instant, for a contact of a shape."""

@@ -48,6 +48,8 @@ def question_of(predicate: tree.Predicate, zone: ZoneInfo) -> Question:
 
 _FormAndTest = tuple[Form, Test]
 _PRESENCE: Final[_FormAndTest] = Form.PRESENCE, AnyOf(frozenset((IS_SET,)))
+# Whether a core number or instant is set is asked together with how it compares: one look-up finds both.
+_ANY_VALUE: Final = Within(((None, None),))
 _INFINITY: Final = float("inf")
 
 
@@ -135,7 +137,7 @@ def _ask_tags(predicate: tree.Predicate, _zone: ZoneInfo) -> _FormAndTest:
 def _ask_number(predicate: tree.Predicate, _zone: ZoneInfo) -> _FormAndTest:
     op = predicate.op
     if op is Op.IS_SET:
-        return _PRESENCE
+        return Form.NUMBER, _ANY_VALUE
     numbers = _numbers_of(predicate.operand)
     if op is Op.IN:
         return _ask_numbers(Form.NUMBERS, numbers)
@@ -158,7 +160,7 @@ def _keys_of_operand(number: float) -> tuple[bytes, ...]:
 def _ask_instant(predicate: tree.Predicate, zone: ZoneInfo) -> _FormAndTest:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
-        return _PRESENCE
+        return Form.INSTANT, _ANY_VALUE
     if is_jumps_field(predicate.field):
         assert isinstance(operand, tree.Window)
         return Form.JUMPS, OddSince(operand.value)

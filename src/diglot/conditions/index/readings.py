@@ -125,10 +125,6 @@ def _folded_text(name: str) -> Reader:
     return read
 
 
-def _value_presence(name: str) -> Reader:
-    return lambda view: NO_KEYS if view.fields[name] is None else _SET
-
-
 def _number_keys(name: str) -> Reader:
     def read(view: ContactView) -> Collection[Key]:
         value = view.fields[name]
@@ -142,7 +138,6 @@ def _month_day(name: str) -> Reader:
 
 
 _SAMPLE_READERS: Final[dict[Form, Callable[[str], Reader]]] = {
-    Form.PRESENCE: _always_set,
     Form.NUMBERS: lambda salt: lambda view: number_keys(sample_of(view.id, salt)),
     Form.NUMBER: lambda salt: lambda view: sample_of(view.id, salt),
 }
@@ -162,10 +157,8 @@ _CORE_READERS: Final[dict[tuple[FieldKind, Form], Callable[[str], Reader]]] = {
     (FieldKind.LISTS, Form.PRESENCE): lambda _name: lambda view: _SET if view.lists else NO_KEYS,
     (FieldKind.LISTS, Form.EXACT): lambda _name: lambda view: view.lists,
     (FieldKind.SEGMENTS, Form.EXACT): _read_field,
-    (FieldKind.NUMBER, Form.PRESENCE): _value_presence,
     (FieldKind.NUMBER, Form.NUMBERS): _number_keys,
     (FieldKind.NUMBER, Form.NUMBER): _read_field,
-    (FieldKind.INSTANT, Form.PRESENCE): _value_presence,
     **{(FieldKind.INSTANT, form): _read_field for form in _INSTANT_FORMS},
     (FieldKind.INSTANT, Form.MONTH_DAY): _month_day,
     (FieldKind.INSTANT, Form.JUMPS): _read_field,

@@ -98,29 +98,65 @@ class SetMasks:
             else:
                 known = self._memo.get(number)
                 effects.append(self._memo.put(number, self.effects_of((number,))) if known is None else known)
-        return self.combine([*effects, self.effects_of(few)])
+        if effects:
+            return self.combine([*effects, self.effects_of(few)])
+        return self._toggle_few([self._tests[number] for number in few])
+
+    def _toggle_few(self, tests: Sequence[_Test]) -> int:
+        """Return the gates that are ruled out if only tests of few gates are true."""
+        buffer = bytearray(self.missing().to_bytes((self._width >> 3) + 1, "little"))
+        together: dict[int, int] = {}
+        for test in tests:
+            for bit in test.alone:
+                buffer[bit >> 3] ^= 1 << (bit & 7)
+            if test.layers:
+                for bit in chain(*test.layers, test.counted):
+                    together[bit] = together.get(bit, 0) + 1
+        for bit, count in together.items():
+            if count == self._needed[bit]:
+                buffer[bit >> 3] ^= 1 << (bit & 7)
+        for test in tests:
+            for bit in test.forbidden:
+                buffer[bit >> 3] |= 1 << (bit & 7)
+        return int.from_bytes(buffer, "little")
 
     def effects_of(self, true: Sequence[int]) -> Effects:
         """Return what some true tests do, before those of others are known."""
-        tests, width = [self._tests[number] for number in true], self._width
-        return Effects(
-            join_bits(chain.from_iterable(test.alone for test in tests), width),
-            join_bits(chain.from_iterable(test.forbidden for test in tests), width),
-            [
-                join_bits(chain.from_iterable(bits), width)
-                for bits in zip(*(test.layers for test in tests if test.layers), strict=True)
-            ],
-            [number for number, test in zip(true, tests, strict=True) if test.counted],
+        width = self._width
+        released: list[int] = []
+        forbidden: list[int] = []
+        # Few tests have gates that require others, too.
+        layered: list[int] = []
+        for number in true:
+            test = self._tests[number]
+            released += test.alone
+            forbidden += test.forbidden
+            if test.layers:
+                layered.append(number)
+        return Effects(join_bits(released, width), join_bits(forbidden, width), *self._layers_of(layered))
+
+    def _layers_of(self, layered: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+        """Return what tests release in each layer, and the numbers of those that have to be counted."""
+        if not layered:
+            return (), ()
+        tests, width = [self._tests[number] for number in layered], self._width
+        layers = zip(*(test.layers for test in tests), strict=True)
+        return (
+            [join_bits(chain.from_iterable(bits), width) for bits in layers],
+            [number for number, test in zip(layered, tests, strict=True) if test.counted],
         )
 
     def combine(self, effects: Sequence[Effects]) -> int:
         """Return the gates that are ruled out by the effects of all true tests."""
         released = forbidden = 0
+        together: list[Effects] = []
         for one in effects:
             released |= one.released
             forbidden |= one.forbidden
-        if self._needed:
-            released |= self._release_together(effects)
+            if one.layers:
+                together.append(one)
+        if together:
+            released |= self._release_together(together)
         missing = self.missing()
         return (missing ^ (missing & released)) | forbidden
 

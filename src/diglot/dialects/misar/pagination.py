@@ -1,7 +1,8 @@
 """Converts between `page` and `limit` and a window."""
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from diglot.api.extensions.as_of import count_metadata, history_metadata
 from diglot.api.input.query_string import MAX_OFFSET
@@ -19,8 +20,7 @@ SORTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
+class PageRequest(msgspec.Struct, frozen=True):
     """A requested page: its number from 1, and the limit, reduced to the maximum."""
 
     page: int

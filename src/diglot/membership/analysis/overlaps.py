@@ -5,9 +5,9 @@ the partition, where a scan for one pair takes 279 ms.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.membership import read, store
@@ -20,8 +20,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(msgspec.Struct, frozen=True):
     """The keys of the members of segments in one snapshot, compared with each other and with a base.
 
     `matrix` has the number of contacts that two segments share, and in its diagonal the number of members.

@@ -5,9 +5,9 @@ The log has its rows in order and no index of contacts, so a search for a contac
 """
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from pyroaring import BitMap
 
 from diglot.membership import store
@@ -24,8 +24,7 @@ MAX_ROWS: Final = 10_000
 _Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which changes: of one segment, by its number, and of one contact, by its key; None does not filter.
 
     A contact that was created at an instant (microseconds) has no earlier changes.
@@ -36,8 +35,7 @@ class Wanted:
     created_at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RecentSlice:
+class RecentSlice(msgspec.Struct, frozen=True):
     """Changes, the newest first; older ones have entry numbers up to `older`, None if there are none."""
 
     entries: list[FeedEntry]

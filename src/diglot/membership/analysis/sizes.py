@@ -6,7 +6,8 @@ is every change of the feed, so a contact that left and came back counts in both
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from diglot.membership import store
 from diglot.membership.log_delta import LogDelta
@@ -18,8 +19,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True):
     """A span of time, in microseconds: the number of members at its end, and who entered and left in it."""
 
     begin: int

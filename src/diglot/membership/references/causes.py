@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from pyroaring import BitMap
 
 from diglot.membership.references.graph import ReferenceGraph

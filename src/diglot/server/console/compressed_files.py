@@ -4,8 +4,8 @@ import asyncio
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass
 
+import msgspec
 from litestar.types import Receive, Scope, Send
 
 from diglot.api.responses import Headers
@@ -14,8 +14,7 @@ from diglot.api.responses import Headers
 _ZERO_QUALITY = re.compile(rb"q=0(\.0{0,3})?")
 
 
-@dataclass(frozen=True, slots=True)
-class CompressedContent:
+class CompressedContent(msgspec.Struct, frozen=True):
     """Gzipped content with an ETag from its digest: an ASGI app that sends it, or 304 for a current copy."""
 
     media_type: bytes

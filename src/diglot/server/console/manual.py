@@ -5,10 +5,11 @@ them where they are written. Nothing is read before the first page is asked for.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import msgspec
 
 from diglot.dialects.registry import DIALECTS
 
@@ -77,8 +78,7 @@ FILES: Final = (
 _ELSEWHERE: Final = {"openapi": PAGES_PATH}
 
 
-@dataclass(frozen=True, slots=True)
-class Manual:
+class Manual(msgspec.Struct, frozen=True):
     """The files under a folder, with their paths on the server."""
 
     folder: Path

@@ -6,10 +6,11 @@ Files are read on request, so a server whose pages are not used keeps none of th
 import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from diglot.server.console.compressed_files import CompressedContent
 
@@ -21,8 +22,7 @@ _IMMUTABLE: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 _DIGEST_LENGTH: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class FileSet:
+class FileSet(msgspec.Struct, frozen=True):
     """The files under a path, by name; those that are stored compressed end in `.gz`."""
 
     path: str

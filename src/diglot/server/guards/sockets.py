@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 # The class beneath `socket.socket`, which costs half as much.
 _Socket: Final = socket.SocketType
 _OPEN_FILES: Final = Path("/proc/self/fd")
@@ -39,8 +41,7 @@ class Connection:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendState:
+class SendState(msgspec.Struct, frozen=True):
     """Bytes that wait to be acknowledged by the client, and bytes that it acknowledged so far."""
 
     waiting: int

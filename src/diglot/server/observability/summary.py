@@ -1,8 +1,9 @@
 """What `/metrics` and `/ready` show, as values that a page for people can say."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+import msgspec
 
 from diglot.model.metrics import Metrics
 from diglot.server.console.routing import NO_DIALECT
@@ -12,8 +13,7 @@ from diglot.server.observability.exposition import Samples, add_up, labelled, si
 from diglot.server.observability.families import PLACES, Family, Labels
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """What is measured at each request: the processes, the build, and the disk of a SQLite file.
 
     `sums` are those of the processes by the name of the metric, empty where there is no /proc.
@@ -41,8 +41,7 @@ class Measured:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """What all processes counted since the server started; requests are those of the APIs.
 
     `by_status` has the first digit of a status, `0` where the client left. `buckets` are counts of requests
@@ -77,8 +76,7 @@ class Counted:
         return limit_below
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """The state of each part, the sums of the database (None if it does not answer), and the figures."""
 
     states: Mapping[str, str]

@@ -1,8 +1,10 @@
 """API key calls of clients: the keys of the caller's workspace in the caller's dialect."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from diglot.clock import Clock
 from diglot.errors import NotFound, ScopeNotGranted, Unauthenticated

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import Conflict, Unauthenticated
 from diglot.model.workspaces import KeyOptions
@@ -30,8 +32,7 @@ def create_token() -> str:
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class NewServer:
+class NewServer(msgspec.Struct, frozen=True):
     """The first workspace of a server: its name, its IANA time zone, and a password for it."""
 
     workspace: str

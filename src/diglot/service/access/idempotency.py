@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused
 from diglot.membership.index_ahead import index_ahead
@@ -28,8 +30,7 @@ _SECOND: Final = 1_000_000
 RETRY_WINDOW_SECONDS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class IdempotentRequest:
+class IdempotentRequest(msgspec.Struct, frozen=True):
     """A request that may be a retry: its caller, its idempotency key, and a fingerprint of its content.
 
     Without an idempotency key the fingerprint identifies it, for a short time and only while the segment that
@@ -56,8 +57,7 @@ class IdempotentRequest:
         return RETRY_WINDOW_SECONDS if self.idempotency_key is None else KEY_TTL_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """The response of a request: the status, the body, the id of the created resource."""
 
     status: int

@@ -10,6 +10,8 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.caches import LoopMemo
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
@@ -63,8 +65,7 @@ def _hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class MintedKey:
+class MintedKey(msgspec.Struct, frozen=True):
     """A new key, with the lookup prefix and the digest of its secret."""
 
     key: ApiKey
@@ -72,8 +73,7 @@ class MintedKey:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFormat:
+class KeyFormat(msgspec.Struct, frozen=True):
     """The form of the keys of a dialect, and its scopes."""
 
     dialect: str

@@ -12,6 +12,8 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import TooManyRequests, Unauthenticated
 from diglot.model.workspaces import Caller, Session, Workspace
@@ -66,8 +68,7 @@ def _hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Browser:
+class Browser(msgspec.Struct, frozen=True):
     """The browser that signs in: its network address, and the secrets of its cookies, if it sent any."""
 
     address: str
@@ -75,8 +76,7 @@ class Browser:
     device_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(msgspec.Struct, frozen=True):
     """A new session with its secret, and a token with which the browser is a known device from now on."""
 
     secret: str

@@ -1,10 +1,12 @@
 """Explains why a contact is a member of a segment, or why not."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
@@ -39,8 +41,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
-@dataclass(frozen=True, slots=True)
-class ContactEvents:
+class ContactEvents(msgspec.Struct, frozen=True):
     """What a condition reads of the events of a contact, by the names of events."""
 
     states: Mapping[str, EventState]
@@ -69,8 +70,7 @@ class ContactEvents:
         return RuleEvents(found.add_up(), found.amounts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _Snapshot(msgspec.Struct, frozen=True):
     """A segment and a contact as one snapshot shows them, at an instant."""
 
     segment: Segment

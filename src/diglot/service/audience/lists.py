@@ -1,9 +1,11 @@
 """Lists: create, read, update, delete, and manage their contacts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
@@ -34,8 +36,7 @@ from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 
-@dataclass(frozen=True, slots=True)
-class NewList:
+class NewList(msgspec.Struct, frozen=True):
     """A list to create; it is dynamic if it has a condition."""
 
     name: str

@@ -5,7 +5,9 @@ matches nobody, because it would gain members otherwise.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from diglot.conditions import tree
 from diglot.conditions.analysis import references

@@ -1,8 +1,9 @@
 """Creates, updates and deletes segments, including those behind dynamic lists."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.conditions import tree
@@ -29,8 +30,7 @@ from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
 
 
-@dataclass(frozen=True, slots=True)
-class NewSegment:
+class NewSegment(msgspec.Struct, frozen=True):
     """A segment to create."""
 
     name: str
@@ -39,8 +39,7 @@ class NewSegment:
     type: SegmentType = SegmentType.DYNAMIC
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentPatch:
+class SegmentPatch(msgspec.Struct, frozen=True):
     """The fields of a segment to update; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET
@@ -176,7 +175,7 @@ def _apply_patch(stored: Segment, patch: SegmentPatch, now: int) -> Segment:
         values["revision"] = stored.revision + 1
         values["last_calculated_at"] = None if draft else now
         values["deleted_references"], values["expanded"] = (), None
-    return replace(stored, **values, updated_at=now) if values else stored
+    return msgspec.structs.replace(stored, **values, updated_at=now) if values else stored
 
 
 def _makes_new_revision(stored: Segment, sent: Condition) -> bool:

@@ -1,7 +1,9 @@
 """Segments: create, read, update, delete, refresh, and manage members."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
@@ -13,13 +15,7 @@ from diglot.membership.read import MemberKeys, MembershipQuery, with_next_change
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
-from diglot.model.segments import (
-    CountedSegment,
-    ManualMemberChange,
-    MemberCount,
-    Segment,
-    SegmentType,
-)
+from diglot.model.segments import CountedSegment, ManualMemberChange, MemberCount, Segment, SegmentType
 from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.known_segments import (

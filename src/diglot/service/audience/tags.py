@@ -1,10 +1,12 @@
 """Tags: create, read, rename, delete, and tag contacts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
@@ -37,8 +39,7 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 _BATCH_SIZE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class TagPatch:
+class TagPatch(msgspec.Struct, frozen=True):
     """The fields of a tag to update or create; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET

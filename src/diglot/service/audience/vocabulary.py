@@ -5,7 +5,6 @@ The examples are those of the newest contacts, because to look for others could 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -27,16 +26,14 @@ _SHARED_FIELDS: Final = ("company", "job_title", "source")
 _decode: Final = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
+class Examples(msgspec.Struct, frozen=True):
     """What contacts have in a field: the kind of most values (`text`, `number`, `boolean` or `date`)."""
 
     kind: str
     values: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(msgspec.Struct, frozen=True):
     """Names for rules; `segments` and `lists` are names by UUID, `examples` are by canonical field."""
 
     attributes: Sequence[str]

@@ -43,8 +43,7 @@ _INTERNAL: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(msgspec.Struct, frozen=True):
     """What was erased: the numbers of contacts with the address, of deliveries and of kept responses."""
 
     contacts: int

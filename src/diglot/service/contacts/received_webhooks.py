@@ -7,6 +7,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.model.contacts import ContactChange
 from diglot.model.events import ContactRef, NewEvent
@@ -33,8 +35,7 @@ class Outcome(enum.StrEnum):
     IGNORED = "ignored"
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent:
+class ReceivedEvent(msgspec.Struct, frozen=True):
     """An event that a webhook tells of, by the address of its contact, and the status that it lowers to."""
 
     email: str

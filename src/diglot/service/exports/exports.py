@@ -47,8 +47,7 @@ MAX_ATTRIBUTES: Final = 1_000 - len(ALL_FIELDS)
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
+class Audience(msgspec.Struct, frozen=True):
     """The contacts to export: of a segment or of a list by its id, None if that is invalid; or all."""
 
     kind: str = ""
@@ -68,8 +67,7 @@ def contacts_on_list(id_: str | None) -> Audience:
     return Audience("list", id_)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
+class ExportRequest(msgspec.Struct, frozen=True):
     """What to export; `columns` are checked names, None for all fields and all attributes in use."""
 
     audience: Audience = ALL_CONTACTS
@@ -78,8 +76,7 @@ class ExportRequest:
     escapes_formulas: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(msgspec.Struct, frozen=True):
     """The members in one snapshot, after an entry of the log; `revision` is that of a segment's rules."""
 
     keys: MemberKeys
@@ -87,8 +84,7 @@ class Members:
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(msgspec.Struct, frozen=True):
     """An export: its members when it began, and the encoded parts of its file."""
 
     members: Members

@@ -7,7 +7,6 @@ import csv
 import enum
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -45,8 +44,7 @@ class ExportFormat(enum.StrEnum):
 MEDIA_TYPES: Final = {ExportFormat.CSV: "text/csv", ExportFormat.NDJSON: "application/x-ndjson"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A contact, its attributes if a column needs them decoded, and the ids of its static lists."""
 
     contact: Contact

@@ -1,8 +1,8 @@
 """Rows of responses that are replayed if a client retries a request with its idempotency key."""
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, select
 
 from diglot.storage.schema import idempotent_responses
@@ -31,8 +31,7 @@ KEY_TTL_SECONDS: Final = 24 * 60 * 60
 IN_PROGRESS: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
+class StoredResponse(msgspec.Struct, frozen=True):
     """A response as it was sent, or the progress of a write in parts that has no response yet.
 
     `created_id` is the id of the created resource, if a retry needs it.

@@ -1,9 +1,9 @@
 """Rows of API keys; only digests are stored, never secrets."""
 
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -84,8 +84,7 @@ _DELETE_OLDEST_ENDED = Statement(delete(keys).where(_c.id.in_(_OLDEST_ENDED)))
 _BY_ID = Statement(select(*_COLUMNS).where(_c.id == bindparam("key")))
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
+class KeyRecord(msgspec.Struct, frozen=True):
     """The columns that authenticate a request: what its key must match, and what the key permits."""
 
     digest: str

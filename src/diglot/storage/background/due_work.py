@@ -1,8 +1,8 @@
 """Finds due background work in the workspaces of a scope."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Select, and_, bindparam, select
 
 from diglot.storage.schema import membership_log, segments, workspace_profiles, workspaces
@@ -67,16 +67,14 @@ def _select_long_logs(restrict: Restriction) -> Select[Any]:
 _LONG_LOGS = SweepStatement(_select_long_logs, _w.workspace)
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentKey:
+class SegmentKey(msgspec.Struct, frozen=True):
     """A segment by workspace number and its own number."""
 
     workspace: int
     segment: int
 
 
-@dataclass(frozen=True, slots=True)
-class LongLog:
+class LongLog(msgspec.Struct, frozen=True):
     """A workspace with a long log: the number of its uncompacted changes, and when the last one was made."""
 
     workspace: int

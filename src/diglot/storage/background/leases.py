@@ -3,8 +3,7 @@
 A lease only avoids duplicate work; the work must stay correct without it.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -16,8 +15,7 @@ from diglot.storage.sql.statement import BackendStatement, Statement
 _c = leases.c
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """Some work, the process that does it, and until when."""
 
     work: str

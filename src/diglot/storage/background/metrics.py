@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import Any, Final, cast
 
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Column, FromClause, Select, bindparam, func, select, true
 from sqlalchemy import cast as cast_to
 

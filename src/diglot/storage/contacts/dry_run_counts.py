@@ -1,11 +1,11 @@
 """Counts for dry runs: one scan counts the matches of an unsaved condition, its changes and its rules."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import Subquery, and_, case, func, select, true
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -25,8 +25,7 @@ _PURPOSE: Final = "dry counts"
 _CURRENT_FLAG: Final = "is_current"
 
 
-@dataclass(frozen=True, slots=True)
-class DryRunQuestion:
+class DryRunQuestion(msgspec.Struct, frozen=True):
     """An unsaved condition and the current one that it would replace, at an instant (microseconds).
 
     `rules` are evaluated alone, each with those of the segments that it references. `key_sets` are those of
@@ -64,8 +63,7 @@ def _and_not(node: tree.Node, other: tree.Node) -> tree.Node:
     return tree.All((node, tree.Not(other)))
 
 
-@dataclass(frozen=True, slots=True)
-class DryRunCounts:
+class DryRunCounts(msgspec.Struct, frozen=True):
     """How many contacts match each part of a question, all counted in one scan.
 
     `rules` are the counts of the question's rules, in order.
@@ -98,8 +96,7 @@ def _compile_counts(question: DryRunQuestion, backend: Backend) -> ShapedStateme
     return ShapedStatement(sql, statement.values)
 
 
-@dataclass(frozen=True, slots=True)
-class CountStatement:
+class CountStatement(msgspec.Struct, frozen=True):
     """The counting statement: its bound values, its builder, and a key that is equal for equal SQL."""
 
     shape: str

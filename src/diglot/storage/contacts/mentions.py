@@ -6,7 +6,6 @@ operator's rare request, not for clients.
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -62,8 +61,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """An address as it is compared, the ids of the contacts that have it or had it, and how they show it."""
 
     email: str
@@ -83,8 +81,7 @@ class Person:
         return lambda text: found.search(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Horizon:
+class Horizon(msgspec.Struct, frozen=True):
     """How far rows were read before: up to a delivery, and all responses stored before an instant."""
 
     delivery: int = 0
@@ -94,8 +91,7 @@ class Horizon:
 NOTHING_READ: Final = Horizon()
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
+class Traces(msgspec.Struct, frozen=True):
     """What mentions a person up to a horizon: deliveries by number, kept responses by key and name.
 
     `ids` are those of the contacts that have or had the address.

@@ -7,10 +7,10 @@ the compaction into chunks, the change feed and history (as of); it is kept for 
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import bindparam, func, insert, select
 
 from diglot.model.membership_changes import Cause, ChangeOrigin
@@ -27,8 +27,7 @@ from diglot.storage.write_unit import WriteUnit
 RowFingerprint = tuple[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaRow:
+class DeltaRow(msgspec.Struct, frozen=True):
     """A row of the log for a delta. If it rewrites a segment, the chunks already hold the result."""
 
     last_entry: int
@@ -82,8 +81,7 @@ _SELECT_HAPPENED_AT = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(msgspec.Struct, frozen=True):
     """A row of the log with its entry numbers: the changes of one write, with time and cause."""
 
     first_entry: int

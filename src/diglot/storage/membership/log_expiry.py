@@ -1,9 +1,9 @@
 """Deletes history past its retention: rows of the log, their sums and counts, ids that only they mention."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from sqlalchemy import BigInteger, Integer, Table, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -71,8 +71,7 @@ _DELETE_SUMS = tuple(map(_delete_ended, (membership_log_sums, membership_log_cou
 _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
 
 
-@dataclass(frozen=True, slots=True)
-class LogPosition:
+class LogPosition(msgspec.Struct, frozen=True):
     """The last entry number of a row of the log, and when the row was written."""
 
     last_entry: int

@@ -7,10 +7,10 @@ rows of tests/spec hold both to the same results.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import BooleanClauseList, and_, bindparam, cast, func, or_, select, true
 from sqlalchemy.sql.elements import Grouping
 
@@ -54,8 +54,7 @@ class _Bracketed(Grouping[Any]):
     inherit_cache = True
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCondition:
+class CompiledCondition(msgspec.Struct, frozen=True):
     """A predicate, its bound values, and its shape: a key that is equal for predicates with equal SQL."""
 
     where: Expression
@@ -63,8 +62,7 @@ class CompiledCondition:
     shape: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledConditions:
+class CompiledConditions(msgspec.Struct, frozen=True):
     """The predicates of one statement, in order; their values are bound together."""
 
     parts: tuple[Expression, ...]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
 from pyroaring import BitMap
 from sqlalchemy import (
     BindParameter,
@@ -77,8 +78,7 @@ class PositionalSql(Sql):
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class ManyRows:
+class ManyRows(msgspec.Struct, frozen=True):
     """How at least two rows are sent as the values of one statement.
 
     `build_table` returns a table of rows with these columns. `encode` returns its bound values, given the
@@ -89,8 +89,7 @@ class ManyRows:
     encode: Callable[[Mapping[Column[Any], Sequence[Any]]], dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceNodes:
+class WorkspaceNodes(msgspec.Struct, frozen=True):
     """Statements that tell on which node of a distributed database each workspace is.
 
     Both read only what every node knows, so that no other node has to answer. `are_known` returns whether the

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, MetaData, TableClause
 
 from diglot.storage.sql.backend import Backend
@@ -67,8 +68,7 @@ class Migrator:
     """None for a database on one machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedFile:
+class VerifiedFile(msgspec.Struct, frozen=True):
     """A file that was read from beginning to end: its size in bytes, its revision, its contacts."""
 
     size: int
@@ -76,8 +76,7 @@ class VerifiedFile:
     contact_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(msgspec.Struct, frozen=True):
     """What a look at the pages of a file found: its bytes, those of free pages, and each damage in words."""
 
     size: int

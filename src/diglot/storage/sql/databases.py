@@ -5,18 +5,17 @@ of one that nobody uses would take memory and time at each start.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import TEXT, ColumnElement, Select, Table, Text, TextClause
 
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class ListedDatabase:
+class ListedDatabase(msgspec.Struct, frozen=True):
     """A database in the list: how it is found, and what tables and statements need before one is chosen."""
 
     name: str

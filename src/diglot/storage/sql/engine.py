@@ -13,6 +13,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
+import msgspec
+
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.request_counts import RequestCounters
@@ -103,8 +105,7 @@ class Transaction(Protocol):
         """Call the engine's commit listener with a workspace once this transaction is committed."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolUsage:
+class PoolUsage(msgspec.Struct, frozen=True):
     """A pool of connections, or a queue for one.
 
     `size`, `in_use` and `waiting` are of now; `waits` and `wait_seconds` count the units that waited, and

@@ -1,10 +1,10 @@
 """What arrives while rules are built: faults, warnings, the rules as each vendor writes them, and counts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from litestar.types import ASGIApp
+from msgspec.structs import replace
 
 from diglot.api.rules.writing import iterate_rule_paths
 from diglot.api.warnings import warn

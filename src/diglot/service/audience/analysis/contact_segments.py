@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import NotFound
 from diglot.membership.analysis import containing
@@ -17,16 +19,14 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(msgspec.Struct, frozen=True):
     """A segment that a contact is in, and when and why it entered, None if the history does not say."""
 
     segment: Segment
     entry_origin: ChangeOrigin | None
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipPage:
+class MembershipPage(msgspec.Struct, frozen=True):
     """Some of the segments of a contact, the number of them all, and the last change that they include."""
 
     items: Sequence[Membership]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from diglot.clock import Clock, system_clock
 from diglot.errors import NotFound
 from diglot.membership.analysis import overlaps
@@ -18,8 +20,7 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionFault:
+class PartitionFault(msgspec.Struct, frozen=True):
     """A contact that breaks a partition: the places of its segments, and whether the base has it."""
 
     contact_id: str
@@ -27,8 +28,7 @@ class PartitionFault:
     in_base: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentOverlap:
+class SegmentOverlap(msgspec.Struct, frozen=True):
     """Segments compared at an instant (microseconds), after the change `entry`; see `Overlap`.
 
     `faults` is a window of the contacts that break the partition, newest first, and `fault_count` is the

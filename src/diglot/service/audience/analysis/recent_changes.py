@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from diglot.clock import MAX_CLOCK_AHEAD
 from diglot.errors import NotFound
 from diglot.membership.analysis import recent_changes
@@ -21,8 +23,7 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class RecentChange:
+class RecentChange(msgspec.Struct, frozen=True):
     """A contact entered or left a segment; `contact` is None if it was deleted since.
 
     `through` is the segment that the origin names, None if it names none or that was deleted.
@@ -36,8 +37,7 @@ class RecentChange:
     through: Segment | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecentPage:
+class RecentPage(msgspec.Struct, frozen=True):
     """Changes, the newest first; `older` is the entry up to which older ones are asked for, None at the end.
 
     `history_since` is the instant at which the history begins (microseconds).

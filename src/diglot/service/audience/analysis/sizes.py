@@ -1,9 +1,12 @@
 """The size of a segment over time, by hours or days of the workspace's time zone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import dates
@@ -28,8 +31,7 @@ _DEFAULT_BUCKETS: Final = {Interval.HOUR: 24, Interval.DAY: 30}
 _SINCE, _BEFORE = ("since",), ("before",)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True):
     """What to show: hours or days, from an instant (microseconds) to before another, None for the default.
 
     Without a begin there are at most `buckets`, None for the default, as far back as the history goes.
@@ -41,8 +43,7 @@ class Period:
     buckets: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SizesOverTime:
+class SizesOverTime(msgspec.Struct, frozen=True):
     """The buckets of a segment in a time zone, after the change `entry`; the last one may not be over yet."""
 
     segment: Segment

@@ -1,8 +1,9 @@
 """Segments whose rules name something, as errors tell them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from diglot.model.segments import Segment
 from diglot.model.webhooks import AudienceRef
@@ -11,8 +12,7 @@ from diglot.model.webhooks import AudienceRef
 _MOST_NAMED: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Dependent:
+class Dependent(msgspec.Struct, frozen=True):
     """A segment whose rules name a reference, and the dynamic list in front of it, if there is one."""
 
     segment: Segment

@@ -5,10 +5,11 @@ All is decided under the lock of the workspace, so two changes cannot close a cy
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from diglot.conditions import tree
 from diglot.conditions.analysis.segment_references import NOBODY, Meaning, expand, referenced_ids

@@ -9,6 +9,8 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from diglot.storage.sql.engine import UnitOfWork
 from diglot.storage.sql.pool.sqlite.failures import OpenFile
 from diglot.storage.sql.pool.sqlite.process_turns import ProcessTurns
@@ -45,8 +47,7 @@ class QueuedWrite:
     notified: AbstractSet[int] = frozenset()
 
 
-@dataclass(slots=True)
-class Commit:
+class Commit(msgspec.Struct):
     """The units of a commit in their order, and those that `join` it before it has begun or while it runs.
 
     A unit that joins runs before the others, and the commit ends after it. If `may_give_way`, that is also so
