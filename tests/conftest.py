@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from diglot.membership import compaction, feed, writer
+from diglot.membership import compaction, writer
+from diglot.membership.history import feed
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import event_matches
 from diglot.storage.membership import log as membership_log

@@ -11,7 +11,7 @@ import msgspec
 from pyroaring import BitMap
 
 from diglot.membership import store
-from diglot.membership.feed import FeedEntry, feed_entries
+from diglot.membership.history.feed import FeedEntry, feed_entries
 from diglot.storage.membership import changes, log, log_sums
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.membership.log import LogRow

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from diglot.errors import InvalidInput
-from diglot.membership import feed
-from diglot.membership.feed import FeedSlice
+from diglot.membership.history import feed
+from diglot.membership.history.feed import FeedSlice
 from diglot.model.membership_changes import ChangeFeed, MembershipChange
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.unit_of_work import reads

@@ -7,9 +7,9 @@ from typing import Final, TypeVar
 from diglot.clock import Clock, system_clock
 from diglot.conditions import dates
 from diglot.errors import InvalidInput
-from diglot.membership import as_of as stored
 from diglot.membership import store
-from diglot.membership.as_of import PastMembers
+from diglot.membership.history import as_of as stored
+from diglot.membership.history.as_of import PastMembers
 from diglot.membership.read import MemberKeys
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import AsOf, AtInstant, ChangeOrigin

@@ -9,7 +9,7 @@ from diglot.clock import MAX_CLOCK_AHEAD
 from diglot.errors import NotFound
 from diglot.membership.analysis import recent_changes
 from diglot.membership.analysis.recent_changes import Wanted
-from diglot.membership.feed import FeedEntry
+from diglot.membership.history.feed import FeedEntry
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
