@@ -33,14 +33,14 @@ Nothing here depends on HTTP: each dialect has a table that maps these classes t
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
-
-import msgspec
 
 Path = tuple[str | int, ...]
 
 
-class Fault(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Fault:
     """One fault of an input: its path (properties and indexes as the client sent them) and a message."""
 
     path: Path
