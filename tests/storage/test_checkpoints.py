@@ -54,7 +54,7 @@ async def test_the_log_is_copied_beside_the_writer(url: str, tmp_path: Path) -> 
     await engine.open()
     await add(engine, range(1, ROWS))
     assert count_in_file(url, tmp_path / "before.db") == 0
-    await add(engine, range(ROWS, ROWS + 2))
+    await add(engine, range(ROWS, 2 * ROWS))
     async with asyncio.timeout(30):
         while count_in_file(url, tmp_path / "after.db") == 0:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
@@ -94,3 +94,20 @@ async def test_an_older_sqlite_copies_in_commits(url: str, monkeypatch: pytest.M
     followed.follow(ROWS)
     assert followed._running is None
     await followed.close()
+
+
+async def test_rows_of_small_commits_count_less(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They change the same pages again and again, which a later checkpoint copies once."""
+    monkeypatch.setattr(checkpoints, "ROWS", 4)
+    engine = create_engine(url)
+    await engine.open()
+    for number in range(1, 20):
+        await add(engine, range(number, number + 1))
+    assert count_in_file(url, tmp_path / "before.db") == 0
+    await add(engine, range(20, 21))
+    async with asyncio.timeout(30):
+        while count_in_file(url, tmp_path / "after.db") < 20:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
+    await engine.close()

@@ -58,6 +58,8 @@ async def test_databases_agree(
                 assert await crowd.members(node, now) == expected, json.dumps(condition)
                 others = await crowd.members(tree.Not(node), now)
                 assert others == people.keys() - expected, json.dumps(condition)
+                one = rng.choice(sorted(people))
+                assert await crowd.has(one, node, now) == (one in expected), json.dumps(condition)
             tally("random pairs of condition about events and contact", database.name, 4 * len(people))
 
 

@@ -1,9 +1,9 @@
 """Scans walk the primary key, and their SQL depends only on the shape of the condition."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from random import Random
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -89,6 +89,26 @@ def scan(purpose: str, node: tree.Node, sort: Sort | None = None) -> ShapedState
 
 def dynamic(purpose: str, node: tree.Node) -> Sql:
     return scan(purpose, node).sql_for(SQLITE)
+
+
+# Conditions on rows of other tables.
+ON_OTHERS: Final = (
+    {"field": "lists", "operator": "is_set"},
+    {"field": "events.a.count", "operator": "gte", "operand": 1},
+    {"field": "events.a.count", "operator": "lt", "operand": 5},
+    {"field": "events.a.last_at", "operator": "is_set"},
+    {"field": "events.a.count.30d", "operator": "gte", "operand": 5},
+)
+
+
+@pytest.mark.parametrize("rule", ON_OTHERS, ids=str)
+async def test_one_contact_is_looked_up(rule: Mapping[str, Any], connection: sqlite3.Connection) -> None:
+    """Whether one contact matches is no question about all rows of another table; a count is."""
+    for node in (canonical.read(rule), tree.Not(canonical.read(rule))):
+        of_one, of_all = (plan(connection, dynamic(purpose, node)) for purpose in (scans.HAS, scans.COUNT))
+        assert not [step for step in of_one if step.startswith("LIST SUBQUERY")]
+        assert [step for step in of_one if "pk=?" in step and not step.startswith("SEARCH contacts")]
+        assert [step for step in of_all if step.startswith("LIST SUBQUERY")]
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)

@@ -86,6 +86,13 @@ class Crowd:
         assert segment.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.names_of(page.items)
 
+    async def has(self, name: str, node: tree.Node, now: datetime) -> bool:
+        """Tell whether a condition is true of one contact, which a database is asked alone."""
+        query, pk = self._relation(node, now), self.contacts[name].pk
+        return await self.engine.read(
+            bind_workspace(self.workspace, lambda tenant: read.has_member(tenant, query, pk))
+        )
+
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
         """Return a page of the members."""
         relation = self._relation(node, now)

@@ -49,11 +49,19 @@ async def compact_if_long(unit: WriteUnit, active_segments: ActiveSegments, appe
     changes = unit.row.uncompacted_changes
     if needs_compaction(active_segments, unit.row):
         await compact_log(unit, active_segments)
-    # A delta that is missing later was evicted from the cache. It is not read again at each step.
-    elif changes // DELTA_STEP > (changes - appended) // DELTA_STEP and (
-        changes < 2 * DELTA_STEP or store.find_newest_base(unit, unit.state) is not None
-    ):
+    elif changes // DELTA_STEP > (changes - appended) // DELTA_STEP and _has_most_in_memory(unit):
         await store.get_delta(unit, unit.state)
+
+
+def _has_most_in_memory(unit: WriteUnit) -> bool:
+    """Tell whether a cached delta has half of the log, or whether that is short.
+
+    One that is missing later was evicted from the cache, and is not read again at each step.
+    """
+    if unit.row.uncompacted_changes < 2 * DELTA_STEP:
+        return True
+    state, base = unit.state, store.find_newest_base(unit, unit.state)
+    return base is not None and base.last_entry - state.compacted_to >= state.last_entry - base.last_entry
 
 
 async def compact_log(unit: WriteUnit, active_segments: ActiveSegments) -> None:

@@ -51,15 +51,11 @@ class Gathered(NamedTuple):
 
     def merge(self, others: "Gathered") -> "Gathered":
         """Return these events and others, newest first."""
-        if not others.instants:
-            return self
         instants, amounts = self.instants + others.instants, self.amounts + others.amounts
         order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
         return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
 
-    def add_up(self) -> EventState | None:
-        """Return what the events add up to, with all instants; None without events."""
-        if not self.instants:
-            return None
+    def add_up(self) -> EventState:
+        """Return what the events add up to, with all instants; there is at least one."""
         instants = tuple(self.instants)
         return EventState(len(instants), instants[-1], instants[0], add_all(self.amounts), instants)

@@ -67,7 +67,7 @@ class ContactEvents(msgspec.Struct, frozen=True):
             return RuleEvents(self.states.get(field.name))
         where = ALL_EVENTS if predicate.where is UNSET else encode_where(predicate.where)
         found = gather_matching(self.histories.get(field.name, ()), where, field.summed, zone)
-        return RuleEvents(found.add_up(), found.amounts)
+        return RuleEvents(found.add_up() if found.instants else None, found.amounts)
 
 
 class _Snapshot(msgspec.Struct, frozen=True):

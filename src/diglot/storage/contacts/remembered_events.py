@@ -57,7 +57,10 @@ async def gather_before(  # noqa: PLR0913 - the events of a contact with a name,
         known = _Remembered(of_name, unit.row.events_since, 0, 0, of_name.gathered_of_none)
     history = await event_histories.load_after(unit, pk, fields.want((name,)), known.until)
     new = of_name.gather(history)
-    gathered = {stream: found.merge(new[stream]) for stream, found in known.gathered.items()}
+    gathered = {
+        stream: found.merge(new[stream]) if new[stream].instants else found
+        for stream, found in known.gathered.items()
+    }
     count = known.count + len(history)
     if count >= MIN_REMEMBERED:
         cache.put(key, _Remembered(of_name, unit.row.events_since, number, count, gathered))

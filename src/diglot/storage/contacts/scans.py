@@ -14,7 +14,7 @@ from diglot.conditions.events.fields import is_event_field
 from diglot.conditions.tree import Duration, Node, Predicate, Window, encode, predicates_of
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
-from diglot.storage.predicates.binder import NO_KEY_SETS, KeySets
+from diglot.storage.predicates.binder import NO_KEY_SETS, Asked, KeySets
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.schema import contacts
 from diglot.storage.slices import compute_off_loop
@@ -90,6 +90,8 @@ IDS: Final = "ids"
 AFTER: Final = "after"
 HAS: Final = "has"
 KEYS: Final = "keys"
+# Of how many contacts a condition is asked, if not of all.
+_ASKED: Final = {PAGE: Asked.PAGE, IDS: Asked.PAGE, AFTER: Asked.PAGE, HAS: Asked.ONE}
 _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     COUNT: _select_count,
     PAGE: _select_page,
@@ -124,7 +126,8 @@ def build_scan(  # noqa: PLR0913, PLR0917 - a condition's context and the purpos
     sort: Sort | None = None,
 ) -> ShapedStatement:
     """Return the statement that counts, pages or lists the contacts that match a condition."""
-    condition = compile_condition(node, backend, now, zone, key_sets)
+    asked = Asked.ALL if sort else _ASKED.get(purpose, Asked.ALL)
+    condition = compile_condition(node, backend, now, zone, key_sets, asked=asked)
     sql = _compile_scan(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
 

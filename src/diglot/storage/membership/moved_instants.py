@@ -27,7 +27,7 @@ _MOVE: Final = bulk.build_update(
 
 
 async def replace(tenant: Tenant, removed: Sequence[IndexedInstant], added: Sequence[IndexedInstant]) -> None:
-    """Remove instants of contacts and add others; none is in both.
+    """Remove instants of contacts and add others; none is in both, and the removed ones are stored.
 
     An event moves the instants of all places that its contact has taken, each to that of the place before.
     Measured on SQLite for 9 places: 23 us if the rows move, 31 us if they are deleted and inserted, and a

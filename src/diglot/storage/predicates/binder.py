@@ -1,11 +1,23 @@
 """What the predicate compilers share: bound values, the shape, comparisons, relative days."""
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, BindParameter, Float, Integer, LargeBinary, Text, and_, bindparam
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Float,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+)
 from sqlalchemy.types import TypeEngine
 
 from diglot.conditions import dates, relative_dates, tree
@@ -37,6 +49,14 @@ KeySets = Mapping[str, bytes]
 NO_KEY_SETS: Final[KeySets] = {}
 
 
+class Asked(enum.Enum):
+    """Of how many contacts a statement asks a condition: of all, until a page is full, or of one."""
+
+    ALL = enum.auto()
+    PAGE = enum.auto()
+    ONE = enum.auto()
+
+
 @dataclass(slots=True)
 class Binder:
     """Collects the bound values and the shape of a condition while it is compiled."""
@@ -45,6 +65,7 @@ class Binder:
     now: int
     zone: ZoneInfo
     key_sets: KeySets = field(default_factory=dict)
+    asked: Asked = Asked.ALL
     values: dict[str, Any] = field(default_factory=dict)
     shape: list[str] = field(default_factory=list)
 
@@ -67,6 +88,16 @@ class Binder:
     def contains_part(self, document: Expression, part: str) -> Expression:
         """Return whether a document contains a part."""
         return self.backend.position(document, self.bind_text(part)) > ZERO
+
+    def is_among(self, key: Expression, keys: Select[Any], *, looks_up: bool) -> Expression:
+        """Return whether a key is among those of a select of one column.
+
+        All of them are found first, unless each key `looks_up` its own rows.
+        """
+        if not looks_up:
+            return self.backend.is_among(key, keys)
+        (column,) = keys.selected_columns
+        return exists(keys.where(column == key))
 
     def to_instant(self, operand: tree.Operand) -> int:
         """Return the instant of a date operand in the time zone, in microseconds."""

@@ -10,7 +10,7 @@ from sqlalchemy import cast as cast_to
 from diglot.conditions import tree
 from diglot.conditions.events.fields import EventField, parse_event_field
 from diglot.conditions.tree import Op, scalars_of
-from diglot.storage.predicates.binder import INTEGER, Binder, bind_integer
+from diglot.storage.predicates.binder import INTEGER, Asked, Binder, bind_integer
 from diglot.storage.predicates.kept_events import IS_KEPT
 from diglot.storage.schema import contacts, event_names, event_states, events
 from diglot.storage.sql.backend import Expression
@@ -39,17 +39,18 @@ def compile_total(predicate: tree.Predicate, binder: Binder, compare: Compare) -
     """Return whether a total of a contact's events of a name matches a predicate.
 
     All contacts that match are found first, by one pass over the states of contacts, because a look for each
-    contact costs more. A contact without such events has the count 0, and no instant.
+    contact costs more; a page needs fewer looks. A contact without such events has the count 0, and no
+    instant.
     """
     parsed = parse_event_field(predicate.field)
     of_name = select(_s.pk).where(
         _s.workspace == bindparam("workspace"), _s.stream == number_of_name(binder.bind_text(parsed.name))
     )
-    matches = compare(_s[parsed.part], predicate, binder)
+    matches, looks_up = compare(_s[parsed.part], predicate, binder), binder.asked is not Asked.ALL
     if parsed.part != "count" or not _holds_at_zero(predicate):
-        return binder.backend.is_among(_c.pk, of_name.where(matches))
+        return binder.is_among(_c.pk, of_name.where(matches), looks_up=looks_up)
     binder.shape.append("or no event")
-    return not_(binder.backend.is_among(_c.pk, of_name.where(not_(matches))))
+    return not_(binder.is_among(_c.pk, of_name.where(not_(matches)), looks_up=looks_up))
 
 
 def _holds_at_zero(predicate: tree.Predicate) -> bool:
@@ -78,7 +79,8 @@ def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
         IS_KEPT,
     )
     enough = func.count() >= binder.bind(parsed.place, INTEGER)
-    return binder.backend.is_among(_c.pk, found.group_by(_e.pk).having(enough))
+    of_name = found.group_by(_e.pk).having(enough)
+    return binder.is_among(_c.pk, of_name, looks_up=binder.asked is Asked.ONE)
 
 
 def select_instants(field: EventField) -> Select[Any]:

@@ -29,6 +29,7 @@ from diglot.storage.predicates.binder import (
     NO_KEY_SETS,
     SHORT_TAG_LIST,
     STRING,
+    Asked,
     Binder,
     KeySets,
     bind_integer,
@@ -70,16 +71,23 @@ class CompiledConditions(msgspec.Struct, frozen=True):
     shape: str
 
 
-def compile_condition(
-    node: tree.Node, backend: Backend, now: int, zone: ZoneInfo, key_sets: KeySets = NO_KEY_SETS
+def compile_condition(  # noqa: PLR0913 - a condition's context
+    node: tree.Node,
+    backend: Backend,
+    now: int,
+    zone: ZoneInfo,
+    key_sets: KeySets = NO_KEY_SETS,
+    *,
+    asked: Asked = Asked.ALL,
 ) -> CompiledCondition:
     """Return the predicate of a condition at an instant (microseconds); a draft matches no contact.
 
-    `key_sets` has what SQL cannot compute; see `storage/contacts/key_sets.py`.
+    `key_sets` has what SQL cannot compute; see `storage/contacts/key_sets.py`. The shape does not tell of how
+    many contacts the condition is `asked`.
     """
     if tree.is_draft(node):
         return CompiledCondition(MATCHES_NONE, {}, "draft")
-    binder = Binder(backend, now, zone, key_sets)
+    binder = Binder(backend, now, zone, key_sets, asked)
     where = _compile_node(node, binder)
     return CompiledCondition(where, binder.values, " ".join(binder.shape))
 
@@ -216,7 +224,7 @@ def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
         ids = one_of(lists.c.id, texts_of(predicate.operand), STRING, binder)
         matching_lists = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
         members = members.where(list_members.c.list.in_(matching_lists))
-    return binder.backend.is_among(contacts.c.pk, members)
+    return binder.is_among(contacts.c.pk, members, looks_up=binder.asked is Asked.ONE)
 
 
 def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:

@@ -81,7 +81,10 @@ class Transaction(Protocol):
         """The write units that are open in this transaction, by workspace: each holds its lock once."""
 
     rows_are_apart: bool
-    """Whether the next writes neither read nor write a row of their table that a write held back writes."""
+    """Whether the next writes neither read nor write a row of their table that a write held back writes.
+
+    It holds for every table, so whoever sets it writes one table until it is reset.
+    """
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
