@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, select
 
+from diglot.conditions.dates import DAY, SECOND
 from diglot.storage.schema import events, workspaces
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
@@ -19,8 +20,7 @@ from diglot.storage.write_unit import WriteUnit
 
 # The number of events that one transaction deletes at most.
 MAX_ROWS: Final = 1_000
-_HOUR: Final = 3_600 * 1_000_000
-_DAY: Final = 24 * _HOUR
+_HOUR: Final = 3_600 * SECOND
 _e, _w = events.c, workspaces.c
 _RETENTION = Statement(select(_w.event_days, _w.events_since).where(_w.workspace == bindparam("workspace")))
 _OLDEST = Statement(
@@ -51,7 +51,7 @@ async def load_retention(tenant: Tenant) -> EventRetention:
 
 def compute_floor(days: int, now: int) -> int:
     """Return the instant since which events are to be kept; it rises by hours, so it is stored rarely."""
-    return (now - days * _DAY) // _HOUR * _HOUR
+    return (now - days * DAY) // _HOUR * _HOUR
 
 
 def raise_floor(unit: WriteUnit) -> None:

@@ -1,14 +1,14 @@
 """Compiles computed fields of events to SQL, and selects the instants that contacts have in them."""
 
-import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import BigInteger, ScalarSelect, Select, bindparam, func, not_, select
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions import tree
 from diglot.conditions.events.fields import EventField, parse_event_field
+from diglot.conditions.python_runtime import COMPARISONS, PYTHON_OPERATORS
 from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.binder import INTEGER, Asked, Binder, bind_integer
 from diglot.storage.predicates.kept_events import IS_KEPT
@@ -18,14 +18,6 @@ from diglot.storage.sql.databases import pin_to_index
 
 # Returns whether the value of the field of a predicate matches it.
 Compare = Callable[[Expression, tree.Predicate, Binder], Expression]
-_ORDERS: Final[Mapping[Op, Callable[[float, float], bool]]] = {
-    Op.EQUALS: operator.eq,
-    Op.IN: operator.eq,
-    Op.GT: operator.gt,
-    Op.GTE: operator.ge,
-    Op.LT: operator.lt,
-    Op.LTE: operator.le,
-}
 _c, _e, _n, _s = contacts.c, events.c, event_names.c, event_states.c
 
 
@@ -57,8 +49,8 @@ def _holds_at_zero(predicate: tree.Predicate) -> bool:
     """Tell whether a predicate is true of the count of a contact that has no such events."""
     if predicate.op is Op.IS_SET:
         return True
-    numbers = [one.value for one in scalars_of(predicate.operand) if isinstance(one, tree.Number)]
-    return any(_ORDERS[predicate.op](0, number) for number in numbers)
+    meets = COMPARISONS[PYTHON_OPERATORS[Op.EQUALS if predicate.op is Op.IN else predicate.op]]
+    return any(meets(0, one.value) for one in scalars_of(predicate.operand) if isinstance(one, tree.Number))
 
 
 def compile_newest(predicate: tree.Predicate, binder: Binder) -> Expression:
