@@ -38,8 +38,8 @@ class Checkpoints:
 
         `rows` is the number of all rows that the connection has written.
         """
-        # The writer begins anew with a new connection.
-        written = rows - min(self._rows, rows)
+        # A new connection of the writer counts from 0 again.
+        written = rows - self._rows if rows >= self._rows else rows
         self._rows = rows
         self._uncopied += written if written >= FEW_ROWS else written * _SHARE_OF_FEW
         if self._is_safe and self._running is None and self._uncopied >= ROWS:
