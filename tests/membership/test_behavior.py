@@ -48,6 +48,8 @@ OTHERS = (
     {"field": "total_opens", "operator": "lt", "operand": 2},
     {"field": "last_opened_at", "operator": "in_last_days", "operand": 1},
 )
+# It asks about a window that is never drawn.
+UNINDEXED = {"field": "events.purchase.count.11d", "operator": "gte", "operand": 1}
 KINDS = {"purchase": EventKind.OTHER, "email.opened": EventKind.OPEN}
 
 
@@ -125,7 +127,9 @@ class Crowd:
 
     async def segment(self) -> None:
         """Create a segment, or change the rules of one."""
-        written = random_events.condition(self.rng, self.moment, OTHERS)
+        await self.create_or_change(random_events.condition(self.rng, self.moment, OTHERS))
+
+    async def create_or_change(self, written: dict[str, Any]) -> None:
         condition = Condition(canonical.read(written), OriginalText("canonical", "{}"))
         self.made += 1
         if len(self.segments) < SEGMENTS:
@@ -249,9 +253,12 @@ async def test_segments_are_evaluated_in_the_background(
 
     monkeypatch.setattr(filling.IndexFilling, "_fill_part", fill_part_between_writes)
     monkeypatch.setattr(filling.IndexFilling, "_write", write_between_steps)
-    stored = 0
-    for step in range(pytestconfig.getoption("world_steps")):
+    stored, steps = 0, pytestconfig.getoption("world_steps")
+    for step in range(steps):
         await crowd.step()
+        if step == steps // 2:
+            # What this one needs is in no index before, whatever was drawn.
+            await crowd.create_or_change(UNINDEXED)
         if step % 5 == 0:
             is_filling = True
             for place in await crowd.engine.read(due_work.list_pending_segments):
