@@ -27,11 +27,10 @@ from diglot.service.contacts.events import Events
 from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
-from diglot.storage.sql.engine import Engine, NestedEngine, T, UnitOfWork
+from diglot.storage.sql.engine import Engine, Executable, NestedEngine, T, UnitOfWork
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
-from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import bind_workspace
 from support import engines
 from support.engines import Database
@@ -229,7 +228,7 @@ async def test_webhooks_receive_a_conversion_once(url: str) -> None:
 ASKED = [tuple(names) for n in range(4) for names in combinations(("campaign_id", "type", "pk"), n)]
 
 
-def _plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
+def _plan(connection: sqlite3.Connection, statement: Executable) -> list[str]:
     sql = statement.sql_for(SQLITE)
     rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names)).fetchall()
     return [row[3] for row in rows]
@@ -257,7 +256,7 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
     """Each lookup of a purchase reads a few rows by an index."""
     async with engines.SQLITE.fresh() as url:
         with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
-            order, click = _plan(connection, events._BY_SOURCE), _plan(connection, events._LAST_CLICK)
+            order, click = _plan(connection, events._BY_SOURCE.for_one), _plan(connection, events._LAST_CLICK)
     assert "INDEX events_by_source (source_id=? AND workspace=?)" in order[0]
     contact = "events_of_contact (workspace=? AND pk=? AND kind=? AND happened_at>? AND happened_at<?)"
     assert contact in click[0]

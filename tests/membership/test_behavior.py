@@ -4,6 +4,7 @@ Events arrive on time, late and twice; machines cause some; contacts are changed
 clock stops at edges of windows and a microsecond beside them, and jumps over all of them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -99,10 +100,22 @@ class Crowd:
             self.sources = {source: owned for source, owned in self.sources.items() if owned[0] != id_}
 
     async def event(self) -> None:
-        rng, id_ = self.rng, self.rng.choice(list(self.contacts))
+        """Record an event, or several at once, some of one contact, which may share a transaction."""
+        rng = self.rng
+        if rng.random() < 0.7:
+            await self.record(self.use(Events), rng.choice(list(self.contacts)), f"e{rng.randrange(40)}")
+            return
+        self.made += 1
+        events, owners = self.use(Events), rng.choices(list(self.contacts), k=rng.randrange(2, 9))
+        ids = (f"s{self.made}-{number}" for number in range(len(owners)))
+        await asyncio.gather(*(self.record(events, *pair) for pair in zip(owners, ids, strict=True)))
+
+    async def record(self, events: Events, id_: str, source: str | None) -> None:
+        """Record an event of a contact with an id or without one, and keep it for the oracle."""
+        rng = self.rng
         name = rng.choice(random_events.NAMES) if rng.random() < 0.4 else "purchase"
         at = _micros(random_events.instant(rng, self.moment))
-        source, machine = rng.choice((None, f"e{rng.randrange(40)}")), rng.random() < 0.1
+        source, machine = rng.choice((None, source)), rng.random() < 0.1
         event = {"name": name, "at": dates.format_instant(at), "machine": machine}
         event["properties"] = random_events.properties(rng)
         new = NewEvent(
@@ -114,7 +127,7 @@ class Crowd:
         )
         before = None if source is None else self.sources.get(source)
         with nullcontext() if before in (None, (id_, name)) else pytest.raises(Conflict):
-            await self.use(Events).record(self.caller, ContactRef(id_, None), new)
+            await events.record(self.caller, ContactRef(id_, None), new)
         if before is not None:
             return
         if source is not None:

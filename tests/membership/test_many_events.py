@@ -14,7 +14,8 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.service.contacts.events import Events, record_event
+from diglot.service.contacts.event_writes import record_event
+from diglot.service.contacts.events import Events
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.contacts import remembered_events
 from diglot.storage.membership import log_expiry

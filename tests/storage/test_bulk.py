@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, select
 
 from diglot.model.contacts import Contact
 from diglot.service.access.workspaces import get_or_create_workspace
-from diglot.storage import bulk
+from diglot.storage import bulk, row_order
 from diglot.storage.contacts import queries, rows
 from diglot.storage.schema import contacts, field_instants, tags
 from diglot.storage.sql.backend import Backend, Sql
@@ -266,8 +266,8 @@ async def replaced(tenant: Tenant, new: list[Contact], zone: ZoneInfo) -> None:
 def test_a_statement_has_few_forms() -> None:
     """When there are too many, a known form is taken, for fewer shared columns than the rows have."""
     columns = [*tags.c]
-    forms = bulk._Forms(lambda _, shared: sorted(one.name for one in shared))
-    for number in range(1, bulk._MOST_FORMS + 1):
+    forms = row_order.Forms(lambda _, shared: sorted(one.name for one in shared))
+    for number in range(1, row_order._MOST_FORMS + 1):
         wanted = frozenset(one for place, one in enumerate(columns) if number >> place & 1)
         assert forms.find(SQLITE, wanted) == (sorted(one.name for one in wanted), wanted)
     form, shared = forms.find(SQLITE, frozenset(columns))

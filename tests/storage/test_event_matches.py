@@ -17,11 +17,7 @@ from sqlalchemy import Text, literal_column, select
 from diglot.conditions import text, tree
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.events.fields import is_history_field
-from diglot.conditions.events.states import add_event, count_event, read_properties
-from diglot.model.contacts import Contact
-from diglot.model.events import ContactEvent, EventKind
-from diglot.model.ids import new_id
-from diglot.storage.audience import event_states, events
+from diglot.model.events import EventKind
 from diglot.storage.contacts import event_matches
 from diglot.storage.contacts.event_matches import EventMatches, find_matching
 from diglot.storage.predicates.event_rules import ALIASES
@@ -132,23 +128,10 @@ async def load(engine: Engine, rng: Random, people: int) -> Crowd:
             for _ in range(rng.randrange(4)):
                 kind = rng.choice(("other", "view", "conversion"))
                 body, at = spell_body(rng, kind), AT - rng.choice((0, 1, HOUR, HOUR + 1, 40 * 24 * HOUR))
-                await insert(unit, contact, (kind, body), at)
+                await populations.store_event(unit, contact, "seen", (EventKind(kind), body), at)
 
     await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
     return crowd
-
-
-async def insert(unit: WriteUnit, contact: Contact, stored: tuple[str, str], at: int) -> None:
-    """Insert an event of a kind and with a body as the service does."""
-    found = await event_states.find_by_id(unit, "seen", contact.id)
-    assert found is not None
-    kind, body = stored
-    counted, stream = count_event(read_properties(kind, body), at), None
-    if counted is not None:
-        stream = await event_states.store_of_name(unit, found, "seen", add_event(found.state, counted))
-    number = unit.take_keys("event")
-    event = ContactEvent(number, new_id(), EventKind(kind), "seen", stream, None, None, at, at, body)
-    await events.insert_event(unit, contact.pk, event)
 
 
 def leaves_of(written: Any) -> list[tree.Predicate]:
@@ -202,7 +185,7 @@ async def test_sql_alone_decides_plain_events(
 
     async def add(unit: WriteUnit) -> None:
         for contact in list(crowd.contacts.values())[:10]:
-            await insert(unit, contact, ("other", body), AT)
+            await populations.store_event(unit, contact, "seen", (EventKind.OTHER, body), AT)
 
     await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
 
@@ -239,7 +222,8 @@ async def test_the_sql_of_one_rule_is_not_that_of_a_similar_one(
 
     async def add(unit: WriteUnit) -> None:
         for value, contact in zip(values, crowd.contacts.values(), strict=True):
-            await insert(unit, contact, ("view", f'{{"paid":{value}}}'), AT)
+            body = f'{{"paid":{value}}}'
+            await populations.store_event(unit, contact, "seen", (EventKind.VIEW, body), AT)
 
     await engine.write(lock_workspace(crowd.workspace, lambda: AT, add))
     for operand in operands:

@@ -34,6 +34,7 @@ from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
 from diglot.storage.audience import event_states, events, lists
+from diglot.storage.audience.event_states import ContactKey
 from diglot.storage.contacts import queries
 from diglot.storage.contacts.rows import TEXT_FIELDS
 from diglot.storage.sql.engine import Engine, Transaction
@@ -141,19 +142,25 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
 async def _insert_events(unit: WriteUnit, owner: Contact, given: Sequence[Mapping[str, Any]]) -> None:
     """Insert events of a contact as the service stores them."""
     for event in given:
-        name, at = text.to_nfc(event["name"]), _instant(event["at"])
+        at = _instant(event["at"])
         assert at is not None
-        found = await event_states.find_by_id(unit, name, owner.id)
-        assert found is not None
-        body = event_body(event)
-        counted, stream = count_event(read_properties("other", body), at), None
-        if counted is not None:
-            stream = await event_states.store_of_name(unit, found, name, add_event(found.state, counted))
-        number = unit.take_keys("event")
-        stored = ContactEvent(
-            number, new_id(), EventKind.OTHER, event["name"], stream, None, None, at, at, body
-        )
-        await events.insert_event(unit, owner.pk, stored)
+        await store_event(unit, owner, event["name"], (EventKind.OTHER, event_body(event)), at)
+
+
+async def store_event(
+    unit: WriteUnit, owner: Contact, name: str, stored: tuple[EventKind, str], at: int
+) -> None:
+    """Insert an event of a kind and with a body as the service stores it."""
+    kind, body = stored
+    [found] = await event_states.find_each(unit, [ContactKey(owner.id, None, (text.to_nfc(name),))])
+    assert found is not None
+    counted, stream = count_event(read_properties(kind, body), at), None
+    if counted is not None:
+        state = found, text.to_nfc(name), add_event(found.state, counted)
+        [stream] = await event_states.store_each(unit, [state])
+    number = unit.take_keys("event")
+    event = ContactEvent(number, new_id(), kind, name, stream, None, None, at, at, body)
+    await events.insert_events(unit, [(owner.pk, event)])
 
 
 def event_body(event: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ after the write; the difference is appended to the log. So stored memberships ne
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import starmap
 
@@ -24,7 +24,7 @@ from diglot.membership.moves import (
     load_surroundings,
     match_moves_around,
     match_writes,
-    move_event,
+    move_events,
     newest_version,
 )
 from diglot.membership.writer import MembershipWriter, append_changes, replace_membership
@@ -40,7 +40,7 @@ from diglot.storage.slices import compute_in_slices, split_into_slices
 
 
 async def load_around(
-    writer: MembershipWriter, written: Sequence[Contact], move: EventMove | None = None
+    writer: MembershipWriter, written: Sequence[Contact], events: Sequence[EventMove] = ()
 ) -> SurroundingsByKey:
     """Return what the conditions of all segments read of contacts beside their rows.
 
@@ -50,26 +50,38 @@ async def load_around(
     if active.read_rows_only:
         return {}
     names = active.readers_of_events.find_names(active.all_dynamic)
-    if move is not None and len(pks) == 1:
-        names = names.without(move.name)
+    if events and len(pks) == 1:
+        names = names.without(events[0].name)
     return await load_surroundings(writer.unit, active, active.all_dynamic, pks, names)
 
 
-async def load_around_event(writer: MembershipWriter, contact: Contact, move: EventMove) -> SurroundingsByKey:
-    """Return what the conditions about the name of an event read of its contact beside its row and that name.
+async def load_around_events(writer: MembershipWriter, events: Sequence[EventMove]) -> SurroundingsByKey:
+    """Return what the conditions about the names of events read of their contacts beside row and event.
 
-    That is enough if the event changes nothing else of the contact, as other conditions stay as they are.
+    That is enough if the events change nothing else of the contacts, as other conditions stay as they are.
     """
+    around: SurroundingsByKey = {}
+    groups: dict[tuple[str, Sequence[str]], list[EventMove]] = {}
+    for event in events:
+        groups.setdefault((event.name, tuple(event.beside)), []).append(event)
+    for (name, beside), of_name in groups.items():
+        around = {**around, **await _load_around_name(writer, name, beside, of_name)}
+    return around
+
+
+async def _load_around_name(
+    writer: MembershipWriter, name: str, beside: Collection[str], events: Sequence[EventMove]
+) -> SurroundingsByKey:
+    """Return what is around contacts that had an event with a name; the states `beside` are known already."""
     active, readers = writer.active_segments, writer.active_segments.readers_of_events
-    numbers, pk = readers.by_name[move.name], contact.pk
-    names = readers.names_beside(move.name).without_states(move.beside)
-    around = await load_surroundings(writer.unit, active, numbers, [pk], names)
-    states = {name: state for name, state in move.beside.items() if state is not None}
-    if not states:
-        return around
-    known = around.get(pk, NO_SURROUNDINGS)
-    events = {**known.events, **active.event_fields.read_values(states)}
-    return {**around, pk: known._replace(events=events)}
+    names, pks = readers.names_beside(name).without_states(beside), [event.pk for event in events]
+    around = dict(await load_surroundings(writer.unit, active, readers.by_name[name], pks, names))
+    for event in events:
+        if states := {one: state for one, state in event.beside.items() if state is not None}:
+            known = around.get(event.pk, NO_SURROUNDINGS)
+            read = {**known.events, **active.event_fields.read_values(states)}
+            around[event.pk] = known._replace(events=read)
+    return around
 
 
 async def follow_writes(
@@ -77,12 +89,12 @@ async def follow_writes(
     writes: Sequence[ContactWrite],
     cause: Cause,
     around: SurroundingsByKey,
-    move: EventMove | None = None,
+    events: Sequence[EventMove] = (),
 ) -> None:
     """Update memberships after writes of contacts.
 
-    `around` is what is around each contact, which the writes do not change, but `move` does: an event of one
-    of the contacts, which itself may not have changed.
+    `around` is what is around each contact, which the writes do not change, but `events` do: one each of some
+    of the contacts, which themselves may not have changed.
     """
     deleted = [before for before, after in writes if before is not None and after is None]
     if deleted:
@@ -91,9 +103,7 @@ async def follow_writes(
     if not writer.has_segments:
         return
     at = writer.effective_now
-    sides = around, around
-    if move is not None and move.name in writer.active_segments.readers_of_events.by_name:
-        sides = move_event(writer.active_segments, around, move)
+    sides = move_events(writer.active_segments, around, events)
     moves = await match_writes(writer.unit, writer.active_segments, writes, sides, at)
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)

@@ -105,18 +105,31 @@ async def _load_history_values(
     )
 
 
-def move_event(
-    active_segments: ActiveSegments, around: SurroundingsByKey, move: EventMove
-) -> tuple[SurroundingsByKey, SurroundingsByKey]:
+def move_events(
+    active_segments: ActiveSegments, around: SurroundingsByKey, moves: Sequence[EventMove]
+) -> Sides:
+    """Return what is around contacts before and after events, given either."""
+    read = [move for move in moves if move.name in active_segments.readers_of_events.by_name]
+    if not read:
+        return around, around
+    before, after = dict(around), dict(around)
+    for move in read:
+        known = around.get(move.pk, NO_SURROUNDINGS)
+        before[move.pk], after[move.pk] = _move_event(active_segments, known, move)
+    return before, after
+
+
+def _move_event(
+    active_segments: ActiveSegments, known: Surroundings, move: EventMove
+) -> tuple[Surroundings, Surroundings]:
     """Return what is around the contact of an event before and after it, given either."""
-    known = around.get(move.pk, NO_SURROUNDINGS)
     of_events, of_histories = active_segments.event_fields, active_segments.history_fields
     moved = {*of_events.by_event.get(move.name, ()), *of_histories.fields_of(move.name)}
     others = {name: value for name, value in known.events.items() if name not in moved}
 
-    def build_side(state: EventState | None, read: Mapping[str, EventValue]) -> SurroundingsByKey:
+    def build_side(state: EventState | None, read: Mapping[str, EventValue]) -> Surroundings:
         values = {} if state is None else of_events.read_values({move.name: state})
-        return {**around, move.pk: known._replace(events={**others, **values, **read})}
+        return known._replace(events={**others, **values, **read})
 
     before, after = of_histories.read_around(move.name, move.gathered, move.event)
     return build_side(move.before, before), build_side(move.after, after)

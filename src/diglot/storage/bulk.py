@@ -1,4 +1,4 @@
-"""Writes many rows of a workspace: PostgreSQL gets all of them at once, SQLite some rows after another.
+"""Writes or finds many rows of a workspace: PostgreSQL gets all at once, SQLite some rows after another.
 
 A statement for each row would cost a server several times what the row itself does. The workspace is one
 value beside the rows, because a distributed database then runs the statement on one shard. So is a value that
@@ -11,33 +11,43 @@ that compute, that takes several times as long as to insert a row, so some rows 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    literal_column,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
-from diglot.storage.row_order import ByColumn, RowOrder
+from diglot.storage.row_order import NO_COLUMNS, ByColumn, Forms, RowOrder, Shared
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.backend import Backend, Sql
-from diglot.storage.sql.engine import BoundValues
+from diglot.storage.sql.engine import BoundValues, Row
 from diglot.storage.sql.statement import BackendStatement
 from diglot.storage.tenant import Tenant
 
-T = TypeVar("T")
 # Returns the new value of a column, given the sent values by name.
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 # The values of a row, in the order of the columns of its statement.
 OrderedRow = Sequence[Any]
-# The columns that have one value in all rows.
-Shared = frozenset[Column[Any]]
-_NO_COLUMNS: Final[Shared] = frozenset()
 _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
+# Tells for which key a row was found.
+_PLACE: Final = Column("place", BigInteger)
+_COUNT: Final = "count_of_rows"
 # For fewer rows it costs more to compile another form of a statement than to send all values.
 _MANY: Final = 100
 # The values of a statement that inserts several rows of SQLite.
 VALUES_OF_A_STATEMENT: Final = 320
-# Forms of a statement that are kept, each for other shared columns; an import needs few.
-_MOST_FORMS: Final = 32
 
 
 class BulkStatement:
@@ -62,9 +72,9 @@ class BulkStatement:
         # With one column more, because the getter of a single one returns no tuple.
         self._pick_columns = itemgetter(*names, names[0])
         self._for_one = BackendStatement(lambda backend: build(_bind_rows(backend, columns)))
-        self._for_many = self._send_all(_NO_COLUMNS)
-        self._in_order = _Forms(self._compile_in_order)
-        self._at_once = _Forms(self._compile_at_once)
+        self._for_many = self._send_all(NO_COLUMNS)
+        self._in_order = Forms(self._compile_in_order)
+        self._at_once = Forms(self._compile_at_once)
 
     async def execute(self, tenant: Tenant, rows: Sequence[BoundValues]) -> None:
         """Execute the statement for all rows, which have their values by name."""
@@ -79,7 +89,7 @@ class BulkStatement:
             await tenant.execute(self._for_one, **dict(zip(self._bound_names, rows[0], strict=False)))
             return
         columns = dict(zip(self._columns, zip(*rows, strict=True), strict=False))
-        shared = _find_shared(columns) if len(rows) >= _MANY else _NO_COLUMNS
+        shared = _find_shared(columns) if len(rows) >= _MANY else NO_COLUMNS
         many_rows = tenant.backend.many_rows
         if many_rows is None:
             # The driver of SQLite takes five times as long to bind null as to bind a value.
@@ -118,27 +128,6 @@ def _find_shared(columns: ByColumn) -> Shared:
     return frozenset(shared[1:] if len(shared) == len(columns) else shared)
 
 
-class _Forms(Generic[T]):
-    """The forms of a statement that were compiled, each for some shared columns."""
-
-    def __init__(self, compile_form: Callable[[Backend, Shared], T]) -> None:
-        self._compile = compile_form
-        self._known: dict[Backend, dict[Shared, T]] = {}
-
-    def find(self, backend: Backend, shared: Shared) -> tuple[T, Shared]:
-        """Return a form for rows with these shared columns, and those of them that it is for.
-
-        A file may have columns that are empty in almost all rows. Then the parts of its import would need
-        more forms than are worth compiling, and a known one is taken that sends more values.
-        """
-        known = self._known.setdefault(backend, {})
-        if shared not in known and len(known) >= _MOST_FORMS:
-            shared = max((one for one in list(known) if one <= shared), key=len, default=_NO_COLUMNS)
-        if (form := known.get(shared)) is None:
-            form = known[shared] = self._compile(backend, shared)
-        return form, shared
-
-
 class BulkRows:
     """The rows as a statement sees them: bound values of one row or of several, or a table of all rows.
 
@@ -163,7 +152,7 @@ def _bind(column: Column[Any], row: int = 0) -> ColumnElement[Any]:
 
 
 def _bind_rows(
-    backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = _NO_COLUMNS, size: int = 1
+    backend: Backend, columns: Sequence[Column[Any]], nulls: Shared = NO_COLUMNS, size: int = 1
 ) -> BulkRows:
     """Return the values of a row, or of several; `nulls` are the columns that are null in each."""
     # Not `null()`, with which a comparison would mean something else than with a bound null.
@@ -180,6 +169,44 @@ def _send_rows(backend: Backend, columns: Sequence[Column[Any]], shared: Shared)
     table = backend.many_rows.build_table([one for one in columns if one not in shared])
     values = {one.name: _bind(one) if one in shared else table.c[one.name] for one in columns}
     return BulkRows(backend, values, table)
+
+
+class BulkSelect:
+    """A select by the values of a key, for many keys.
+
+    PostgreSQL looks up each key by itself. It keeps one plan for all workspaces: to a plan that is made anew,
+    a workspace of which it has no statistics yet looks so small that it would read all of it for each key.
+    The number of the keys is a bound limit, because a plan that does not know it looks cheap.
+
+    `build` returns the select of a key, whose values are those of a row with these columns. `for_one` is that
+    of a single key.
+    """
+
+    def __init__(self, columns: Sequence[Column[Any]], build: Callable[[BulkRows], Select[Any]]) -> None:
+        def build_many(backend: Backend) -> ClauseElement:
+            sent = _send_rows(backend, [*columns, _PLACE], NO_COLUMNS).table
+            assert sent is not None
+            keys = select(*sent.c).limit(bindparam(_COUNT)).subquery("keys_of_rows")
+            found = build(BulkRows(backend, dict(keys.c), keys)).offset(literal_column("0")).lateral("found")
+            return select(*found.c, keys.c[_PLACE.name]).select_from(keys.join(found, true()))
+
+        self._columns = columns
+        self._bound_names = [f"row_{column.name}" for column in columns]
+        self.for_one = BackendStatement(lambda backend: build(_bind_rows(backend, columns)))
+        self._for_many = BackendStatement(build_many)
+
+    async def fetch_each(self, tenant: Tenant, keys: Sequence[OrderedRow]) -> Sequence[Sequence[Row]]:
+        """Return the rows of each key, which has its values in the order of the columns."""
+        many_rows = tenant.backend.many_rows
+        if many_rows is None or len(keys) < 2:
+            bound = (dict(zip(self._bound_names, key, strict=True)) for key in keys)
+            return [await tenant.fetch_all(self.for_one, **values) for values in bound]
+        columns = [*zip(*keys, strict=True), range(len(keys))]
+        sent = many_rows.encode(dict(zip([*self._columns, _PLACE], columns, strict=True)))
+        found: list[list[Row]] = [[] for _ in keys]
+        for *row, place in await tenant.fetch_all(self._for_many, **sent, **{_COUNT: len(keys)}):
+            found[place].append(row)
+        return found
 
 
 def _list_columns(table: Table, order: Sequence[str] = ()) -> list[Column[Any]]:

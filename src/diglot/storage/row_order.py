@@ -1,17 +1,26 @@
-"""Rows whose values come by position: how SQLite gets the rows of a statement for many."""
+"""Rows whose values come by position: how SQLite gets the rows of a statement for many.
+
+A statement has forms, too: for columns that have one value in all rows, this is sent once.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column
 
-from diglot.storage.sql.backend import PositionalSql, Sql
+from diglot.storage.sql.backend import Backend, PositionalSql, Sql
 from diglot.storage.sql.statement import ShapedStatement
 from diglot.storage.tenant import Tenant
 
 # The values of rows by column, in the order of the rows.
 ByColumn = Mapping[Column[Any], Sequence[Any]]
+# The columns that have one value in all rows.
+Shared = frozenset[Column[Any]]
+NO_COLUMNS: Final[Shared] = frozenset()
+# Forms of a statement that are kept, each for other shared columns; an import needs few.
+_MOST_FORMS: Final = 32
+T = TypeVar("T")
 
 
 def _to_positional(sql: Sql) -> ShapedStatement:
@@ -53,3 +62,24 @@ class RowOrder:
         """Return the values of each row by position."""
         own = repeat(workspace, len(next(iter(columns.values()))))
         return list(zip(*(own if one is None else columns[one] for one in self._columns), strict=True))
+
+
+class Forms(Generic[T]):
+    """The forms of a statement that were compiled, each for some shared columns."""
+
+    def __init__(self, compile_form: Callable[[Backend, Shared], T]) -> None:
+        self._compile = compile_form
+        self._known: dict[Backend, dict[Shared, T]] = {}
+
+    def find(self, backend: Backend, shared: Shared) -> tuple[T, Shared]:
+        """Return a form for rows with these shared columns, and those of them that it is for.
+
+        A file may have columns that are empty in almost all rows. Then the parts of its import would need
+        more forms than are worth compiling, and a known one is taken that sends more values.
+        """
+        known = self._known.setdefault(backend, {})
+        if shared not in known and len(known) >= _MOST_FORMS:
+            shared = max((one for one in list(known) if one <= shared), key=len, default=NO_COLUMNS)
+        if (form := known.get(shared)) is None:
+            form = known[shared] = self._compile(backend, shared)
+        return form, shared

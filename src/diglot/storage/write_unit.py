@@ -100,8 +100,9 @@ _LOCK = Statement(
 )
 _NEW_VALUES: Final = tuple(f"new_{name}" for name in _COLUMNS)
 _UPDATE = Statement(_ROW.values(dict(zip(_COLUMNS, map(bindparam, _NEW_VALUES), strict=True))))
-# What a write of contacts changes that moves memberships: a log entry, and perhaps the next change by time.
-_OF_THE_LOG: Final = ("next_entry", "uncompacted_changes", "next_change_at")
+# What a write of contacts or events changes that moves memberships: log entries, and perhaps the next change
+# by time. More events may have joined the write than were expected.
+_OF_THE_LOG: Final = ("next_entry", "uncompacted_changes", "next_change_at", "next_event")
 _NEW_OF_THE_LOG: Final = tuple(f"new_{name}" for name in _OF_THE_LOG)
 _UPDATE_LOG = Statement(_ROW.values(dict(zip(_OF_THE_LOG, map(bindparam, _NEW_OF_THE_LOG), strict=True))))
 

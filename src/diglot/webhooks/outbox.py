@@ -10,8 +10,17 @@ from typing import Final
 import msgspec
 
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
+from diglot.model.events import ContactEvent, ConversionValue
 from diglot.model.ids import new_id
-from diglot.model.webhooks import AudienceRef, Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
+from diglot.model.webhooks import (
+    AudienceRef,
+    Conversion,
+    Delivery,
+    DomainEvent,
+    EventPayload,
+    Webhook,
+    WebhookEventType,
+)
 from diglot.storage.write_unit import DELIVERIES_PER_INSERT, WriteUnit
 
 _encode = msgspec.json.Encoder().encode
@@ -108,3 +117,18 @@ def left_list_events(
     by_pk = {contact.pk: contact for contact in deleted}
     for pk, group in left:
         yield DomainEvent(WebhookEventType.LIST_LEFT, EventPayload(by_pk[pk], group))
+
+
+def converted_event(contact: Contact, event: ContactEvent, value: ConversionValue) -> DomainEvent:
+    """Return the webhook event of a conversion."""
+    conversion = Conversion(
+        id=event.id,
+        type=event.name,
+        revenue=value.revenue,
+        currency=value.currency,
+        order_id=event.order_id,
+        campaign_id=event.campaign_id,
+        converted_at=event.happened_at,
+        metadata=value.metadata,
+    )
+    return DomainEvent(WebhookEventType.CONVERTED, EventPayload(contact, conversion=conversion))

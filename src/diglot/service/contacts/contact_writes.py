@@ -40,30 +40,33 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
 
 
 async def update_contacts(
-    unit: WriteUnit, changed: Sequence[ContactUpdate], event: EventMove | None = None
+    unit: WriteUnit, changed: Sequence[ContactUpdate], events: Sequence[EventMove] = ()
 ) -> None:
-    """Update existing contacts, perhaps after an event; a lowered status lowers that of their twins too."""
+    """Update existing contacts, perhaps after events; a lowered status lowers that of their twins too."""
     if not changed:
         return
     changed = [*changed, *await _lower_twins(unit, changed)]
     after = [contact for _, contact in changed]
     unit.renew_contacts_version()
     writer = await open_writer(unit)
-    around = await follow.load_around(writer, after, event)
+    around = await follow.load_around(writer, after, events)
     await queries.update_contacts(unit, changed, unit.zone)
     await attribute_keys.record_keys(unit, [new for old, new in changed if new.attributes != old.attributes])
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
-    await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, around, event)
+    await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, around, events)
 
 
-async def follow_event(unit: WriteUnit, contact: Contact, event: EventMove) -> None:
-    """Update memberships after an event that changed no field of its contact."""
+async def follow_events(unit: WriteUnit, moved: Sequence[tuple[Contact, EventMove]]) -> None:
+    """Update memberships after events of different contacts that changed no field of these."""
     writer = await open_writer(unit)
-    if event.name in writer.active_segments.readers_of_events.by_name:
+    readers = writer.active_segments.readers_of_events.by_name
+    writes = [(contact, contact) for contact, event in moved if event.name in readers]
+    if writes:
+        events = [event for _, event in moved if event.name in readers]
         unit.renew_contacts_version()
-        around = await follow.load_around_event(writer, contact, event)
-        await follow.follow_writes(writer, [(contact, contact)], Cause.CONTACT_CHANGED, around, event)
+        around = await follow.load_around_events(writer, events)
+        await follow.follow_writes(writer, writes, Cause.CONTACT_CHANGED, around, events)
 
 
 async def repeat_opt_outs(unit: WriteUnit, contacts: Iterable[Contact]) -> None:

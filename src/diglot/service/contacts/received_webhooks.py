@@ -15,7 +15,7 @@ from diglot.model.events import ContactRef, NewEvent
 from diglot.model.webhooks import WebhookSource
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
-from diglot.service.contacts.events import record_event
+from diglot.service.contacts.event_writes import record_event
 from diglot.service.unit_of_work import reads, writes_with
 from diglot.storage.audience import events
 from diglot.storage.contacts import queries
@@ -67,7 +67,7 @@ class ReceivedWebhooks:
         """Record an event, and lower the status of its contact; a repetition changes nothing."""
         source_id = received.new.source_id
         assert source_id is not None
-        if await events.find_by_source(unit, source_id) is not None:
+        if await events.find_by_sources(unit, [source_id]):
             return Outcome.REPEATED
         contact = await queries.find_contact_by_email(unit, received.email)
         if contact is None:

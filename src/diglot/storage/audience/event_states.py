@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, FromClause, Text, bindparam, select
+from sqlalchemy import BigInteger, Column, FromClause, Select, Text, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.conditions import text
 from diglot.conditions.addresses import list_stored_forms
 from diglot.conditions.events.states import EventState, pack_instants, unpack_instants
 from diglot.model.contacts import Contact
 from diglot.storage import bulk
+from diglot.storage.bulk import BulkRows, BulkSelect
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of
 from diglot.storage.predicates.kept_events import KEPT_SINCE
 from diglot.storage.schema import contacts, event_names, event_states
@@ -32,31 +33,37 @@ _STATE_COLUMNS: Final = (*(_s[name] for name in _VALUES), KEPT_SINCE.label("kept
 MOST_BESIDE: Final = 3
 
 
-def _find_contact_and_states(condition: Expression) -> Sequence[Statement]:
-    """Return the selects of a contact with the numbers of 1, 2, 3 and 4 names, and with its states of them.
+def _find_contacts_and_states(key: Column[Any]) -> Sequence[BulkSelect]:
+    """Return the selects of contacts by a key with the numbers of 1, 2, 3 and 4 names, and their states.
 
     Each name is a join of its own, because SQLite would scan all names of the workspace for one of several.
     """
+    names = [Column(f"name{place}", Text()) for place in range(MOST_BESIDE + 1)]
+    return [
+        BulkSelect([key, *names[: count + 1]], partial(_select_with_states, key, names[: count + 1]))
+        for count in range(len(names))
+    ]
+
+
+def _select_with_states(key: Column[Any], names: Sequence[Column[Any]], source: BulkRows) -> Select[Any]:
     joined: FromClause = contacts
     columns: list[Expression] = [*CONTACT_COLUMNS, KEPT_SINCE.label("kept_since")]
-    statements: list[Statement] = []
-    for place in range(MOST_BESIDE + 1):
-        n, s = event_names.alias(f"name_{place}"), event_states.alias(f"state_{place}")
-        named = (n.c.workspace == bindparam("workspace")) & (n.c.name == bindparam(f"name{place}"))
+    for name in names:
+        n, s = event_names.alias(f"of_{name.name}"), event_states.alias(f"state_of_{name.name}")
+        named = (n.c.workspace == bindparam("workspace")) & (n.c.name == source.values[name.name])
         of_both = (s.c.workspace == bindparam("workspace")) & (s.c.pk == _c.pk) & (s.c.stream == n.c.number)
         joined = joined.outerjoin(n, named).outerjoin(s, of_both)
-        columns += [n.c.number, *(s.c[name] for name in _VALUES)]
-        found = select(*columns).select_from(joined)
-        statements.append(Statement(found.where(_c.workspace == bindparam("workspace"), condition)))
-    return statements
+        columns += [n.c.number, *(s.c[value] for value in _VALUES)]
+    found = select(*columns).select_from(joined)
+    return found.where(_c.workspace == bindparam("workspace"), key == source.values[key.name])
 
 
 def _among_names(backend: Backend) -> Expression:
     return backend.one_of(_n.name, [], Text(), lambda _, kind: bindparam("names", type_=kind))
 
 
-_BY_ID: Final = _find_contact_and_states(_c.id == bindparam("id"))
-_BY_EMAIL: Final = _find_contact_and_states(_c.email == bindparam("email"))
+_BY_ID: Final = _find_contacts_and_states(_c.id)
+_BY_EMAIL: Final = _find_contacts_and_states(_c.email)
 _OF_CONTACT: Final = Statement(
     select(_n.name, *_STATE_COLUMNS)
     .join(event_names, (_n.workspace == bindparam("workspace")) & (_n.number == _s.stream))
@@ -100,34 +107,44 @@ class ContactAndState:
     beside: Mapping[str, EventState | None] = field(default_factory=dict)
 
 
-async def find_by_id(
-    tenant: Tenant, name: str, id_: str, beside: Sequence[str] = ()
-) -> ContactAndState | None:
-    """Return a contact by its UUID, with its state of a name and those of others, or None."""
-    return await _find(tenant, _BY_ID, name, beside, id=id_)
+class ContactKey(NamedTuple):
+    """The id or else the address of a contact, and the names of events whose states are asked for with it.
+
+    The names are in normal form C, at most `MOST_BESIDE` after the first.
+    """
+
+    id: str | None
+    email: str | None
+    names: Sequence[str]
+
+    def list_forms(self) -> Sequence[str]:
+        """Return the id, or the forms in which the address may be stored, in the order of the search."""
+        return list_stored_forms(self.email or "") if self.id is None else (self.id,)
 
 
-async def find_by_email(
-    tenant: Tenant, name: str, email: str, beside: Sequence[str] = ()
-) -> ContactAndState | None:
-    """Return a contact by its address, as `queries.find_contact_by_email` does, with states."""
-    for form in list_stored_forms(email):
-        if (found := await _find(tenant, _BY_EMAIL, name, beside, email=form)) is not None:
-            return found
-    return None
+async def find_each(tenant: Tenant, keys: Sequence[ContactKey]) -> Sequence[ContactAndState | None]:
+    """Return the contact of each key, as `queries.find_contact_by_email` does, with its states, or None."""
+    found: list[ContactAndState | None] = [None] * len(keys)
+    waiting = [(place, key.list_forms()) for place, key in enumerate(keys)]
+    while waiting:
+        groups: dict[tuple[bool, int], list[tuple[int, str]]] = {}
+        for place, forms in waiting:
+            kind = keys[place].id is None, len(keys[place].names)
+            groups.setdefault(kind, []).append((place, forms[0]))
+        for (by_email, count), group in groups.items():
+            statement = (_BY_EMAIL if by_email else _BY_ID)[count - 1]
+            rows = await statement.fetch_each(tenant, [(form, *keys[place].names) for place, form in group])
+            for (place, _), row in zip(group, rows, strict=True):
+                found[place] = _read_found(row[0], keys[place].names) if row else None
+        waiting = [(place, forms[1:]) for place, forms in waiting if found[place] is None and forms[1:]]
+    return found
 
 
-async def _find(
-    tenant: Tenant, statements: Sequence[Statement], name: str, beside: Sequence[str], **key: str
-) -> ContactAndState | None:
-    names = {f"name{place}": one for place, one in enumerate((text.to_nfc(name), *beside))}
-    row = await tenant.fetch_one(statements[len(beside)], **names, **key)
-    if row is None:
-        return None
+def _read_found(row: Row, names: Sequence[str]) -> ContactAndState:
     count, width = len(CONTACT_COLUMNS), len(_VALUES) + 1
     of_names = [row[first : first + width] for first in range(count + 1, len(row), width)]
     states = [_read(values, row[count]) for _, *values in of_names]
-    others = dict(zip(beside, states[1:], strict=True))
+    others = dict(zip(names[1:], states[1:], strict=True))
     return ContactAndState(contact_of(row[:count]), of_names[0][0], states[0], others)
 
 
@@ -167,20 +184,28 @@ async def load_of_contacts(
     return states
 
 
-async def store_of_name(unit: WriteUnit, found: ContactAndState, name: str, state: EventState) -> int:
-    """Store the state of a contact's events of a name in place of the one before; return its number."""
-    stream = found.stream
-    if stream is None:
-        stream = unit.take_keys("event_name")
-        await _INSERT_NAME.execute(unit, [{"number": stream, "name": name}])
-    row = {
-        "pk": found.contact.pk,
-        "stream": stream,
-        "count": state.count,
-        "first_at": state.first_at,
-        "last_at": state.last_at,
-        "revenue": str(state.revenue),
-        "recent": pack_instants(state.recent),
-    }
-    await _STORE.execute(unit, [row])
-    return stream
+async def store_each(unit: WriteUnit, stored: Sequence[tuple[ContactAndState, str, EventState]]) -> list[int]:
+    """Store states of contacts' events in place of those before; return the numbers of their names.
+
+    Each is given with what was found of the contact, and with the name; no two are of one contact.
+    """
+    new: dict[str, int] = {}
+    for found, name, _ in stored:
+        if found.stream is None and name not in new:
+            new[name] = unit.take_keys("event_name")
+    await _INSERT_NAME.execute(unit, [{"number": number, "name": name} for name, number in new.items()])
+    streams = [new[name] if found.stream is None else found.stream for found, name, _ in stored]
+    rows = [
+        {
+            "pk": found.contact.pk,
+            "stream": stream,
+            "count": state.count,
+            "first_at": state.first_at,
+            "last_at": state.last_at,
+            "revenue": str(state.revenue),
+            "recent": pack_instants(state.recent),
+        }
+        for (found, _, state), stream in zip(stored, streams, strict=True)
+    ]
+    await _STORE.execute(unit, rows)
+    return streams

@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, insert, literal_column, select
+from sqlalchemy import Select, bindparam, func, literal_column, select
 
 from diglot.model.events import ContactEvent, ConversionFilter, EventKind, RecordedEvent
 from diglot.model.pages import Page, Window
+from diglot.storage import bulk
+from diglot.storage.bulk import BulkRows, BulkSelect
 from diglot.storage.contacts import queries as people
 from diglot.storage.contacts.rows import shown_email
 from diglot.storage.predicates.kept_events import IS_KEPT
@@ -35,10 +37,13 @@ def join_contacts(statement: Select[Any]) -> Select[Any]:
     return statement.join(contacts, _CONTACT_JOIN)
 
 
-_INSERT = Statement(insert(events))
-_BY_SOURCE = Statement(
-    join_contacts(select(*RECORDED_COLUMNS)).where(_IN_WORKSPACE, _c.source_id == bindparam("source_id"))
-)
+def _select_by_source(source: BulkRows) -> Select[Any]:
+    found = join_contacts(select(*RECORDED_COLUMNS))
+    return found.where(_IN_WORKSPACE, _c.source_id == source.values["source_id"])
+
+
+_INSERT: Final = bulk.build_insert(events)
+_BY_SOURCE: Final = BulkSelect([_c.source_id], _select_by_source)
 _LAST_CLICK = Statement(
     select(*_COLUMNS)
     .where(
@@ -93,28 +98,35 @@ def recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
     return RecordedEvent(_event_of(columns), contact_id, shown_email(email, as_sent))
 
 
-async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:
-    """Insert an event of a contact."""
-    await tenant.execute(
-        _INSERT,
-        event=event.number,
-        id=event.id,
-        pk=pk,
-        kind=event.kind.value,
-        name=event.name,
-        stream=event.stream,
-        source_id=event.source_id,
-        campaign_id=event.campaign_id,
-        happened_at=event.happened_at,
-        created_at=event.created_at,
-        body=event.body,
-    )
+async def insert_events(tenant: Tenant, new: Sequence[tuple[int, ContactEvent]]) -> None:
+    """Insert events, each given with the key of its contact."""
+    rows = [
+        {
+            "event": event.number,
+            "id": event.id,
+            "pk": pk,
+            "kind": event.kind.value,
+            "name": event.name,
+            "stream": event.stream,
+            "source_id": event.source_id,
+            "campaign_id": event.campaign_id,
+            "happened_at": event.happened_at,
+            "created_at": event.created_at,
+            "body": event.body,
+        }
+        for pk, event in new
+    ]
+    await _INSERT.execute(tenant, rows)
 
 
-async def find_by_source(tenant: Tenant, source_id: str) -> RecordedEvent | None:
-    """Return the event with a source id, or None."""
-    row = await tenant.fetch_one(_BY_SOURCE, source_id=source_id)
-    return None if row is None else recorded_event_of(row)
+async def find_by_sources(tenant: Tenant, source_ids: Collection[str]) -> dict[str, RecordedEvent]:
+    """Return the events with some source ids, by those."""
+    found = await _BY_SOURCE.fetch_each(tenant, [(one,) for one in source_ids])
+    return {
+        source_id: recorded_event_of(rows[0])
+        for source_id, rows in zip(source_ids, found, strict=True)
+        if rows
+    }
 
 
 async def find_last_click(tenant: Tenant, pk: int, since: int, until: int) -> ContactEvent | None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Select, Text, bindparam, literal_column, select
 
@@ -11,6 +11,7 @@ from diglot.conditions import text
 from diglot.conditions.events.states import EventState
 from diglot.conditions.histories.fields import Wanted
 from diglot.conditions.histories.past_events import Histories, History, PastEvent, sort_events
+from diglot.storage.bulk import BulkRows, BulkSelect
 from diglot.storage.predicates.events import number_of_name
 from diglot.storage.predicates.kept_events import IS_KEPT, KEPT_SINCE
 from diglot.storage.schema import event_names, event_states, events
@@ -73,22 +74,35 @@ def _select_of_machines(contacts: _SelectContacts) -> BackendStatement:
     return BackendStatement(build)
 
 
-def _select_after(index: str, *columns: str, is_counted: bool) -> Statement:
+def _select_counted_after(source: BulkRows) -> Select[Any]:
+    """Return the select of the kept events of a contact with a name, from a number on."""
+    number = number_of_name(source.values["name"])
+    if source.table is not None:
+        number = number.correlate(source.table)
+    return _look_up(source, "events_of_stream", _e.stream == number, *_COLUMNS)
+
+
+def _select_of_machines_after(source: BulkRows) -> Select[Any]:
+    """Return the select of the kept events of a contact that machines caused, from a number on."""
+    return _look_up(source, "events_of_contact", _e.stream.is_(None), "name", *_COLUMNS)
+
+
+def _look_up(source: BulkRows, index: str, condition: Expression, *columns: str) -> Select[Any]:
     """Return the select of kept events of a contact from a number on, whose numbers an index tells."""
     numbers = pin_to_index(select(_e.event), events, index).where(
         _e.workspace == bindparam("workspace"),
-        _e.pk == bindparam("pk"),
-        _e.event >= bindparam("number"),
+        _e.pk == source.values["pk"],
+        _e.event >= source.values["event"],
+        condition,
     )
-    if is_counted:
-        numbers = numbers.where(_e.stream == number_of_name(bindparam("name", type_=_n.name.type)))
+    if source.table is not None:
+        numbers = numbers.correlate(source.table)
     found = events.alias("found").c
-    rows = select(found.pk, *(found[column] for column in columns)).where(
+    return select(found.pk, *(found[column] for column in columns)).where(
         found.workspace == bindparam("workspace"),
         found.event.in_(numbers),
         found.happened_at >= KEPT_SINCE,
     )
-    return Statement(rows if is_counted else rows.where(found.stream.is_(None)))
 
 
 def _select_totals(backend: Backend) -> Select[Any]:
@@ -112,14 +126,14 @@ _AT_OFFSET: Final = Statement(
 )
 _TOTALS_IN_RANGE: Final = BackendStatement(_select_totals)
 _COUNTED: Final = {True: _select_counted(_among_keys), False: _select_counted(_among_keys, _WITHOUT_BODY)}
-_COUNTED_AFTER: Final = _select_after("events_of_stream", *_COLUMNS, is_counted=True)
+_COUNTED_AFTER: Final = BulkSelect([_e.pk, _e.event, _n.name], _select_counted_after)
 _COUNTED_IN_RANGE: Final = {
     True: _select_counted(_in_range),
     False: _select_counted(_in_range, _WITHOUT_BODY),
 }
 _OF_MACHINES: Final = _select_of_machines(_among_keys)
 _OF_MACHINES_IN_RANGE: Final = _select_of_machines(_in_range)
-_OF_MACHINES_AFTER: Final = _select_after("events_of_contact", "name", *_COLUMNS, is_counted=False)
+_OF_MACHINES_AFTER: Final = BulkSelect([_e.pk, _e.event], _select_of_machines_after)
 
 
 async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -> Mapping[int, Histories]:
@@ -132,15 +146,26 @@ async def load_of_contacts(tenant: Tenant, pks: Sequence[int], wanted: Wanted) -
     return found.sort()
 
 
-async def load_after(tenant: Tenant, pk: int, wanted: Wanted, number: int) -> History:
-    """Return what is wanted of the events of a contact, of one name, from a number on."""
-    found, after = _Found(), {"pk": pk, "number": number}
-    for name in wanted.names:
-        found.add_counted(name, await tenant.fetch_all(_COUNTED_AFTER, **after, name=name))
-    if wanted.of_machines:
-        found.add_of_machines(wanted.names, await tenant.fetch_all(_OF_MACHINES_AFTER, **after))
-    histories = found.sort().get(pk, {})
-    return next(iter(histories.values()), ())
+class AfterNumber(NamedTuple):
+    """The events of a contact with a name from a number on, perhaps also those that machines caused."""
+
+    pk: int
+    number: int
+    name: str
+    of_machines: bool
+
+
+async def load_each_after(tenant: Tenant, asked: Sequence[AfterNumber]) -> Sequence[History]:
+    """Return each history that is asked for."""
+    found = [_Found() for _ in asked]
+    counted = await _COUNTED_AFTER.fetch_each(tenant, [(one.pk, one.number, one.name) for one in asked])
+    for place, rows in enumerate(counted):
+        found[place].add_counted(asked[place].name, rows)
+    places = [place for place, one in enumerate(asked) if one.of_machines]
+    keys = [(asked[place].pk, asked[place].number) for place in places]
+    for place, rows in zip(places, await _OF_MACHINES_AFTER.fetch_each(tenant, keys), strict=True):
+        found[place].add_of_machines((asked[place].name,), rows)
+    return [each.sort().get(one.pk, {}).get(one.name, ()) for each, one in zip(found, asked, strict=True)]
 
 
 async def iterate_all(

@@ -5,12 +5,15 @@ read whose numbers are after those that are remembered. These are committed: the
 unit records is after all of them, and nothing of the unit itself is remembered.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions.histories.fields import FieldsOfName, GatheredByStream, HistoryFields
+from diglot.conditions.histories.past_events import History
 from diglot.storage.contacts import event_histories
+from diglot.storage.contacts.event_histories import AfterNumber
 from diglot.storage.write_unit import WriteUnit
 
 # Fewer events are read again.
@@ -40,28 +43,64 @@ _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
 )
 
 
-async def gather_before(  # noqa: PLR0913 - the events of a contact with a name, before a number
-    unit: WriteUnit, pk: int, name: str, fields: HistoryFields, number: int, *, has_counted: bool
-) -> GatheredByStream:
-    """Return what the events of a contact with a name count for, all of which have lower numbers.
+class EventsBefore(NamedTuple):
+    """The events of a contact with a name, all of which have numbers before a number.
 
-    `has_counted` tells whether the contact has had any that no machine caused, as its state tells.
+    `has_counted` tells whether it has had any that no machine caused, as its state tells.
     """
-    if (of_name := fields.by_event.get(name)) is None:
-        return {}
-    if not has_counted and not of_name.need_machines:
-        return of_name.gathered_of_none
-    cache, key = unit.transaction.process_cache.of(_CACHE), (unit.workspace, pk, name)
-    known = cache.get(key)
-    if known is None or known.fields is not of_name or known.kept_since != unit.row.events_since:
-        known = _Remembered(of_name, unit.row.events_since, 0, 0, of_name.gathered_of_none)
-    history = await event_histories.load_after(unit, pk, fields.want((name,)), known.until)
-    new = of_name.gather(history)
-    gathered = {
+
+    pk: int
+    name: str
+    number: int
+    has_counted: bool
+
+
+async def gather_each_before(
+    unit: WriteUnit, asked: Sequence[EventsBefore], fields: HistoryFields
+) -> Sequence[GatheredByStream]:
+    """Return what the events before some new ones count for.
+
+    The unit has recorded none of the contact and the name before, because what this remembers is committed.
+    """
+    cache = unit.transaction.process_cache.of(_CACHE)
+    gathered: list[GatheredByStream] = [{}] * len(asked)
+    known: dict[int, _Remembered] = {}
+    for place, one in enumerate(asked):
+        if (of_name := fields.by_event.get(one.name)) is None:
+            continue
+        if not one.has_counted and not of_name.need_machines:
+            gathered[place] = of_name.gathered_of_none
+        else:
+            known[place] = _recall(unit, cache.get((unit.workspace, one.pk, one.name)), of_name)
+    after = [_after(asked[place], one) for place, one in known.items()]
+    histories = await event_histories.load_each_after(unit, after)
+    for (place, before), history in zip(known.items(), histories, strict=True):
+        one = asked[place]
+        now = gathered[place] = _add_history(before, history)
+        if (count := before.count + len(history)) >= MIN_REMEMBERED:
+            remembered = replace(before, until=one.number, count=count, gathered=now)
+            cache.put((unit.workspace, one.pk, one.name), remembered)
+    return gathered
+
+
+def _recall(unit: WriteUnit, known: _Remembered | None, of_name: FieldsOfName) -> _Remembered:
+    """Return what is remembered, or of no events if that is for other fields or events."""
+    kept_since = unit.row.events_since
+    if known is not None and known.fields is of_name and known.kept_since == kept_since:
+        return known
+    return _Remembered(of_name, kept_since, 0, 0, of_name.gathered_of_none)
+
+
+def _after(one: EventsBefore, known: _Remembered) -> AfterNumber:
+    return AfterNumber(one.pk, known.until, one.name, known.fields.need_machines)
+
+
+def _add_history(known: _Remembered, history: History) -> GatheredByStream:
+    """Return what is remembered of events together with what newer ones count for."""
+    if not history:
+        return known.gathered
+    new = known.fields.gather(history)
+    return {
         stream: found.merge(new[stream]) if new[stream].instants else found
         for stream, found in known.gathered.items()
     }
-    count = known.count + len(history)
-    if count >= MIN_REMEMBERED:
-        cache.put(key, _Remembered(of_name, unit.row.events_since, number, count, gathered))
-    return gathered
