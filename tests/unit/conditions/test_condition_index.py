@@ -16,8 +16,9 @@ from diglot.conditions import tree
 from diglot.conditions.computed.event_windows import lower_condition
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.dates import DAY
-from diglot.conditions.index import condition_index, matcher, set_masks, spans
+from diglot.conditions.index import beside, condition_index, set_masks
 from diglot.conditions.index.condition_index import MAX_LAYERS, RULES_AT_ONCE, ConditionIndex, Selection
+from diglot.conditions.index.kinds import spans
 from diglot.conditions.index.matcher import Matcher
 from diglot.conditions.python_compiler import compile_to_python
 from diglot.model.contact_views import Surroundings, changed_fields, views_before_and_after
@@ -134,7 +135,7 @@ def test_an_event_asks_for_the_dates_beside_it(
     monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, most: int
 ) -> None:
     """A change of one instant moves what the function says, with few and with many dates beside it."""
-    monkeypatch.setattr(matcher, "_MOST_BESIDE", most)
+    monkeypatch.setattr(beside, "_MOST_BESIDE", most)
     rng, now = Random(pytestconfig.stash[SEED]), populations.micros(drawn.NOW)
     fields = [f"events.name {number}.last_at" for number in range(12)]
 

@@ -10,9 +10,9 @@ from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.index import set_masks
 from diglot.conditions.index.gates import Gate, Layout, gate_of
+from diglot.conditions.index.kinds.parts import PartFinder
 from diglot.conditions.index.masks import join_bits, keep_mask, select_items, toggle_bits, weigh_mask
 from diglot.conditions.index.matcher import Matcher
-from diglot.conditions.index.parts import PartFinder
 from diglot.conditions.index.questions import FoldedTexts, HasPart
 from diglot.conditions.index.set_masks import SetMasks
 from diglot.conditions.python_compiler import compile_to_python

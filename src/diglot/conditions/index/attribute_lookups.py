@@ -17,6 +17,7 @@ from diglot.conditions import dates
 from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.conditions.index.asked import Setting
+from diglot.conditions.index.kinds.spans import SpanLookup
 from diglot.conditions.index.lookups import (
     FieldLookup,
     Lookup,
@@ -29,7 +30,6 @@ from diglot.conditions.index.lookups import (
 )
 from diglot.conditions.index.masks import weigh_mask
 from diglot.conditions.index.questions import Form
-from diglot.conditions.index.spans import SpanLookup
 
 _KEYS_IN_A_BLOCK: Final = 32
 _NOTHING_LEFT_OUT: Final = frozenset[str]()

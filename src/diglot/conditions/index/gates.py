@@ -120,12 +120,15 @@ class Layout:
         self.inverted = join_bits(inverted, self.width)
         self.roots = join_bits(self.numbers, self.width)
 
-    def widen(self, gates: int) -> int:
-        """Return some gates and all others of their conditions; if these are many, perhaps further ones."""
+    def widen(self, gates: int, most: int = _FEW) -> int:
+        """Return some gates and all others of their conditions.
+
+        If more than `most` have inner gates or are inside of one, further ones may be among them.
+        """
         nested = gates & self.nested
         if not nested:
             return gates
-        if nested.bit_count() > _FEW:
+        if nested.bit_count() > most:
             return gates | self.nested
         for bit in select_items(range(self.width), nested):
             place = bisect_right(self._begins, bit) - 1

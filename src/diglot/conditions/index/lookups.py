@@ -16,10 +16,11 @@ from diglot.conditions.computed_fields import is_sample, kind_of
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.fields import FieldKind
 from diglot.conditions.index.asked import Ask, Asked, Setting
-from diglot.conditions.index.day_lookup import AnniversaryLookup, DayLookup, JumpLookup, TimedLookup
-from diglot.conditions.index.key_lookup import KeyLookup
+from diglot.conditions.index.kinds.day_lookup import AnniversaryLookup, DayLookup, JumpLookup, TimedLookup
+from diglot.conditions.index.kinds.key_lookup import KeyLookup
+from diglot.conditions.index.kinds.parts import PartLookup
+from diglot.conditions.index.kinds.spans import MasksByPosition, SpanLookup
 from diglot.conditions.index.masks import keep_mask, weigh_mask
-from diglot.conditions.index.parts import PartLookup
 from diglot.conditions.index.questions import (
     MOVING_FORMS,
     AnyOf,
@@ -30,7 +31,6 @@ from diglot.conditions.index.questions import (
     Reading,
     Within,
 )
-from diglot.conditions.index.spans import MasksByPosition, SpanLookup
 
 KindOfLookup = KeyLookup | SpanLookup | TimedLookup | PartLookup
 _LOOKUPS: Final[Mapping[type, Callable[[Reading, Sequence[Asked], Setting], KindOfLookup]]] = {

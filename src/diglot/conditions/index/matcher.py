@@ -22,6 +22,7 @@ from diglot.conditions.index.attribute_lookups import (
     make_attribute_lookup,
     rule_out_by_attributes,
 )
+from diglot.conditions.index.beside import LookupsBeside
 from diglot.conditions.index.gates import Layout
 from diglot.conditions.index.lookups import (
     FieldLookup,
@@ -49,8 +50,6 @@ _SHARED_WIDTH: Final = 8_000
 # If more gates are flipped, or if there are more, most look-ups say something about their conditions.
 _FEW_FLIPPED: Final = 64
 _MOST_WIDENED: Final = 20_000
-# For more relative dates beside one field, all of the index stand.
-_MOST_BESIDE: Final = 32
 _NOTHING: Final = (0, 0)
 
 
@@ -76,8 +75,7 @@ class Matcher:
         shared = SharedMasks(self.budget) if layout.width > _SHARED_WIDTH else None
         self._fields = _Fields(readings, Setting(layout.width, zone, self.budget, shared))
         budget.max_bytes = min(max(budget.max_bytes, _MIN_MEMO_BYTES), _MAX_MEMO_BYTES)
-        # The relative dates of other core fields that are to be asked after a change of a stored field.
-        self._beside: dict[str, Mapping[str, FieldLookup]] = {}
+        self._beside = LookupsBeside(layout, self._fields.by_source, self._fields.moving)
         self._numbers = [layout.numbers.get(bit, 0) for bit in range(layout.width)]
         # The mask of all conditions.
         self.all = layout.roots
@@ -114,10 +112,15 @@ class Matcher:
                 left_out.add(lookup.source)
         if before == after:
             return _NOTHING
-        shape = known.attributes.shape_of(new.attribute_keys(), left_out)
-        both, rest = known.rule_out(new, shape, left_out)
-        moving = (*self._find_moving_beside(left_out), *shape.moving)
-        both = self._ask_rest(before ^ after, both, (moving, rest), new, now)
+        both = 0
+        rest: Iterable[Sequence[FieldLookup]]
+        if (beside := self._beside.find(left_out)) is not None:
+            rest = (beside, ())
+        else:
+            shape = known.attributes.shape_of(new.attribute_keys(), left_out)
+            both, others = known.rule_out(new, shape, left_out)
+            rest = ((*self._beside.find_moving(left_out), *shape.moving), others)
+        both = self._ask_rest(before ^ after, both, rest, new, now)
         return self._compare(before, after, both)
 
     def elapse(self, view: ContactView, since: int, until: int) -> tuple[int, int]:
@@ -131,36 +134,6 @@ class Matcher:
         both, rest = fields.rule_out(view, shape)
         both = self._ask_rest(before ^ after, both, ((), rest), view, until)
         return self._compare(before, after, both)
-
-    def _find_moving_beside(self, sources: Collection[str]) -> Iterable[FieldLookup]:
-        """Return the relative dates of other core fields in conditions that read any of these fields."""
-        found: dict[str, FieldLookup] = {}
-        for source in sources:
-            if (beside := self._beside.get(source)) is None:
-                beside = self._beside[source] = self._list_moving_beside(source)
-            if beside is self._fields.moving:
-                found = dict(beside)
-                break
-            if len(sources) == 1:
-                return beside.values()
-            found.update(beside)
-        return [lookup for source, lookup in found.items() if source not in sources]
-
-    def _list_moving_beside(self, source: str) -> Mapping[str, FieldLookup]:
-        """Return the relative dates of other core fields in conditions that read a stored field.
-
-        If they are many, return all of the index.
-        """
-        fields, reading = self._fields, 0
-        for lookup in fields.by_source[source]:
-            reading |= lookup.touched()
-        reading = self._layout.widen(reading)
-        found = {
-            name: lookup
-            for name, lookup in fields.moving.items()
-            if name != source and reading & lookup.touched()
-        }
-        return found if len(found) <= _MOST_BESIDE else fields.moving
 
     def _ask_rest(
         self, flipped: int, both: int, rest: Iterable[Sequence[FieldLookup]], view: ContactView, now: int
