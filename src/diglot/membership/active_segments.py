@@ -60,7 +60,7 @@ class ActiveSegments:
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     graph: ReferenceGraph = field(default_factory=ReferenceGraph)
-    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}, {}))
+    next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}, {}, {}))
     # The rows that all of this was read from.
     rows: SegmentRows = field(default_factory=SegmentRows)
     # The previous object, whose index of unchanged conditions is reused, and what differs from it.

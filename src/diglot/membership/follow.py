@@ -192,10 +192,10 @@ async def _find_next_flips(
     """
     if not added:
         return ()
-    first_late = (await get_next_changes(writer.unit, writer.active_segments)).first_late_values
+    may_lower = (await get_next_changes(writer.unit, writer.active_segments)).may_lower
     instants = defaultdict[str, list[int]](list)
     for name, _, instant in added:
-        if instant < first_late[name]:
+        if may_lower(name, instant, writer.effective_now):
             instants[name].append(instant)
     return [
         (

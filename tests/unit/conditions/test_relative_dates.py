@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import dates, tree
+from diglot.conditions.analysis.next_changes import NextChanges
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.operands import DAY_OPS, HOUR_OPS
 from diglot.conditions.python_compiler import compile_to_python
@@ -118,6 +119,26 @@ def test_a_flip_is_exact() -> None:
     last = RelativeInstant("created_at", Op.IN_LAST_HOURS, tree.Hours(7))
     assert next_flip(last, [value], NOW, utc) == value
     assert next_flip(last, [value], value, utc) == value + 7 * HOUR + 1
+
+
+@every_edge
+def test_a_late_value_flips_no_earlier_than_the_next_change(edge: RelativeInstant) -> None:
+    """A value that cannot lower the next change of a segment has no flip before it."""
+    for later in (1, HOUR, 40 * dates.DAY):
+        changes = NextChanges.build(1, {7: NOW + later}, {edge: [7]}, {edge.field: [edge]})
+        for length in (0, 1, HOUR, 30 * HOUR, dates.DAY, 30 * dates.DAY, 50 * dates.DAY):
+            for value in (NOW + sign * length + step for sign in (-1, 1) for step in (-1, 0, 1)):
+                may_lower = changes.may_lower(edge.field, value, NOW)
+                assert may_lower or next_flip(edge, (value,), NOW, ZONES[0]) >= NOW + later
+
+
+def test_a_new_event_is_late_beside_an_older_one() -> None:
+    """An instant of now leaves the window after the one for which the next change was found."""
+    edge = RelativeInstant("last_opened_at", Op.IN_LAST_DAYS, tree.Days(7))
+    changes = NextChanges.build(1, {7: NOW - HOUR + 7 * dates.DAY + 1}, {edge: [7]}, {edge.field: [edge]})
+    assert [changes.may_lower(edge.field, NOW - before, NOW) for before in (0, HOUR, 2 * HOUR)] == [
+        *(False, False, True)
+    ]
 
 
 def test_relative_dates_of_all_predicates_are_found() -> None:
