@@ -124,12 +124,16 @@ def _move_event(
 ) -> tuple[Surroundings, Surroundings]:
     """Return what is around the contact of an event before and after it, given either."""
     of_events, of_histories = active_segments.event_fields, active_segments.history_fields
-    moved = {*of_events.by_event.get(move.name, ()), *of_histories.fields_of(move.name)}
-    others = {name: value for name, value in known.events.items() if name not in moved}
+    of_state, of_history = of_events.by_event.get(move.name, {}), of_histories.fields_of(move.name)
+    others = {
+        field: value
+        for field, value in known.events.items()
+        if field not in of_state and field not in of_history
+    }
 
     def build_side(state: EventState | None, read: Mapping[str, EventValue]) -> Surroundings:
-        values = {} if state is None else of_events.read_values({move.name: state})
-        return known._replace(events={**others, **values, **read})
+        values = {**others, **of_events.read_values_of(move.name, state), **read}
+        return Surroundings(known.lists, values, known.segments)
 
     before, after = of_histories.read_around(move.name, move.gathered, move.event)
     return build_side(move.before, before), build_side(move.after, after)

@@ -38,8 +38,15 @@ class EventFields:
         """
         values: dict[str, EventValue] = {}
         for name in self.by_event.keys() & states.keys():
-            state = states[name]
-            values |= read_places(self._places[name], state.recent)
-            read = ((field, parsed.read(state)) for field, parsed in self._others[name])
-            values |= {field: value for field, value in read if value is not None}
+            values |= self.read_values_of(name, states[name])
+        return values
+
+    def read_values_of(self, name: str, state: EventState | None) -> dict[str, EventValue]:
+        """Return the values of the fields of one name, given its state, as `read_values` does."""
+        if state is None or name not in self.by_event:
+            return {}
+        values = read_places(self._places[name], state.recent)
+        for field, parsed in self._others[name]:
+            if (value := parsed.read(state)) is not None:
+                values[field] = value
         return values

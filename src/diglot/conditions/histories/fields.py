@@ -6,10 +6,9 @@ one name that a contact has cost less than a row of totals for each group of rul
 had to keep current.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from itertools import chain
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -101,7 +100,7 @@ class HistoryFields:
             return {}, {}
         return self.by_event[name].read_around(gathered, event)
 
-    def fields_of(self, name: str) -> Iterable[str]:
+    def fields_of(self, name: str) -> Collection[str]:
         """Return the fields of the events with a name."""
         return self.by_event[name].fields if name in self.by_event else ()
 
@@ -129,11 +128,6 @@ class _FieldsOfStream(NamedTuple):
     places: list[tuple[str, int]]
     jumps: list[tuple[str, str]]
     others: list[tuple[str, EventField]]
-
-    def iterate_names(self) -> Iterator[str]:
-        """Yield the names of all fields."""
-        for field, _ in chain(self.places, self.jumps, self.others):
-            yield field
 
 
 class FieldsOfName:
@@ -188,21 +182,27 @@ class FieldsOfName:
 
         Only the fields are read again for which the event counts.
         """
-        new = self.gather((event,))
-        moved = {what: found.merge(new[what]) for what, found in before.items() if new[what].instants}
-        values = self._read(before)
-        read_again = {field for what in moved for field in self._fields_by_stream[what].iterate_names()}
-        unmoved = {field: value for field, value in values.items() if field not in read_again}
-        return values, unmoved | self._read(moved)
+        amounts = dict(self._count_event(event))
+        old: dict[str, EventValue] = {}
+        new: dict[str, EventValue] = {}
+        for place, (what, found) in enumerate(before.items()):
+            values = self._read_stream(what, found)
+            old |= values
+            if place in amounts:
+                values = self._read_stream(what, found.add(event.at, amounts[place]))
+            new |= values
+        return old, new
 
     def _read(self, gathered: GatheredByStream) -> dict[str, EventValue]:
         values: dict[str, EventValue] = {}
         for what, found in gathered.items():
-            values |= self._read_stream(what, found) if found.instants else self._values_of_none[what]
+            values |= self._read_stream(what, found)
         return values
 
-    def _read_stream(self, what: tuple[str, str], found: Gathered) -> dict[str, EventValue]:
+    def _read_stream(self, what: tuple[str, str], found: Gathered) -> Mapping[str, EventValue]:
         """Return the values of the fields of some events that count."""
+        if not found.instants:
+            return self._values_of_none[what]
         fields = self._fields_by_stream[what]
         values: dict[str, EventValue] = read_places(fields.places, found.instants)
         if fields.others:
@@ -239,16 +239,21 @@ class FieldsOfName:
         return streams
 
     def gather(self, history: History) -> GatheredByStream:
-        """Return the events that count, by the stored form of what they match and the property summed."""
+        """Return the events that count, by the stored form of what they match and the property summed.
+
+        The places of what is asked are those in the order of the result.
+        """
         found = [Gathered([], []) for _ in self._asked]
         for event in history:
-            is_short = len(event.body) <= _MAX_REMEMBERED_LENGTH
-            count = self._count_short if is_short else self._count
-            for place, amount in count(event.kind, event.body, event.by_machine):
+            for place, amount in self._count_event(event):
                 found[place].instants.append(event.at)
                 if amount is not None:
                     found[place].amounts.append(amount)
         return dict(zip(self._asked, found, strict=True))
+
+    def _count_event(self, event: PastEvent) -> Sequence[tuple[int, Decimal | None]]:
+        count = self._count_short if len(event.body) <= _MAX_REMEMBERED_LENGTH else self._count
+        return count(event.kind, event.body, event.by_machine)
 
     @cached_property
     def _count_short(self) -> Callable[[str, str, bool], Sequence[tuple[int, Decimal | None]]]:

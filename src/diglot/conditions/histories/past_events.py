@@ -55,6 +55,13 @@ class Gathered(NamedTuple):
         order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
         return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
 
+    def add(self, instant: int, amount: Decimal | None) -> "Gathered":
+        """Return these events and one more, newest first; it has an amount if a property is summed."""
+        instants, amounts = [instant], [] if amount is None else [amount]
+        if self.instants and instant <= self.instants[0]:
+            return self.merge(Gathered(instants, amounts))
+        return Gathered(instants + self.instants, amounts + self.amounts)
+
     def add_up(self) -> EventState:
         """Return what the events add up to, with all instants; there is at least one."""
         instants = tuple(self.instants)
