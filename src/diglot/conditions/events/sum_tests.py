@@ -7,6 +7,7 @@ of its spelling, so that 0.1 and 0.2 add up to 0.3.
 from bisect import bisect_left
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -14,6 +15,8 @@ from diglot.caches import SharedCache
 from diglot.conditions.events.states import EXACT, to_decimal
 
 _MAX_BYTES: Final = 4_000_000
+# Longer texts weigh, and are kept by their bytes.
+_MAX_SHORT: Final = 100
 
 
 class SumTest(NamedTuple):
@@ -40,12 +43,22 @@ def write_test(word: str, numbers: Iterable[float]) -> str:
 
 def read_test(text: str) -> SumTest:
     """Return the test of a text."""
+    if len(text) <= _MAX_SHORT:
+        return _read_short(text)
     test = _tests.get(text)
     if test is None:
-        word, *numbers = text.split(" ")
-        test = SumTest(word, tuple(map(Decimal, numbers)))
+        test = _read(text)
         _tests.put(text, test)
     return test
+
+
+def _read(text: str) -> SumTest:
+    word, *numbers = text.split(" ")
+    return SumTest(word, tuple(map(Decimal, numbers)))
+
+
+# Most tests are of one number, and a write of an event reads each of them twice.
+_read_short: Final = lru_cache(maxsize=4_096)(_read)
 
 
 # Of 10,000 numbers it takes milliseconds to read a test, which every contact asks for.
