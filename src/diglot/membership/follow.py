@@ -158,11 +158,14 @@ def _find_moved_instants(
     removed: list[IndexedInstant] = []
     added: list[IndexedInstant] = []
     for before, after in writes:
-        differ = before is None or after is None or before.attributes != after.attributes
         pk = newest_version(before, after).pk
-        around = (side.get(pk, NO_SURROUNDINGS) for side in sides)
-        old = active_segments.instants_of(before, next(around), in_attributes=differ)
-        new = active_segments.instants_of(after, next(around), in_attributes=differ)
+        around = [side.get(pk, NO_SURROUNDINGS) for side in sides]
+        if before is after:
+            old, new = map(active_segments.indexed_fields.instants_of_events, around)
+        else:
+            differ = before is None or after is None or before.attributes != after.attributes
+            old = active_segments.instants_of(before, around[0], in_attributes=differ)
+            new = active_segments.instants_of(after, around[1], in_attributes=differ)
         if old != new:
             removed += [(name, pk, at) for name, at in _list_missing(old, new)]
             added += [(name, pk, at) for name, at in _list_missing(new, old)]

@@ -65,6 +65,14 @@ def views_before_and_after(
     old_view = None if before is None else view_of(before, around[0], zone)
     if after is None:
         return old_view, None
+    if old_view is not None and before is after:
+        # An event changes what is around its contact.
+        fields = ContactFields(old_view.fields)
+        for name in around[0].events:
+            del fields[name]
+        fields.update(around[1].events)
+        fields[SEGMENTS] = around[1].segments
+        return old_view, old_view.with_fields(fields)
     if old_view is not None and before is not None and before.attributes == after.attributes:
         return old_view, old_view.with_fields(_fields_of(after, around[1]))
     return old_view, view_of(after, around[1], zone)
@@ -84,8 +92,8 @@ def changed_surroundings(before: Surroundings, after: Surroundings) -> set[str]:
     """Return the computed fields of events that differ."""
     if before.events is after.events:
         return set()
-    names = before.events.keys() | after.events.keys()
-    return {name for name in names if before.events.get(name) != after.events.get(name)}
+    old, new = before.events, after.events
+    return {name for name, value in new.items() if old.get(name) != value} | (old.keys() - new.keys())
 
 
 def changed_fields(before: Contact, after: Contact) -> set[str]:
@@ -139,7 +147,7 @@ class IndexedFields:
 
         Some fields of events are several instants.
         """
-        found = {name: at for name, at in around.events.items() if name in self._of_events}
+        found = self.instants_of_events(around)
         for field, names in self._of_core.items():
             if (instant := getattr(contact, field)) is not None:
                 self._add(found, names, instant)
@@ -151,6 +159,10 @@ class IndexedFields:
             if isinstance(value, str) and (instant := AttributeView(value, self._zone).instant) is not None:
                 self._add(found, self._of_keys[key], instant)
         return found
+
+    def instants_of_events(self, around: Surroundings) -> dict[str, EventValue]:
+        """Return the instant, or the instants, of each field of events that a contact has."""
+        return {name: at for name, at in around.events.items() if name in self._of_events}
 
     def _add(self, found: dict[str, EventValue], names: Iterable[str], instant: int) -> None:
         for name in names:
