@@ -141,14 +141,28 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     if not writer.active_segments.dates_of_field:
         return
     find = partial(_find_moved_instants, writer.active_segments, sides)
-    async for removed, added in compute_in_slices(writer.unit, writes, find):
-        if not removed and not added:
-            continue
-        await moved_instants.replace(writer.unit, removed, added)
-        for relative_date, flip in await _find_next_flips(writer, added):
-            flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
+    if len(writes) == 1:
+        # Without a generator, which costs an event as much as to find what it moves.
+        await _replace_instants(writer, *find(writes), flips)
+    else:
+        async for removed, added in compute_in_slices(writer.unit, writes, find):
+            await _replace_instants(writer, removed, added, flips)
     if flips:
         await _lower_next_changes(writer, flips)
+
+
+async def _replace_instants(
+    writer: MembershipWriter,
+    removed: Sequence[IndexedInstant],
+    added: Sequence[IndexedInstant],
+    flips: dict[RelativeDate, int],
+) -> None:
+    """Replace instants of the indexes, and note the first flips that the new ones have."""
+    if not removed and not added:
+        return
+    await moved_instants.replace(writer.unit, removed, added)
+    for relative_date, flip in await _find_next_flips(writer, added):
+        flips[relative_date] = min(flip, flips.get(relative_date, NEVER))
 
 
 def _find_moved_instants(

@@ -74,14 +74,18 @@ async def load_surroundings(
     """
     if names is None:
         names = active_segments.readers_of_events.find_names(numbers)
+    reads_lists = active_segments.mention_lists(numbers)
+    references = active_segments.find_static_references(numbers)
+    if not (reads_lists or references or names.states or names.histories):
+        return {}
     on_lists: Mapping[int, Collection[str]] = {}
     states: Mapping[int, Mapping[str, EventState]] = {}
-    if active_segments.mention_lists(numbers):
+    if reads_lists:
         on_lists = await lists.load_ids_of_contacts(tenant, pks)
     if names.states:
         states = await event_states.load_of_contacts(tenant, pks, sorted(names.states))
     histories = await _load_history_values(tenant, active_segments.history_fields, pks, names.histories)
-    on_segments = await load_segments_of(tenant, active_segments.find_static_references(numbers), pks)
+    on_segments = await load_segments_of(tenant, references, pks)
     read_values = active_segments.event_fields.read_values
     return {
         pk: Surroundings(
@@ -241,10 +245,8 @@ class _Matching:
     ) -> set[str]:
         """Return the changed fields that conditions mention."""
         differing = changed_fields(before, after)
-        if around[0] is not around[1]:
-            differing |= changed_surroundings(*around)
-        differing &= self.active_segments.by_field.keys()
-        return differing
+        differing |= changed_surroundings(*around)
+        return differing & self.active_segments.by_field.keys()
 
     def _ask_index(
         self, pk: int, old: ContactView | None, new: ContactView | None, fields: Collection[str]

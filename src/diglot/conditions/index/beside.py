@@ -43,8 +43,9 @@ class LookupsBeside:
                 self._listed[source] = self._list(source)
             if (beside := self._listed[source]) is None:
                 return None
-            found.update(beside)
-        return [lookup for lookup in found if lookup.source not in sources]
+            if beside:
+                found.update(beside)
+        return [lookup for lookup in found if lookup.source not in sources] if found else ()
 
     def find_moving(self, sources: Collection[str]) -> Sequence[FieldLookup]:
         """Return the relative dates of other core fields in conditions that read any of these fields."""

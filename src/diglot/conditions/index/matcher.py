@@ -87,7 +87,7 @@ class Matcher:
 
     def numbers_in(self, mask: int) -> list[int]:
         """Return the numbers of the conditions in a mask."""
-        return select_items(self._numbers, mask)
+        return select_items(self._numbers, mask) if mask else []
 
     def members(self, view: ContactView, now: int) -> int:
         """Return the mask of the conditions that a contact matches at an instant."""
