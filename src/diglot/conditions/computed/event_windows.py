@@ -82,8 +82,9 @@ def _lower_window(field: EventField, predicate: tree.Predicate) -> tree.Node:
     assert predicate.operand is not None
     numbers = [one.value for one in tree.scalars_of(predicate.operand) if isinstance(one, tree.Number)]
     if op in (Op.EQUALS, Op.IN):
+        # One number has no group of its own, because an index has a gate more for each.
         equal = [_is_exactly(field, number) for number in numbers]
-        return tree.Any((_NEVER, *equal))
+        return equal[0] if len(equal) == 1 else tree.Any((_NEVER, *equal))
     (number,) = numbers
     if op in (Op.GT, Op.LTE):
         more = _is_at_least(field, floor(number) + 1)
@@ -126,7 +127,8 @@ def _is_exactly(field: EventField, number: float) -> tree.Node:
     if number < 0 or number != floor(number):
         return _NEVER
     count = floor(number)
-    return tree.All((_is_at_least(field, count), tree.Not(_is_at_least(field, count + 1))))
+    is_more = _is_at_least(field, count + 1)
+    return tree.All((_is_at_least(field, count), tree.Not(is_more))) if count else tree.Not(is_more)
 
 
 def _is_at_least(field: EventField, count: int) -> tree.Node:
