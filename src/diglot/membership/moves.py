@@ -44,7 +44,8 @@ _ViewPair = tuple[int, ContactView | None, ContactView | None]
 Sides = tuple[SurroundingsByKey, SurroundingsByKey]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as `_Matching`.
+@dataclass(slots=True)
 class EventMove:
     """What an event changed: what a contact's events of one name add up to, before and after it.
 

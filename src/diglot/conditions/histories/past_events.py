@@ -51,6 +51,8 @@ class Gathered(NamedTuple):
 
     def merge(self, others: "Gathered") -> "Gathered":
         """Return these events and others, newest first."""
+        if not self.instants:
+            return others
         instants, amounts = self.instants + others.instants, self.amounts + others.amounts
         order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
         return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
