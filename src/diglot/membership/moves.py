@@ -73,18 +73,14 @@ async def load_surroundings(
 
     Of events only those with some `names` are read, if they are given.
     """
-    if names is None:
-        names = active_segments.readers_of_events.find_names(numbers)
+    names = names or active_segments.readers_of_events.find_names(numbers)
     reads_lists = active_segments.mention_lists(numbers)
     references = active_segments.find_static_references(numbers)
     if not (reads_lists or references or names.states or names.histories):
         return {}
-    on_lists: Mapping[int, Collection[str]] = {}
-    states: Mapping[int, Mapping[str, EventState]] = {}
-    if reads_lists:
-        on_lists = await lists.load_ids_of_contacts(tenant, pks)
-    if names.states:
-        states = await event_states.load_of_contacts(tenant, pks, sorted(names.states))
+    on_lists = await lists.load_ids_of_contacts(tenant, pks) if reads_lists else {}
+    wanted = sorted(names.states)
+    states = await event_states.load_of_contacts(tenant, pks, wanted) if wanted else {}
     histories = await _load_history_values(tenant, active_segments.history_fields, pks, names.histories)
     on_segments = await load_segments_of(tenant, references, pks)
     read_values = active_segments.event_fields.read_values
