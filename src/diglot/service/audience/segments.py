@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
-from diglot.membership import evaluate, follow, read
+from diglot.membership import evaluate, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.read import MemberKeys, MembershipQuery, with_next_change
+from diglot.membership.static_changes import change_static_members
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
@@ -242,7 +243,7 @@ class Segments:
         if segment.type is not SegmentType.STATIC:
             raise Conflict("segment", _DYNAMIC_SEGMENT_MESSAGE)
         unit.renew_contacts_version()
-        count = await follow.change_static_members(writer, segment, change.action, change.ids)
+        count = await change_static_members(writer, segment, change.action, change.ids)
         return await self._with_known_count(unit, EvaluatedSegment(segment, count))
 
     @writes

@@ -19,8 +19,8 @@ from diglot.errors import Unavailable
 from diglot.membership.index_ahead import index_ahead
 from diglot.model.events import RecordedEvent
 from diglot.service.contacts.event_writes import Outcome, ReportedEvent, record_event, record_events
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.tenant import Tenant
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import Reservation, WriteUnit, lock_workspace, open_unit
 
 # The lock is held for some milliseconds then.
@@ -133,7 +133,9 @@ class _Batch:
         outcomes: Sequence[Outcome | Exception]
         try:
             await index_ahead(self._engine, self._workspace)
-            outcomes = await self._engine.write(self._record, workspace=self._workspace)
+            outcomes = await self._engine.write(
+                bind_workspace(self._workspace, self._record), workspace=self._workspace
+            )
         except _NothingRecordedError as nothing:
             outcomes = nothing.outcomes
         except Exception as error:  # noqa: BLE001 - each waiting request gets it
@@ -148,8 +150,8 @@ class _Batch:
             else:
                 one.finish(outcome)
 
-    async def _record(self, transaction: Transaction) -> Sequence[Outcome]:
-        tenant, expected = Tenant(transaction, self._workspace), self._batches.count(self._workspace)
+    async def _record(self, tenant: Tenant) -> Sequence[Outcome]:
+        expected = self._batches.count(self._workspace)
         async with open_unit(tenant, self._clock, Reservation(moves_members=True, events=expected)) as unit:
             self._events, are_left = self._batches.take(self._workspace)
             if are_left:
