@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import pytest
-from sqlalchemy import Column, Text
 
 from diglot.errors import Conflict, DatabaseBusy, DiglotError, InvalidInput, NotFound
 from diglot.model.contacts import Contact, ContactChange
@@ -18,15 +16,10 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts import event_batches, event_writes
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
-from diglot.storage import bulk, workspaces
+from diglot.storage import workspaces
 from diglot.storage.audience import event_states
-from diglot.storage.schema import contacts
 from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.tenant import bind_workspace
-from support.engines import ON_SERVERS, Database
-from support.servers.api_clients import dialect_clients
-from support.servers.in_process import serving
 
 NOW: Final = 1_790_000_000_000_000
 MANY: Final = 3_000
@@ -212,46 +205,3 @@ async def test_a_client_that_leaves_ends_no_other_event(engine: Engine) -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(one) for one in outcomes] == [asyncio.CancelledError, RecordedEvent, RecordedEvent]
     assert {one.contact_id for one in await _list(events, caller)} == {one.id for one in people[1:]}
-
-
-@ON_SERVERS
-async def test_lookups_need_no_statistics(database: Database) -> None:
-    """In a workspace that PostgreSQL has not analyzed yet it looks up each contact by its address."""
-    async with database.fresh() as url:
-        async with serving(url) as server:
-            misar, _ = await dialect_clients(server)
-            rows = [{"email": f"c{number}@example.com"} for number in range(MANY)]
-            await misar.request("POST", "/contacts/import", {"contacts": rows})
-            await server.key("misar", "other")
-        connection: Any = await asyncpg.connect(url)
-        try:
-            await connection.execute(f"ANALYZE; {_copy_contacts(2)}")
-            keys = [(f"c{number}@example.com", "seen", number) for number in range(8)]
-            columns = contacts.c.email, Column("name0", Text()), bulk._PLACE
-            statement = event_states._BY_EMAIL[0]._for_many.sql_for(POSTGRESQL)
-            assert POSTGRESQL.many_rows is not None
-            sent = POSTGRESQL.many_rows.encode(dict(zip(columns, zip(*keys, strict=True), strict=True)))
-            bound = statement.positional_values(sent | {"workspace": 2, bulk._COUNT: len(keys)})
-            plan = await _explain_kept_plan(connection, statement.text, bound)
-        finally:
-            await connection.close()
-    assert "contacts_email_workspace_key" in plan
-    assert "contacts_pkey" not in plan
-
-
-async def _explain_kept_plan(connection: Any, sql: str, bound: Sequence[Any]) -> str:
-    """Return the plan of a statement that was executed often."""
-    await connection.execute(f"PREPARE often AS {sql}")
-    texts = [str(one) if isinstance(one, int | str) else f"{{{','.join(map(str, one))}}}" for one in bound]
-    literals = [await connection.fetchval("SELECT quote_literal($1::text)", one) for one in texts]
-    execute = f"EXECUTE often ({', '.join(literals)})"
-    for _ in range(10):
-        assert await connection.fetch(execute)
-    return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {execute}"))
-
-
-def _copy_contacts(workspace: int) -> str:
-    """Return SQL that gives a workspace the contacts of the first one."""
-    names = [column.name for column in contacts.columns if column.name != "workspace"]
-    columns = ", ".join(names)
-    return f"INSERT INTO contacts (workspace, {columns}) SELECT {workspace}, {columns} FROM contacts"

@@ -53,7 +53,7 @@ VALUES_OF_A_STATEMENT: Final = 320
 class BulkStatement:
     """A statement for many rows; each row has a value for every column but the workspace.
 
-    `inserts` says that it can have several rows, each with values of its own.
+    `inserts` says that it can have several rows, each with its own values; `finds` that keys find the rows.
     """
 
     def __init__(
@@ -62,9 +62,11 @@ class BulkStatement:
         build: Callable[["BulkRows"], ClauseElement],
         *,
         inserts: bool = False,
+        finds: bool = False,
     ) -> None:
         self._columns = columns
         self._build = build
+        self._finds = finds
         self._rows_at_once = max(1, VALUES_OF_A_STATEMENT // len(columns)) if inserts else 1
         names = [column.name for column in columns]
         # SQLAlchemy reserves a column's own name for the value that it sets.
@@ -102,7 +104,7 @@ class BulkStatement:
             await tenant.transaction.run_off_loop(partial(statement.sql_for, tenant.backend))
         single = {f"row_{one.name}": columns[one][0] for one in shared}
         several = {one: values for one, values in columns.items() if one not in shared}
-        await tenant.execute(statement, **single, **many_rows.encode(several))
+        await tenant.execute(statement, **single, **many_rows.encode(several), **{_COUNT: len(rows)})
 
     def _compile_in_order(self, backend: Backend, nulls: Shared) -> RowOrder:
         def compile_rows(size: int) -> Sql:
@@ -115,7 +117,8 @@ class BulkStatement:
         return self._send_all(shared) if shared else self._for_many
 
     def _send_all(self, shared: Shared) -> BackendStatement:
-        return BackendStatement(lambda backend: self._build(_send_rows(backend, self._columns, shared)))
+        send = _send_keys if self._finds else _send_rows
+        return BackendStatement(lambda backend: self._build(send(backend, self._columns, shared)))
 
 
 def _find_shared(columns: ByColumn) -> Shared:
@@ -171,12 +174,21 @@ def _send_rows(backend: Backend, columns: Sequence[Column[Any]], shared: Shared)
     return BulkRows(backend, values, table)
 
 
+def _send_keys(backend: Backend, columns: Sequence[Column[Any]], shared: Shared = NO_COLUMNS) -> BulkRows:
+    """Return the rows as a table of keys, by which PostgreSQL looks up each row by itself.
+
+    Their number is a bound limit. A plan that does not know it looks cheap, so that PostgreSQL keeps it. One
+    made anew would read all rows of a workspace for each key until there are statistics of it.
+    """
+    sent = _send_rows(backend, columns, shared)
+    assert sent.table is not None
+    keys = select(*sent.table.c).limit(bindparam(_COUNT)).subquery("keys_of_rows")
+    single = {one.name: sent.values[one.name] for one in shared}
+    return BulkRows(backend, {**dict(keys.c), **single}, keys)
+
+
 class BulkSelect:
     """A select by the values of a key, for many keys.
-
-    PostgreSQL looks up each key by itself. It keeps one plan for all workspaces: to a plan that is made anew,
-    a workspace of which it has no statistics yet looks so small that it would read all of it for each key.
-    The number of the keys is a bound limit, because a plan that does not know it looks cheap.
 
     `build` returns the select of a key, whose values are those of a row with these columns. `for_one` is that
     of a single key.
@@ -184,11 +196,10 @@ class BulkSelect:
 
     def __init__(self, columns: Sequence[Column[Any]], build: Callable[[BulkRows], Select[Any]]) -> None:
         def build_many(backend: Backend) -> ClauseElement:
-            sent = _send_rows(backend, [*columns, _PLACE], NO_COLUMNS).table
-            assert sent is not None
-            keys = select(*sent.c).limit(bindparam(_COUNT)).subquery("keys_of_rows")
-            found = build(BulkRows(backend, dict(keys.c), keys)).offset(literal_column("0")).lateral("found")
-            return select(*found.c, keys.c[_PLACE.name]).select_from(keys.join(found, true()))
+            keys = _send_keys(backend, [*columns, _PLACE])
+            found = build(keys).offset(literal_column("0")).lateral("found")
+            assert keys.table is not None
+            return select(*found.c, keys.values[_PLACE.name]).select_from(keys.table.join(found, true()))
 
         self._columns = columns
         self._bound_names = [f"row_{column.name}" for column in columns]
@@ -272,7 +283,9 @@ def build_replace(table: Table, replaced: Sequence[str], order: Sequence[str] = 
 def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
     """Return a statement that deletes rows by some of their columns."""
     columns = [table.c[name] for name in keys]
-    return BulkStatement(columns, lambda source: delete(table).where(_match_keys(table, keys, source)))
+    return BulkStatement(
+        columns, lambda source: delete(table).where(_match_keys(table, keys, source)), finds=True
+    )
 
 
 def build_update(
@@ -284,4 +297,4 @@ def build_update(
         new = {name: make(source.values) for name, make in set_.items()}
         return update(table).where(_match_keys(table, keys, source)).values(new)
 
-    return BulkStatement([*(table.c[name] for name in keys), *sent], build)
+    return BulkStatement([*(table.c[name] for name in keys), *sent], build, finds=True)

@@ -1,0 +1,92 @@
+"""PostgreSQL finds rows by their keys also in a workspace of which it has no statistics yet.
+
+A plan that is made anew then expects one row of the workspace, and would read all of them for each key.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import asyncpg
+import pytest_asyncio
+from sqlalchemy import BigInteger, Column, Table, Text
+
+from diglot.storage import bulk
+from diglot.storage.audience import event_states
+from diglot.storage.membership import instant_index, moved_instants
+from diglot.storage.schema import contacts, field_instants
+from diglot.storage.sql.postgresql_dialect import POSTGRESQL
+from diglot.storage.sql.statement import BackendStatement
+from support.engines import ON_SERVERS, Database
+from support.servers.api_clients import dialect_clients
+from support.servers.in_process import serving
+
+MANY: Final = 3_000
+KEYS: Final = range(8)
+FILL: Final = f"""
+INSERT INTO field_instants (workspace, field, instant, pk)
+SELECT 1, 'created_at', n, n FROM generate_series(1, {MANY}) AS n
+"""
+
+
+@pytest_asyncio.fixture
+async def connection(database: Database) -> AsyncIterator[Any]:
+    """Connect to a database with one workspace that is analyzed, and one with equal rows that is not."""
+    async with database.fresh() as url:
+        async with serving(url) as server:
+            misar, _ = await dialect_clients(server)
+            rows = [{"email": f"c{number}@example.com"} for number in range(MANY)]
+            await misar.request("POST", "/contacts/import", {"contacts": rows})
+            await server.key("misar", "other")
+        connection: Any = await asyncpg.connect(url)
+        await connection.execute(f"{FILL}; ANALYZE; {_copy(contacts)}; {_copy(field_instants)}")
+        yield connection
+        await connection.close()
+
+
+def _copy(table: Table) -> str:
+    """Return SQL that gives the second workspace the rows of the first one."""
+    columns = ", ".join(column.name for column in table.columns if column.name != "workspace")
+    return f"INSERT INTO {table.name} (workspace, {columns}) SELECT 2, {columns} FROM {table.name}"
+
+
+@ON_SERVERS
+async def test_contacts_are_looked_up_by_their_addresses(connection: Any) -> None:
+    """The look-up of several contacts with the states of their events."""
+    columns = contacts.c.email, Column("name0", Text()), bulk._PLACE
+    keys = [(f"c{number}@example.com", "seen", number) for number in KEYS]
+    plan = await _explain(connection, event_states._BY_EMAIL[0]._for_many, columns, keys)
+    assert "contacts_email_workspace_key" in plan
+    assert "contacts_pkey" not in plan
+
+
+@ON_SERVERS
+async def test_instants_are_found_by_their_fields(connection: Any) -> None:
+    """The update and the deletion of several rows."""
+    c = field_instants.c
+    moved = [("created_at", number + 1, number + 1, number) for number in KEYS]
+    columns = c.field, c.instant, c.pk, Column("moved_to", BigInteger)
+    plan = await _explain(connection, moved_instants._MOVE._for_many, columns, moved)
+    assert "(field = " in plan
+    deleted = [(f, instant, pk) for f, instant, pk, _ in moved]
+    plan = await _explain(connection, instant_index._DELETE._for_many, columns[:3], deleted)
+    assert "(field = " in plan
+
+
+async def _explain(
+    connection: Any, statement: BackendStatement, columns: Sequence[Any], keys: Sequence[Sequence[Any]]
+) -> str:
+    """Return the plan of a statement for the second workspace, after it was executed often."""
+    assert POSTGRESQL.many_rows is not None
+    sql = statement.sql_for(POSTGRESQL)
+    sent = POSTGRESQL.many_rows.encode(dict(zip(columns, zip(*keys, strict=True), strict=True)))
+    values = {**sent, "workspace": 2, "in_workspace": 2, bulk._COUNT: len(keys)}
+    bound = sql.positional_values(values)
+    texts = [str(one) if isinstance(one, int | str) else f"{{{','.join(map(str, one))}}}" for one in bound]
+    literals = [await connection.fetchval("SELECT quote_literal($1::text)", one) for one in texts]
+    await connection.execute(f"PREPARE often AS {sql.text}")
+    execute = f"EXECUTE often ({', '.join(literals)})"
+    for _ in range(10):
+        await connection.execute(execute)
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {execute}"))
+    await connection.execute("DEALLOCATE often")
+    return plan
