@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from sqlalchemy import BigInteger, Column, Table, Text
 
 from diglot.storage import bulk
 from diglot.storage.audience import event_states
+from diglot.storage.contacts import queries
 from diglot.storage.membership import instant_index, moved_instants
 from diglot.storage.schema import contacts, field_instants
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
@@ -54,7 +56,21 @@ async def test_contacts_are_looked_up_by_their_addresses(connection: Any) -> Non
     """The look-up of several contacts with the states of their events."""
     columns = contacts.c.email, Column("name0", Text()), bulk._PLACE
     keys = [(f"c{number}@example.com", "seen", number) for number in KEYS]
-    plan = await _explain(connection, event_states._BY_EMAIL[0]._for_many, columns, keys)
+    plan = await _explain(connection, event_states._BY_EMAIL[0]._for_many, _encode(columns, keys))
+    assert "contacts_email_workspace_key" in plan
+    assert "contacts_pkey" not in plan
+
+
+@ON_SERVERS
+@pytest.mark.parametrize("is_set", [False, True], ids=["few", "many"])
+async def test_imported_contacts_are_looked_up_by_their_addresses(connection: Any, is_set: bool) -> None:
+    """The look-up of a part of an import, as few values have it, and as many do."""
+    assert POSTGRESQL.plan_by_index is not None
+    if is_set:
+        await connection.execute("BEGIN")
+        await connection.execute(POSTGRESQL.compile(POSTGRESQL.plan_by_index[0]).text)
+    sent = {"row_email": [f"c{number}@example.com" for number in KEYS], queries._COUNT: len(KEYS)}
+    plan = await _explain(connection, queries.SELECT_BY_EMAILS, sent)
     assert "contacts_email_workspace_key" in plan
     assert "contacts_pkey" not in plan
 
@@ -65,22 +81,23 @@ async def test_instants_are_found_by_their_fields(connection: Any) -> None:
     c = field_instants.c
     moved = [("created_at", number + 1, number + 1, number) for number in KEYS]
     columns = c.field, c.instant, c.pk, Column("moved_to", BigInteger)
-    plan = await _explain(connection, moved_instants._MOVE._for_many, columns, moved)
+    plan = await _explain(connection, moved_instants._MOVE._for_many, _encode(columns, moved))
     assert "(field = " in plan
     deleted = [(f, instant, pk) for f, instant, pk, _ in moved]
-    plan = await _explain(connection, instant_index._DELETE._for_many, columns[:3], deleted)
+    plan = await _explain(connection, instant_index._DELETE._for_many, _encode(columns[:3], deleted))
     assert "(field = " in plan
 
 
-async def _explain(
-    connection: Any, statement: BackendStatement, columns: Sequence[Any], keys: Sequence[Sequence[Any]]
-) -> str:
-    """Return the plan of a statement for the second workspace, after it was executed often."""
+def _encode(columns: Sequence[Any], keys: Sequence[Sequence[Any]]) -> dict[str, Any]:
     assert POSTGRESQL.many_rows is not None
-    sql = statement.sql_for(POSTGRESQL)
     sent = POSTGRESQL.many_rows.encode(dict(zip(columns, zip(*keys, strict=True), strict=True)))
-    values = {**sent, "workspace": 2, "in_workspace": 2, bulk._COUNT: len(keys)}
-    bound = sql.positional_values(values)
+    return {**sent, bulk._COUNT: len(keys)}
+
+
+async def _explain(connection: Any, statement: BackendStatement, sent: dict[str, Any]) -> str:
+    """Return the plan of a statement for the second workspace, after it was executed often."""
+    sql = statement.sql_for(POSTGRESQL)
+    bound = sql.positional_values({**sent, "workspace": 2, "in_workspace": 2})
     texts = [str(one) if isinstance(one, int | str) else f"{{{','.join(map(str, one))}}}" for one in bound]
     literals = [await connection.fetchval("SELECT quote_literal($1::text)", one) for one in texts]
     await connection.execute(f"PREPARE often AS {sql.text}")

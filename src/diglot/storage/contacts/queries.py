@@ -56,11 +56,14 @@ _BY_ID_OR_EMAIL = Statement(
 )
 
 
+_COUNT: Final = "count_of_values"
+
+
 def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
     """Return the select of contacts by one of the bound values of a unique column.
 
-    PostgreSQL looks up each value by itself: in a table that it has not analyzed yet, it would rather read
-    the whole workspace for every part of an import. `_look_up_all` executes it.
+    PostgreSQL looks up each value by itself, and does not plan for their number. It would rather read a whole
+    workspace that it has not analyzed yet for every part of an import. `_look_up_all` executes it.
     """
 
     def build(backend: Backend) -> ClauseElement:
@@ -68,7 +71,8 @@ def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
         if backend.rows_from_arrays is None:
             wanted = backend.one_of(column, [], Text(), lambda _, kind: bindparam(name, type_=kind))
             return pin_to_index(select(*CONTACT_COLUMNS), column.name).where(_IN_WORKSPACE, wanted)
-        sent = backend.rows_from_arrays([column])
+        rows = backend.rows_from_arrays([column])
+        sent = select(*rows.c).limit(bindparam(_COUNT)).subquery("sent")
         found = select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, column == sent.c[column.name]).limit(1)
         contact = found.lateral("contact")
         return select(*contact.c).select_from(sent.join(contact, true()))
@@ -76,7 +80,7 @@ def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
     return build
 
 
-# Fewer values cost less than planning them.
+# For fewer values two more statements cost too much.
 _FEW_VALUES: Final = 8
 SELECT_BY_EMAILS = BackendStatement(_look_up(_c.email))
 SELECT_BY_IDS = BackendStatement(_look_up(_c.id))
@@ -194,14 +198,15 @@ async def _look_up_all(
 ) -> Sequence[Row]:
     """Return the rows of unique values.
 
-    PostgreSQL keeps a plan from the time when the table was small, which reads all of it for each value,
-    until it analyzes the table again: an import of 10,000 contacts took 53 s in place of 4 s.
+    PostgreSQL would keep a plan from the time when the table was small, which reads all of it for each value:
+    an import of 10,000 contacts took 53 s in place of 4 s. A plan made anew would read all of a workspace of
+    which there are no statistics yet: 46 s in place of 0.3 s.
     """
-    bound = {name: tenant.backend.encode_list(values)}
-    afresh = tenant.backend.plan_afresh
-    if afresh is None or len(values) <= _FEW_VALUES:
+    bound = {name: tenant.backend.encode_list(values), _COUNT: len(values)}
+    planning = tenant.backend.plan_by_index
+    if planning is None or len(values) <= _FEW_VALUES:
         return await tenant.fetch_all(statement, **bound)
-    begin, end = map(Statement, afresh)
+    begin, end = map(Statement, planning)
     await tenant.execute(begin)
     rows = await tenant.fetch_all(statement, **bound)
     await tenant.execute(end)

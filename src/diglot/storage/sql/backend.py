@@ -172,10 +172,10 @@ class Backend:
     """
     many_rows: ManyRows | None = None
     """How many rows are sent at once; None if they are sent one by one."""
-    plan_afresh: tuple[ClauseElement, ClauseElement] | None = None
-    """Statements that begin and end planning by the present size of the tables, within a transaction.
+    plan_by_index: tuple[ClauseElement, ClauseElement] | None = None
+    """Statements that begin and end the use of plans that look up rows by an index, within a transaction.
 
-    None if the plans of prepared statements do not depend on sizes.
+    None if plans do not depend on the sizes of tables and on statistics of values.
     """
     workspace_nodes: WorkspaceNodes | None = None
     """How to find the node of a workspace; None for a database on one machine."""

@@ -29,11 +29,12 @@ from sqlalchemy import (
     literal_column,
     not_,
     select,
-    text,
+    true,
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression, ManyRows
@@ -207,6 +208,14 @@ def _iterate_marks() -> Iterator[tuple[str, str]]:
         yield secrets.token_hex(), secrets.token_hex()
 
 
+def _set_planner(mode: str, seqscan: str) -> ClauseElement:
+    """Return the statement that sets until the end of the transaction which plans are used."""
+    return select(
+        func.set_config(literal_column("'plan_cache_mode'"), literal_column(f"'{mode}'"), true()),
+        func.set_config(literal_column("'enable_seqscan'"), literal_column(f"'{seqscan}'"), true()),
+    )
+
+
 def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
     from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
@@ -267,10 +276,7 @@ POSTGRESQL: Final = Database(
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
     many_rows=ManyRows(build_sent_table, encode_sent_columns),
-    plan_afresh=(
-        text("SET LOCAL plan_cache_mode = force_custom_plan"),
-        text("SET LOCAL plan_cache_mode = auto"),
-    ),
+    plan_by_index=(_set_planner("force_generic_plan", "off"), _set_planner("auto", "on")),
     workspace_nodes=WORKSPACE_NODES,
     list_refusals=_list_refusals,
     has_ephemeral_schema=True,
