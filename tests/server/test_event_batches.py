@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,15 @@ import pytest
 
 from diglot.errors import Conflict, DatabaseBusy, DiglotError, InvalidInput, NotFound
 from diglot.model.contacts import Contact, ContactChange
-from diglot.model.events import ContactRef, EventFilter, EventKind, NewEvent, OccurredAt, RecordedEvent
+from diglot.model.events import (
+    ContactEvent,
+    ContactRef,
+    EventFilter,
+    EventKind,
+    NewEvent,
+    OccurredAt,
+    RecordedEvent,
+)
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create_workspace
@@ -18,6 +27,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.storage import workspaces
 from diglot.storage.audience import event_states
+from diglot.storage.audience import events as stored_events
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import bind_workspace
 
@@ -171,6 +181,46 @@ async def test_an_event_that_cannot_be_stored_fails_alone(
         *(RecordedEvent, RecordedEvent, ZeroDivisionError, RecordedEvent, RecordedEvent)
     ]
     assert len(await _list(events, caller)) == 4
+
+
+async def test_an_event_that_the_database_refuses_fails_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is sent at the end of the unit, as PostgreSQL gets it."""
+    caller, people = await _create(engine, 3)
+    events = Events(engine, lambda: NOW)
+    insert_events = stored_events.insert_events
+
+    async def insert(tenant: Any, new: Sequence[tuple[int, ContactEvent]]) -> None:
+        large = [(pk, replace(one, happened_at=2**70) if one.name == "bad" else one) for pk, one in new]
+        await insert_events(tenant, large)
+
+    monkeypatch.setattr(stored_events, "insert_events", insert)
+    names = ("good", "bad", "good")
+    reported = [(ContactRef(one.id, None), _new(name)) for one, name in zip(people, names, strict=True)]
+    good, bad, other = await _record(events, caller, reported)
+    assert isinstance(good, RecordedEvent)
+    assert isinstance(bad, Exception)
+    assert isinstance(other, RecordedEvent)
+    assert len(await _list(events, caller)) == 2
+
+
+async def test_an_event_that_may_be_committed_is_not_tried_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If something fails after the commit, no event counts twice."""
+    caller, people = await _create(engine, 3)
+    events = Events(engine, lambda: NOW)
+    write = engine.write
+
+    async def fail(*args: Any, **options: Any) -> Any:
+        await write(*args, **options)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(engine, "write", fail)
+    outcomes = await _record(events, caller, [(ContactRef(one.id, None), _new()) for one in people])
+    assert [type(one) for one in outcomes] == [ZeroDivisionError] * 3
+    assert len(await _list(events, caller)) == 3
 
 
 @pytest.mark.parametrize("error", [DatabaseBusy("busy"), KeyboardInterrupt()], ids=["busy", "interrupted"])

@@ -3,8 +3,8 @@
 A write waits for the writes before it: on PostgreSQL for the row of the workspace, on SQLite for the only
 writer. The first event that arrives begins a unit, and all that arrive until it holds the lock join it. So
 few events at a time are recorded one by one, and many share the statements that each would need. What
-concerns one event alone fails only that one. If the unit itself fails, each event is tried alone, because one
-of them may be the reason.
+concerns one event alone fails only that one. If the unit itself fails before its commit, each event is tried
+alone, because one of them may be the reason.
 """
 
 import asyncio
@@ -127,6 +127,7 @@ class _Batch:
     def __init__(self, batches: EventBatches, engine: Engine, clock: Clock, workspace: int) -> None:
         self._batches, self._engine, self._clock, self._workspace = batches, engine, clock, workspace
         self._events: list[_WaitingEvent] | None = None
+        self._may_be_committed = False
 
     async def run(self) -> None:
         """Record the events, and tell the requests what became of them."""
@@ -144,11 +145,12 @@ class _Batch:
             for one in self._require_events():
                 one.future.cancel()
             raise
-        for one, outcome in zip(self._require_events(), outcomes, strict=True):
-            if outcome is None:
-                await self._record_alone(one)
-            else:
+        pairs = list(zip(self._require_events(), outcomes, strict=True))
+        for one, outcome in pairs:
+            if outcome is not None:
                 one.finish(outcome)
+        for one in (one for one, outcome in pairs if outcome is None):
+            await self._record_alone(one)
 
     async def _record(self, tenant: Tenant) -> Sequence[Outcome]:
         expected = self._batches.count(self._workspace)
@@ -159,7 +161,10 @@ class _Batch:
             outcomes = await record_events(unit, [one.reported for one in self._events])
             if not any(isinstance(outcome, RecordedEvent) for outcome in outcomes):
                 raise _NothingRecordedError(outcomes)
-            return outcomes
+        await tenant.transaction.send_writes()
+        # What fails from here on may be the answer to a commit.
+        self._may_be_committed = True
+        return outcomes
 
     def _next(self) -> "_Batch":
         """Return a unit for the events that are left."""
@@ -174,7 +179,7 @@ class _Batch:
     def _fail(self, error: Exception) -> Sequence[Outcome | Exception]:
         """Return the error for each event, or nothing if each is to be tried alone."""
         events = self._require_events()
-        is_of_all = isinstance(error, Unavailable) or len(events) == 1
+        is_of_all = isinstance(error, Unavailable) or self._may_be_committed or len(events) == 1
         return [error if is_of_all else None for _ in events]
 
     async def _record_alone(self, one: _WaitingEvent) -> None:
