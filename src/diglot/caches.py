@@ -131,13 +131,17 @@ class LoopMemo(Generic[K, M]):
 class CacheSlot(Generic[T]):
     """A typed key of one cache in every `ProcessCache`, with the function that creates it for some bytes.
 
-    `share` is the part of the bytes of all caches that this one may use.
+    `share` is the part of the bytes of all caches that this one may use. One that `is_of_writers` may hold
+    what a unit read of others in its commit.
     """
 
-    def __init__(self, name: str, share: float, make: Callable[[int], T]) -> None:
+    def __init__(
+        self, name: str, share: float, make: Callable[[int], T], *, is_of_writers: bool = False
+    ) -> None:
         self.name = name
         self.share = share
         self.make = make
+        self.is_of_writers = is_of_writers
 
 
 class ProcessCache:
@@ -171,6 +175,11 @@ class ProcessCache:
         """Remove all caches."""
         with self._lock:
             self._caches.clear()
+
+    def forget_uncommitted(self) -> None:
+        """Remove the caches of writers, because a commit of several units failed."""
+        with self._lock:
+            self._caches = {slot: one for slot, one in self._caches.items() if not slot.is_of_writers}
 
     def resize(self, max_bytes: int) -> None:
         """Set the number of bytes, and remove all caches."""

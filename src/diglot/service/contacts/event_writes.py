@@ -62,7 +62,7 @@ async def record_events(unit: WriteUnit, reported: Sequence[ReportedEvent]) -> S
     await _find_first_events(unit, writes)
     await _find_contacts(unit, writes)
     if new := _select_new(writes):
-        await _store(unit, new)
+        await _store(unit, new, first)
     return [one.outcome for one in writes]
 
 
@@ -201,14 +201,17 @@ def _select_new(writes: Sequence[_EventWrite]) -> Sequence[_EventWrite]:
     return list(new.values())
 
 
-async def _store(unit: WriteUnit, new: Sequence[_EventWrite]) -> None:
-    """Store events of different contacts, and update what follows from them."""
+async def _store(unit: WriteUnit, new: Sequence[_EventWrite], first: int) -> None:
+    """Store events of different contacts, and update what follows from them.
+
+    `first` is the first number of the unit: all events that the contacts had before have lower ones.
+    """
     built = [one.build_event(await _find_attributed_click(one)) for one in new]
     # The clock first, because what time moved until now was right without the events.
     writer = await open_writer(unit)
     fields = writer.active_segments.history_fields
     asked = [
-        EventsBefore(found.contact.pk, one.name, one.number, has_counted=found.state is not None)
+        EventsBefore(found.contact.pk, one.name, first, has_counted=found.state is not None)
         for one in new
         for found in (one.contact_and_state,)
     ]

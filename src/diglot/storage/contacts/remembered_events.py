@@ -1,8 +1,9 @@
 """What the events of contacts with many of them count for, as this process remembers it.
 
 An event never changes, and a contact gets new ones under the lock of its workspace. So only the events are
-read whose numbers are after those that are remembered. These are committed: the number of the event that a
-unit records is after all of them, and nothing of the unit itself is remembered.
+read whose numbers are after those that are remembered. These are committed: they have lower numbers than all
+events of the unit, which after a rollback are given again, and nothing of the unit itself is remembered. What
+a unit reads of another one in the same commit of SQLite is forgotten if that commit fails.
 """
 
 from collections.abc import Sequence
@@ -39,12 +40,12 @@ def _weigh(_key: _Key, one: _Remembered) -> int:
 
 
 _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
-    "remembered events", 0.03125, lambda size: SharedCache(size, _weigh)
+    "remembered events", 0.03125, lambda size: SharedCache(size, _weigh), is_of_writers=True
 )
 
 
 class EventsBefore(NamedTuple):
-    """The events of a contact with a name, all of which have numbers before a number.
+    """The events of a contact with a name, all of which have numbers before the first of the unit.
 
     `has_counted` tells whether it has had any that no machine caused, as its state tells.
     """

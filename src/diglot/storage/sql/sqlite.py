@@ -59,7 +59,8 @@ class SQLite:
         self.point_read, self.fetch_point = self._point_reads.run, self._point_reads.fetch
         self.commit_mark = self._point_reads.mark
         self._readers = Readers(path, self._begin, limits, self._failures)
-        self._writer = Writer(path, self._begin, limits, self._failures)
+        forget = self.process_cache.forget_uncommitted
+        self._writer = Writer(path, self._begin, limits, self._failures, forget_uncommitted=forget)
 
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         require_supported()

@@ -13,7 +13,7 @@ statement waits for the interpreter: a short unit can be slow.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -47,7 +47,16 @@ OTHER_PROCESS: Final = -3
 class Writer:
     """The queue of the one connection that writes."""
 
-    def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
+    def __init__(
+        self,
+        path: Path,
+        begin: Begin,
+        limits: Limits,
+        failures: Failures,
+        *,
+        forget_uncommitted: Callable[[], None],
+    ) -> None:
+        self._forget_uncommitted = forget_uncommitted
         self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
         self._queues: dict[Key, deque[QueuedWrite]] = {}
         self._recent, self._recent_long = RecentWrites(), RecentWrites()
@@ -214,6 +223,7 @@ class Writer:
                 # Another process writes: wait on, until the units give up.
                 self._locked_out = True
                 return
+            self._forget_uncommitted()
             for unit in units:
                 unit.ran, unit.error = True, error
         else:
