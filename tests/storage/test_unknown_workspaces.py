@@ -13,9 +13,9 @@ from sqlalchemy import BigInteger, Column, Table, Text
 
 from diglot.storage import bulk
 from diglot.storage.audience import event_states
-from diglot.storage.contacts import queries
+from diglot.storage.contacts import event_histories, queries
 from diglot.storage.membership import instant_index, moved_instants
-from diglot.storage.schema import contacts, field_instants
+from diglot.storage.schema import contacts, event_names, events, field_instants
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import BackendStatement
 from support.engines import ON_SERVERS, Database
@@ -86,6 +86,47 @@ async def test_instants_are_found_by_their_fields(connection: Any) -> None:
     deleted = [(f, instant, pk) for f, instant, pk, _ in moved]
     plan = await _explain(connection, instant_index._DELETE._for_many, _encode(columns[:3], deleted))
     assert "(field = " in plan
+
+
+EVENTS: Final = f"""
+INSERT INTO event_names (workspace, number, name) SELECT 2, g, 'n' || g FROM generate_series(1, 5) AS g;
+INSERT INTO events (workspace, event, id, pk, kind, name, stream, happened_at, created_at, body)
+SELECT 2, g, g::text, 1 + g % 25, 'other', 'n' || (1 + g % 5), 1 + g / 25 % 5, g, g, '{{}}'
+FROM generate_series(1, {MANY}) AS g
+"""
+
+
+@ON_SERVERS
+@pytest.mark.parametrize("is_analyzed", [False, True])
+async def test_events_are_found_by_their_contacts(connection: Any, is_analyzed: bool) -> None:
+    """The events of several contacts with a name, and those that machines caused.
+
+    A plan may read the events of the workspace for each contact until it is analyzed, but not for each event.
+    """
+    if is_analyzed:
+        await connection.execute(EVENTS.replace("SELECT 2,", "SELECT 1,") + "; ANALYZE")
+    await connection.execute(EVENTS)
+    counted, of_machines = event_histories._COUNTED_AFTER, event_histories._OF_MACHINES_AFTER
+    keys = [(1 + number, 0, "n1") for number in KEYS]
+    columns = events.c.pk, events.c.event, event_names.c.name
+    for statement, width in ((counted, 3), (of_machines, 2)):
+        sent = _encode((*columns[:width], bulk._PLACE), [(*key[:width], key[0]) for key in keys])
+        assert await _count_blocks(connection, statement._for_many, sent) < 10 * MANY
+    one = {"row_pk": 1, "row_event": 0, "row_name": "n1"}
+    assert await _count_blocks(connection, counted.for_one, one) < MANY
+
+
+async def _count_blocks(connection: Any, statement: BackendStatement, sent: dict[str, Any]) -> int:
+    """Return how many blocks a statement reads, of the plan that is made anew and of the kept one."""
+    sql = statement.sql_for(POSTGRESQL)
+    bound = sql.positional_values({**sent, "workspace": 2, "in_workspace": 2})
+    blocks = []
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await connection.execute(f"SET plan_cache_mode = {mode}")
+        rows = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {sql.text}", *bound)
+        buffers = next(row[0] for row in rows if "Buffers:" in row[0])
+        blocks.append(int(buffers.split("hit=")[1].split()[0]))
+    return max(blocks)
 
 
 def _encode(columns: Sequence[Any], keys: Sequence[Sequence[Any]]) -> dict[str, Any]:

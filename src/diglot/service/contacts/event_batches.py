@@ -9,6 +9,7 @@ alone, because one of them may be the reason.
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 from threading import Lock
 from typing import Final
 
@@ -29,10 +30,11 @@ ONE_EVENT: Final = Reservation(moves_members=True, events=1)
 
 
 class _WaitingEvent(msgspec.Struct, frozen=True, eq=False):
-    """An event, and the future of the request that waits for what becomes of it."""
+    """An event, what the request waits for, and the context of the request."""
 
     reported: ReportedEvent
     future: asyncio.Future[RecordedEvent]
+    context: Context
 
     def finish(self, outcome: RecordedEvent | BaseException) -> None:
         if self.future.done():
@@ -65,7 +67,7 @@ class EventBatches:
         self, engine: Engine, clock: Clock, workspace: int, reported: ReportedEvent
     ) -> RecordedEvent:
         """Record an event, and return it when it is durable; raise what makes that impossible."""
-        event = _WaitingEvent(reported, asyncio.get_running_loop().create_future())
+        event = _WaitingEvent(reported, asyncio.get_running_loop().create_future(), copy_context())
         with self._lock:
             waiting = self._waiting.get(workspace)
             if waiting is not None:
@@ -73,27 +75,30 @@ class EventBatches:
             else:
                 self._waiting[workspace] = [event]
         if waiting is None:
-            self.start(_Batch(self, engine, clock, workspace))
+            self.start(_Batch(self, engine, clock, workspace), event.context)
         return await event.future
 
-    def start(self, batch: "_Batch") -> None:
-        """Begin a unit for the events that wait; a client that leaves must not end it for the others."""
+    def start(self, batch: "_Batch", context: Context) -> None:
+        """Begin a unit for the events that wait; a client that leaves must not end it for the others.
+
+        It runs in the context of the first request, whose operation a slow statement is reported with.
+        """
         self._loop = asyncio.get_running_loop()
-        task = self._loop.create_task(batch.run())
+        task = self._loop.create_task(batch.run(), context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def start_soon(self, batch: "_Batch") -> None:
+    def start_soon(self, batch: "_Batch", context: Context) -> None:
         """Begin a unit, from any thread."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.start, batch)
+        self._loop.call_soon_threadsafe(self.start, batch, context)
 
     def count(self, workspace: int) -> int:
         """Return how many events wait."""
         return len(self._waiting[workspace])
 
-    def take(self, workspace: int) -> tuple[list[_WaitingEvent], bool]:
-        """Take the next events, no two of one contact or with one id; return whether others are left."""
+    def take(self, workspace: int) -> tuple[list[_WaitingEvent], Context | None]:
+        """Take the next events, no two of one contact or with one id; return the context of those left."""
         with self._lock:
             waiting = [one for one in self._waiting.pop(workspace) if not one.future.done()]
             taken, left, keys = list[_WaitingEvent](), list[_WaitingEvent](), set[tuple[str, str]]()
@@ -106,7 +111,7 @@ class EventBatches:
                 keys |= own
             if left:
                 self._waiting[workspace] = left
-        return taken, bool(left)
+        return taken, left[0].context if left else None
 
     def take_all(self, workspace: int) -> list[_WaitingEvent]:
         """Take all events that wait, because the unit for them has failed."""
@@ -131,6 +136,15 @@ class _Batch:
 
     async def run(self) -> None:
         """Record the events, and tell the requests what became of them."""
+        try:
+            for one in await self._finish():
+                await self._record_alone(one)
+        finally:
+            for one in self._require_events():
+                one.future.cancel()
+
+    async def _finish(self) -> Sequence[_WaitingEvent]:
+        """Record the events together; return those that are to be tried alone."""
         outcomes: Sequence[Outcome | Exception]
         try:
             await index_ahead(self._engine, self._workspace)
@@ -141,23 +155,18 @@ class _Batch:
             outcomes = nothing.outcomes
         except Exception as error:  # noqa: BLE001 - each waiting request gets it
             outcomes = self._fail(error)
-        except BaseException:
-            for one in self._require_events():
-                one.future.cancel()
-            raise
         pairs = list(zip(self._require_events(), outcomes, strict=True))
         for one, outcome in pairs:
             if outcome is not None:
                 one.finish(outcome)
-        for one in (one for one, outcome in pairs if outcome is None):
-            await self._record_alone(one)
+        return [one for one, outcome in pairs if outcome is None]
 
     async def _record(self, tenant: Tenant) -> Sequence[Outcome]:
         expected = self._batches.count(self._workspace)
         async with open_unit(tenant, self._clock, Reservation(moves_members=True, events=expected)) as unit:
-            self._events, are_left = self._batches.take(self._workspace)
-            if are_left:
-                self._batches.start_soon(self._next())
+            self._events, next_context = self._batches.take(self._workspace)
+            if next_context is not None:
+                self._batches.start_soon(self._next(), next_context)
             outcomes = await record_events(unit, [one.reported for one in self._events])
             if not any(isinstance(outcome, RecordedEvent) for outcome in outcomes):
                 raise _NothingRecordedError(outcomes)

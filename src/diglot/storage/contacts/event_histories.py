@@ -97,11 +97,13 @@ def _look_up(source: BulkRows, index: str, condition: Expression, *columns: str)
     )
     if source.table is not None:
         numbers = numbers.correlate(source.table)
-    found = events.alias("found").c
-    return select(found.pk, *(found[column] for column in columns)).where(
-        found.workspace == bindparam("workspace"),
-        found.event.in_(numbers),
-        found.happened_at >= KEPT_SINCE,
+    # Without statistics PostgreSQL would otherwise look up the numbers anew for each event of the workspace.
+    asked = numbers.offset(literal_column("0")).subquery("numbers")
+    found = events.alias("found")
+    return (
+        select(found.c.pk, *(found.c[column] for column in columns))
+        .select_from(asked.join(found, found.c.event == asked.c.event))
+        .where(found.c.workspace == bindparam("workspace"), found.c.happened_at >= KEPT_SINCE)
     )
 
 

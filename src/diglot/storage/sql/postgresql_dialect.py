@@ -208,11 +208,15 @@ def _iterate_marks() -> Iterator[tuple[str, str]]:
         yield secrets.token_hex(), secrets.token_hex()
 
 
-def _set_planner(mode: str, seqscan: str) -> ClauseElement:
-    """Return the statement that sets until the end of the transaction which plans are used."""
+def _set_planner(mode: str | None, seqscan: str | None) -> ClauseElement:
+    """Return the statement that sets until the end of the transaction which plans are used; None resets."""
+    given = {"plan_cache_mode": mode, "enable_seqscan": seqscan}
+    texts = {name: "NULL" if value is None else f"'{value}'" for name, value in given.items()}
     return select(
-        func.set_config(literal_column("'plan_cache_mode'"), literal_column(f"'{mode}'"), true()),
-        func.set_config(literal_column("'enable_seqscan'"), literal_column(f"'{seqscan}'"), true()),
+        *(
+            func.set_config(literal_column(f"'{name}'"), literal_column(text), true())
+            for name, text in texts.items()
+        )
     )
 
 
@@ -276,7 +280,7 @@ POSTGRESQL: Final = Database(
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
     many_rows=ManyRows(build_sent_table, encode_sent_columns),
-    plan_by_index=(_set_planner("force_generic_plan", "off"), _set_planner("auto", "on")),
+    plan_by_index=(_set_planner("force_generic_plan", "off"), _set_planner(None, None)),
     workspace_nodes=WORKSPACE_NODES,
     list_refusals=_list_refusals,
     has_ephemeral_schema=True,
