@@ -48,3 +48,12 @@ def test_equal_tests_have_one_text() -> None:
     assert write_test("in", [2, 5.0, 1e2, 5]) == write_test("in", [100, 5, 2.0]) == "in 2 5 1E+2"
     assert read_test("in 2 5 1E+2").meets(Decimal("100.00"))
     assert not read_test("in").meets(Decimal(0))
+
+
+def test_a_test_of_many_numbers_is_read_once() -> None:
+    """It is remembered by its bytes, and means the same as a short one."""
+    text = write_test("in", range(1_000))
+    test = read_test(text)
+    assert test is read_test(text)
+    assert test.meets(Decimal(999))
+    assert not test.meets(Decimal(1_000))

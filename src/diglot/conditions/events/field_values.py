@@ -47,6 +47,7 @@ class EventFields:
             return {}
         values = read_places(self._places[name], state.recent)
         for field, parsed in self._others[name]:
-            if (value := parsed.read(state)) is not None:
-                values[field] = value
+            value = parsed.read(state)
+            assert value is not None, "only without events a field has no value"
+            values[field] = value
         return values
