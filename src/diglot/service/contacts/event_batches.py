@@ -46,7 +46,7 @@ class _WaitingEvent(msgspec.Struct, frozen=True, eq=False):
 
 
 class _NothingRecordedError(Exception):
-    """Rolls a unit back of which no event was recorded."""
+    """Rolls back a unit that recorded no event."""
 
     def __init__(self, outcomes: Sequence[Outcome]) -> None:
         super().__init__()

@@ -199,8 +199,8 @@ async def _look_up_all(
     """Return the rows of unique values.
 
     PostgreSQL would keep a plan from the time when the table was small, which reads all of it for each value:
-    an import of 10,000 contacts took 53 s in place of 4 s. A plan made anew would read all of a workspace of
-    which there are no statistics yet: 46 s in place of 0.3 s.
+    an import of 10,000 contacts took 53 s in place of 4 s. A plan made anew would read all of a workspace
+    that has no statistics yet: 46 s in place of 0.3 s.
     """
     bound = {name: tenant.backend.encode_list(values), _COUNT: len(values)}
     planning = tenant.backend.plan_by_index

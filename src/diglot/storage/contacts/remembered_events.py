@@ -45,7 +45,7 @@ _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
 
 
 class EventsBefore(NamedTuple):
-    """The events of a contact with a name, all of which have numbers before the first of the unit.
+    """The events of a contact with a name; all have numbers before the first of the unit.
 
     `has_counted` tells whether it has had any that no machine caused, as its state tells.
     """
