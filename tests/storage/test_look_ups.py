@@ -1,12 +1,17 @@
 """Lookups of many addresses use their index, also if their plan was made when the table was small."""
 
+from contextlib import closing
 from typing import Any
 
 import asyncpg
 
 from diglot.service.parts import LARGEST_PART
-from diglot.storage.contacts import address_prefix
+from diglot.storage.contacts import address_prefix, event_histories
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
+from diglot.storage.sql.sqlite_dialect import SQLITE
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+from support import engines
 from support.engines import ON_SERVERS, Database
 from support.servers.api_clients import Misar, dialect_clients
 from support.servers.in_process import serving
@@ -67,3 +72,17 @@ async def _run(url: str, statement: str) -> Any:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
+
+
+async def test_events_after_a_number_are_looked_up() -> None:
+    """SQLite reads their numbers from an index first, and those that count without a subquery of its own."""
+    async with engines.SQLITE.fresh() as url:
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
+            for statement in (event_histories._COUNTED_AFTER, event_histories._OF_MACHINES_AFTER):
+                sql = statement.for_one.sql_for(SQLITE)
+                rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names))
+                plan = [row[3] for row in rows]
+                assert plan[-1] == "SEARCH found USING PRIMARY KEY (workspace=? AND event=?)"
+                if statement is event_histories._COUNTED_AFTER:
+                    assert len(plan) == 2
+                    assert plan[0].startswith("SEARCH events USING COVERING INDEX events_of_stream")

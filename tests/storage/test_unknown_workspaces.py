@@ -15,7 +15,7 @@ from diglot.storage import bulk
 from diglot.storage.audience import event_states
 from diglot.storage.contacts import event_histories, queries
 from diglot.storage.membership import instant_index, moved_instants
-from diglot.storage.schema import contacts, event_names, events, field_instants
+from diglot.storage.schema import contacts, events, field_instants
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import BackendStatement
 from support.engines import ON_SERVERS, Database
@@ -107,12 +107,12 @@ async def test_events_are_found_by_their_contacts(connection: Any, is_analyzed: 
         await connection.execute(EVENTS.replace("SELECT 2,", "SELECT 1,") + "; ANALYZE")
     await connection.execute(EVENTS)
     counted, of_machines = event_histories._COUNTED_AFTER, event_histories._OF_MACHINES_AFTER
-    keys = [(1 + number, 0, "n1") for number in KEYS]
-    columns = events.c.pk, events.c.event, event_names.c.name
-    for statement, width in ((counted, 3), (of_machines, 2)):
+    keys = [(1 + number, 0, 0, 1) for number in KEYS]
+    columns = events.c.pk, events.c.event, events.c.happened_at, events.c.stream
+    for statement, width in ((counted, 4), (of_machines, 3)):
         sent = _encode((*columns[:width], bulk._PLACE), [(*key[:width], key[0]) for key in keys])
         assert await _count_blocks(connection, statement._for_many, sent) < 10 * MANY
-    one = {"row_pk": 1, "row_event": 0, "row_name": "n1"}
+    one = {"row_pk": 1, "row_event": 0, "row_happened_at": 0, "row_stream": 1}
     assert await _count_blocks(connection, counted.for_one, one) < MANY
 
 

@@ -59,6 +59,12 @@ class AttributeView:
         return [item for item in self.value if isinstance(item, _SCALAR_TYPES)]
 
 
+def _derive_texts(attribute: AttributeView) -> tuple[str, ...]:
+    if type(attribute.value) is str:
+        return (text.to_nfc(attribute.value),)
+    return tuple(map(text.scalar_to_text, attribute.list_scalars()))
+
+
 def _derive_numbers(attribute: AttributeView) -> tuple[int | float, ...]:
     return tuple(
         number for scalar in attribute.list_scalars() if (number := _number_of_scalar(scalar)) is not None
@@ -81,7 +87,7 @@ def _derive_instant(attribute: AttributeView) -> int | None:
 
 
 _DERIVATIONS: Final[Mapping[str, Callable[[AttributeView], Any]]] = {
-    "texts": lambda attribute: tuple(map(text.scalar_to_text, attribute.list_scalars())),
+    "texts": _derive_texts,
     "folded_texts": lambda attribute: tuple(map(text.fold_case, attribute.texts)),
     "numbers": _derive_numbers,
     "double": _derive_double,

@@ -125,19 +125,19 @@ def _move_event(
 ) -> tuple[Surroundings, Surroundings]:
     """Return what is around the contact of an event before and after it, given either."""
     of_events, of_histories = active_segments.event_fields, active_segments.history_fields
-    of_state, of_history = of_events.by_event.get(move.name, {}), of_histories.fields_of(move.name)
-    others = {
-        field: value
-        for field, value in known.events.items()
-        if field not in of_state and field not in of_history
-    }
-
-    def build_side(state: EventState | None, read: Mapping[str, EventValue]) -> Surroundings:
-        values = {**others, **of_events.read_values_of(move.name, state), **read}
-        return Surroundings(known.lists, values, known.segments)
-
-    before, after = of_histories.read_around(move.name, move.gathered, move.event)
-    return build_side(move.before, before), build_side(move.after, after)
+    others = known.events
+    if others:
+        of_state, of_history = of_events.by_event.get(move.name, {}), of_histories.fields_of(move.name)
+        others = {
+            field: value
+            for field, value in others.items()
+            if field not in of_state and field not in of_history
+        }
+    before, after = of_histories.read_around(move.name, move.gathered, move.event, others)
+    of_events.read_into(before, move.name, move.before)
+    of_events.read_into(after, move.name, move.after)
+    lists, segments = known.lists, known.segments
+    return Surroundings(lists, before, segments), Surroundings(lists, after, segments)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 Those that a state does not have are in `histories`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from diglot.conditions.events.fields import (
     EventField,
@@ -11,6 +11,7 @@ from diglot.conditions.events.fields import (
     is_event_field,
     parse_event_field,
     read_places,
+    sort_places,
 )
 from diglot.conditions.events.states import EventState
 
@@ -21,14 +22,14 @@ class EventFields:
     def __init__(self, mentioned: Iterable[str]) -> None:
         self.by_event: dict[str, dict[str, EventField]] = {}
         # Places among the newest events, and the other fields, by the names of the events.
-        self._places: dict[str, list[tuple[str, int]]] = {}
+        self._places: dict[str, Sequence[tuple[int, str]]] = {}
         self._others: dict[str, list[tuple[str, EventField]]] = {}
         for field in filter(is_event_field, mentioned):
             parsed = parse_event_field(field)
             if not parsed.needs_history:
                 self.by_event.setdefault(parsed.name, {})[field] = parsed
         for name, fields in self.by_event.items():
-            self._places[name] = [(field, parsed.place) for field, parsed in fields.items() if parsed.place]
+            self._places[name] = sort_places(fields)
             self._others[name] = [(field, parsed) for field, parsed in fields.items() if not parsed.place]
 
     def read_values(self, states: Mapping[str, EventState]) -> dict[str, EventValue]:
@@ -38,16 +39,15 @@ class EventFields:
         """
         values: dict[str, EventValue] = {}
         for name in self.by_event.keys() & states.keys():
-            values |= self.read_values_of(name, states[name])
+            self.read_into(values, name, states[name])
         return values
 
-    def read_values_of(self, name: str, state: EventState | None) -> dict[str, EventValue]:
-        """Return the values of the fields of one name, given its state, as `read_values` does."""
+    def read_into(self, values: dict[str, EventValue], name: str, state: EventState | None) -> None:
+        """Add the values of the fields of one name, given its state, as `read_values` returns them."""
         if state is None or name not in self.by_event:
-            return {}
-        values = read_places(self._places[name], state.recent)
+            return
+        read_places(self._places[name], state.recent, values)
         for field, parsed in self._others[name]:
             value = parsed.read(state)
             assert value is not None, "only without events a field has no value"
             values[field] = value
-        return values

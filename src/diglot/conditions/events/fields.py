@@ -7,7 +7,7 @@ has.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -108,13 +108,24 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode_field: Final = msgspec.json.Decoder(EventField).decode
 
 
-def read_places(places: Iterable[tuple[str, int]], instants: Sequence[int]) -> dict[str, EventValue]:
-    """Return the values of fields that are places among instants, newest first; those beyond are left out.
+def sort_places(fields: Mapping[str, EventField]) -> Sequence[tuple[int, str]]:
+    """Return the places that fields are, each with the field, as `read_places` takes them."""
+    return sorted((parsed.place, field) for field, parsed in fields.items() if parsed.place)
 
-    It does what `EventField.read` does for each of them, because a write of an event reads most of them.
+
+def read_places(
+    places: Iterable[tuple[int, str]], instants: Sequence[int], values: dict[str, EventValue]
+) -> None:
+    """Add the values of fields that are places among instants, newest first, to those of others.
+
+    It does what `EventField.read` does for each of them, because a write of an event reads most of them. The
+    places ascend, and those beyond the instants have no values.
     """
     count = len(instants)
-    return {field: instants[place - 1] for field, place in places if place <= count}
+    for place, field in places:
+        if place > count:
+            break
+        values[field] = instants[place - 1]
 
 
 def is_event_field(field: str) -> bool:

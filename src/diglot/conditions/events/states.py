@@ -102,8 +102,10 @@ def count_event(properties: Mapping[str, Any], at: int) -> CountedEvent | None:
 
 def to_decimal(value: object) -> Decimal:
     """Return a number, or a text that reads as one, as a decimal; anything else is 0."""
-    number = text.parse_number(value) if isinstance(value, str) else value
-    if not isinstance(number, int | float) or isinstance(number, bool):
+    kind = type(value)
+    if kind is float or kind is int:
+        # The spelling of a double, because its exact value has digits that nobody sent.
+        return Decimal(repr(value))
+    if not isinstance(value, str) or text.parse_number(value) is None:
         return Decimal(0)
-    # The spelling of a double, because its exact value has digits that nobody sent.
-    return Decimal(value) if isinstance(value, str) else Decimal(repr(number))
+    return Decimal(value)

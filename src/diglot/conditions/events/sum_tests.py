@@ -5,7 +5,7 @@ of its spelling, so that 0.1 and 0.2 add up to 0.3.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -33,6 +33,14 @@ class SumTest(NamedTuple):
         (limit,) = self.numbers
         return total > limit if self.word == "gt" else total >= limit
 
+    @property
+    def compare(self) -> Callable[[Decimal], bool]:
+        """What `meets` does, as a function that takes a third of the time for each of many sums."""
+        if self.word == "in":
+            return self.meets
+        (limit,) = self.numbers
+        return limit.__lt__ if self.word == "gt" else limit.__le__
+
 
 def write_test(word: str, numbers: Iterable[float]) -> str:
     """Return the text of a test, which is equal for tests of equal numbers."""
@@ -41,9 +49,14 @@ def write_test(word: str, numbers: Iterable[float]) -> str:
     return " ".join((word, *(str(decimal) for decimal, _ in groupby(decimals))))
 
 
+def is_short(text: str) -> bool:
+    """Tell whether a test takes little memory."""
+    return len(text) <= _MAX_SHORT
+
+
 def read_test(text: str) -> SumTest:
     """Return the test of a text."""
-    if len(text) <= _MAX_SHORT:
+    if is_short(text):
         return _read_short(text)
     test = _tests.get(text)
     if test is None:

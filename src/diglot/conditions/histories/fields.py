@@ -1,46 +1,16 @@
-"""The fields of events that conditions have and no state tells, and their values for a contact.
+"""The fields of events that conditions have and no state tells, and their values for a contact."""
 
-The rules that an event has to match are compiled to one function for all fields of a name, with the meaning
-that they have for attributes. It is called for each event of a contact, also at a write: the few events of
-one name that a contact has cost less than a row of totals for each group of rules would, which each write
-had to keep current.
-"""
-
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import cached_property, lru_cache
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import tree
-from diglot.conditions.contact_view import ContactView
-from diglot.conditions.events.fields import (
-    EventField,
-    EventValue,
-    is_event_field,
-    parse_event_field,
-    read_places,
-)
-from diglot.conditions.events.states import MACHINE, to_decimal
-from diglot.conditions.events.sum_tests import read_test
-from diglot.conditions.fields import ATTRIBUTE_PREFIX
-from diglot.conditions.histories.past_events import (
-    Gathered,
-    Histories,
-    History,
-    PastEvent,
-    read_named_properties,
-)
-from diglot.conditions.histories.sums import add_up_back, find_jumps
-from diglot.conditions.python_compiler import MatchFunction, compile_to_python
+from diglot.conditions.events.fields import EventField, EventValue, is_event_field, parse_event_field
+from diglot.conditions.histories.matching import EventMatcher
+from diglot.conditions.histories.past_events import Gathered, Histories, History, PastEvent
+from diglot.conditions.histories.streams import StreamFields
 
-# Stands in the place of rules that events have to match: all count but those that machines caused.
-ALL_EVENTS: Final = ""
-# The bodies of which is remembered what they count for, for each name, and how long they are at most.
-_REMEMBERED_BODIES: Final = 512
-_MAX_REMEMBERED_LENGTH: Final = 300
-
-
+_NONE: Final = Gathered([], [])
 # The events that count, by the stored form of what they match and the property that is summed.
 GatheredByStream = Mapping[tuple[str, str], Gathered]
 
@@ -51,17 +21,6 @@ class Wanted(NamedTuple):
     names: Sequence[str]
     of_machines: bool
     bodies: bool
-
-
-class EventView(ContactView):
-    """The properties of an event as attributes; nothing else of a contact is read of it."""
-
-    __slots__ = ()
-
-    def __init__(self, properties: Mapping[str, Any], zone: ZoneInfo) -> None:
-        self.attributes = properties
-        self.zone = zone
-        self._derived = {}
 
 
 class HistoryFields:
@@ -93,12 +52,15 @@ class HistoryFields:
         return values
 
     def read_around(
-        self, name: str, gathered: GatheredByStream, event: PastEvent
-    ) -> tuple[Mapping[str, EventValue], Mapping[str, EventValue]]:
-        """Return the values of the fields of a name before and after an event that is not gathered yet."""
-        if name not in self.by_event:
-            return {}, {}
-        return self.by_event[name].read_around(gathered, event)
+        self, name: str, gathered: GatheredByStream, event: PastEvent, others: Mapping[str, EventValue]
+    ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
+        """Return the values of other fields with those of a name, before and after an event.
+
+        The event is not gathered yet.
+        """
+        if (of_name := self.by_event.get(name)) is None:
+            return {**others}, {**others}
+        return of_name.read_around(gathered, event, others)
 
     def fields_of(self, name: str) -> Collection[str]:
         """Return the fields of the events with a name."""
@@ -122,14 +84,6 @@ def gather_matching(history: History, where: str, summed: str, zone: ZoneInfo) -
     return fields.gather(history)[where, summed]
 
 
-class _FieldsOfStream(NamedTuple):
-    """The fields of the events that count for one question: places, tests of sums that jump, and others."""
-
-    places: list[tuple[str, int]]
-    jumps: list[tuple[str, str]]
-    others: list[tuple[str, EventField]]
-
-
 class FieldsOfName:
     """The history fields of the events with one name."""
 
@@ -143,18 +97,8 @@ class FieldsOfName:
         return sorted({(field.where, field.summed) for field in self.fields.values()})
 
     @cached_property
-    def _wheres(self) -> Sequence[str]:
-        return sorted({where for where, _ in self._asked})
-
-    @cached_property
-    def _of_machines(self) -> frozenset[int]:
-        """The numbers of the groups of rules that name `machine`."""
-        return frozenset(n for n, where in enumerate(self._wheres) if where and _names_machine(where))
-
-    @cached_property
-    def _match(self) -> MatchFunction:
-        nodes = {number: tree.decode(where) for number, where in enumerate(self._wheres) if where}
-        return compile_to_python(nodes, self._zone)
+    def _matcher(self) -> EventMatcher:
+        return EventMatcher(self._asked, self._zone)
 
     @cached_property
     def gathered_of_none(self) -> GatheredByStream:
@@ -164,126 +108,63 @@ class FieldsOfName:
     @property
     def need_bodies(self) -> bool:
         """Whether a field depends on properties of events."""
-        return self._asked != [(ALL_EVENTS, "")]
+        return self._matcher.needs_bodies
 
     @property
     def need_machines(self) -> bool:
         """Whether a field counts events that machines caused."""
-        return bool(self._of_machines)
+        return self._matcher.needs_machines
 
     def read_values(self, history: History) -> dict[str, EventValue]:
         """Return the values of the fields that a contact with these events has."""
-        return self._read(self.gather(history))
+        values = {**self._values_of_none}
+        self._read_into(values, self.gather(history))
+        return values
 
     def read_around(
-        self, before: GatheredByStream, event: PastEvent
+        self, before: GatheredByStream, event: PastEvent, others: Mapping[str, EventValue]
     ) -> tuple[dict[str, EventValue], dict[str, EventValue]]:
-        """Return the values before and after an event that is not among those gathered before.
-
-        Only the fields are read again for which the event counts.
-        """
-        amounts = dict(self._count_event(event))
-        old: dict[str, EventValue] = {}
-        new: dict[str, EventValue] = {}
-        for place, (what, found) in enumerate(before.items()):
-            values = self._read_stream(what, found)
-            old |= values
-            if place in amounts:
-                values = self._read_stream(what, found.add(event.at, amounts[place]))
-            new |= values
+        """Return what `HistoryFields.read_around` does; only what the event counts for is read again."""
+        old = {**others, **self._values_of_none}
+        if before is not self.gathered_of_none:
+            self._read_into(old, before)
+        new = {**old}
+        for place, amount in self._matcher.count(event):
+            found = before[self._asked[place]].add(event.at, amount)
+            self._streams[place].read_into(new, found)
         return old, new
 
-    def _read(self, gathered: GatheredByStream) -> dict[str, EventValue]:
-        values: dict[str, EventValue] = {}
-        for what, found in gathered.items():
-            values |= self._read_stream(what, found)
-        return values
-
-    def _read_stream(self, what: tuple[str, str], found: Gathered) -> Mapping[str, EventValue]:
-        """Return the values of the fields of some events that count."""
-        if not found.instants:
-            return self._values_of_none[what]
-        fields = self._fields_by_stream[what]
-        values: dict[str, EventValue] = read_places(fields.places, found.instants)
-        if fields.others:
-            state = found.add_up()
-            read = ((field, parsed.read(state)) for field, parsed in fields.others)
-            values |= {field: value for field, value in read if value is not None}
-        totals = add_up_back(*found) if fields.jumps else ()
-        for field, test in fields.jumps:
-            if jumps := find_jumps(totals, read_test(test)):
-                values[field] = jumps
-        return values
+    def _read_into(self, values: dict[str, EventValue], gathered: GatheredByStream) -> None:
+        """Write the values of the fields over those that they have if no event counts."""
+        for stream, found in zip(self._streams, gathered.values(), strict=True):
+            if found.instants:
+                stream.read_into(values, found)
 
     @cached_property
-    def _values_of_none(self) -> Mapping[tuple[str, str], Mapping[str, EventValue]]:
-        """The values of the fields if no event counts, by what is asked of events."""
-        found: dict[tuple[str, str], dict[str, EventValue]] = {}
-        for what, fields in self._fields_by_stream.items():
-            values = ((field, parsed.read(None)) for field, parsed in fields.others)
-            found[what] = {field: value for field, value in values if value is not None}
-        return found
+    def _values_of_none(self) -> Mapping[str, EventValue]:
+        """The values of the fields if no event counts."""
+        values = ((field, parsed.read(None)) for field, parsed in self.fields.items())
+        return {field: value for field, value in values if value is not None}
 
     @cached_property
-    def _fields_by_stream(self) -> Mapping[tuple[str, str], "_FieldsOfStream"]:
-        """The fields by what is asked of events."""
-        streams = {what: _FieldsOfStream([], [], []) for what in self._asked}
+    def _streams(self) -> Sequence[StreamFields]:
+        """The fields by what is asked of events, in the same order."""
+        by_stream: dict[tuple[str, str], list[tuple[str, EventField]]] = {what: [] for what in self._asked}
         for field, parsed in self.fields.items():
-            stream = streams[parsed.where, parsed.summed]
-            if parsed.place:
-                stream.places.append((field, parsed.place))
-            elif parsed.part == "jumps":
-                stream.jumps.append((field, parsed.test))
-            else:
-                stream.others.append((field, parsed))
-        return streams
+            by_stream[parsed.where, parsed.summed].append((field, parsed))
+        return [StreamFields(by_stream[what]) for what in self._asked]
 
     def gather(self, history: History) -> GatheredByStream:
         """Return the events that count, by the stored form of what they match and the property summed.
 
         The places of what is asked are those in the order of the result.
         """
-        found = [Gathered([], []) for _ in self._asked]
+        found, count = [_NONE] * len(self._asked), self._matcher.count
         for event in history:
-            for place, amount in self._count_event(event):
-                found[place].instants.append(event.at)
+            for place, amount in count(event):
+                if (one := found[place]) is _NONE:
+                    one = found[place] = Gathered([], [])
+                one.instants.append(event.at)
                 if amount is not None:
-                    found[place].amounts.append(amount)
+                    one.amounts.append(amount)
         return dict(zip(self._asked, found, strict=True))
-
-    def _count_event(self, event: PastEvent) -> Sequence[tuple[int, Decimal | None]]:
-        count = self._count_short if len(event.body) <= _MAX_REMEMBERED_LENGTH else self._count
-        return count(event.kind, event.body, event.by_machine)
-
-    @cached_property
-    def _count_short(self) -> Callable[[str, str, bool], Sequence[tuple[int, Decimal | None]]]:
-        """Count an event with a short body; many events of one name have equal ones."""
-        return lru_cache(maxsize=_REMEMBERED_BODIES)(self._count)
-
-    def _count(self, kind: str, body: str, by_machine: bool) -> Sequence[tuple[int, Decimal | None]]:
-        """Return the places of what an event counts for, each with its amount if a property is summed."""
-        properties = read_named_properties(kind, body) if self.need_bodies else {}
-        return [
-            (place, to_decimal(properties.get(summed)) if summed else None)
-            for number in self._match_event(properties, by_machine=by_machine)
-            for place, summed in self._places[number]
-        ]
-
-    @cached_property
-    def _places(self) -> Sequence[Sequence[tuple[int, str]]]:
-        """The places of what is asked of the events that match each group of rules, with what is summed."""
-        by_where: dict[str, list[tuple[int, str]]] = {}
-        for place, (where, summed) in enumerate(self._asked):
-            by_where.setdefault(where, []).append((place, summed))
-        return [by_where[where] for where in self._wheres]
-
-    def _match_event(self, properties: Mapping[str, Any], *, by_machine: bool) -> Iterable[int]:
-        """Return the numbers of the groups of rules that an event matches; no rules stand first."""
-        matched = [0] if self._wheres[0] == ALL_EVENTS else []
-        matched += self._match(EventView(properties, self._zone), 0)
-        return self._of_machines.intersection(matched) if by_machine else matched
-
-
-def _names_machine(where: str) -> bool:
-    names = {predicate.field for predicate in tree.predicates_of(tree.decode(where))}
-    return ATTRIBUTE_PREFIX + MACHINE in names

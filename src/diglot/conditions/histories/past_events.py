@@ -50,19 +50,18 @@ class Gathered(NamedTuple):
     amounts: list[Decimal]
 
     def merge(self, others: "Gathered") -> "Gathered":
-        """Return these events and others, newest first."""
+        """Return these events and others, of which there is at least one, newest first."""
         if not self.instants:
             return others
+        if others.instants[-1] > self.instants[0]:
+            return Gathered(others.instants + self.instants, others.amounts + self.amounts)
         instants, amounts = self.instants + others.instants, self.amounts + others.amounts
         order = sorted(range(len(instants)), key=instants.__getitem__, reverse=True)
         return Gathered([instants[n] for n in order], [amounts[n] for n in order] if amounts else [])
 
     def add(self, instant: int, amount: Decimal | None) -> "Gathered":
         """Return these events and one more, newest first; it has an amount if a property is summed."""
-        instants, amounts = [instant], [] if amount is None else [amount]
-        if self.instants and instant <= self.instants[0]:
-            return self.merge(Gathered(instants, amounts))
-        return Gathered(instants + self.instants, amounts + self.amounts)
+        return self.merge(Gathered([instant], [] if amount is None else [amount]))
 
     def add_up(self) -> EventState:
         """Return what the events add up to, with all instants; there is at least one."""

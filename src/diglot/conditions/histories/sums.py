@@ -6,7 +6,7 @@ is true of 0 and jumps an even number of times since the begin, or if it is fals
 of times. Negative amounts may make it jump more than once. The instants do not depend on the window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from diglot.conditions.events.states import EXACT
@@ -29,20 +29,28 @@ def add_up_back(instants: Sequence[int], amounts: Sequence[Decimal]) -> Sequence
     The events are given newest first; several of one instant are added up together.
     """
     totals: list[tuple[int, Decimal]] = []
-    total, last = ZERO, len(instants) - 1
-    for place, (instant, amount) in enumerate(zip(instants, amounts, strict=True)):
+    total, last = ZERO, None
+    for instant, amount in zip(instants, amounts, strict=True):
         total = EXACT.add(total, amount)
-        if place == last or instants[place + 1] != instant:
-            totals.append((instant, total))
+        if instant == last:
+            totals.pop()
+        totals.append((instant, total))
+        last = instant
     return totals
 
 
 def find_jumps(totals: Sequence[tuple[int, Decimal]], test: SumTest) -> tuple[int, ...]:
     """Return the instants at which a test of the sums that `add_up_back` returns changes, oldest first."""
+    return find_changes(totals, test.compare)
+
+
+def find_changes(totals: Sequence[tuple[int, Decimal]], meets: Callable[[Decimal], bool]) -> tuple[int, ...]:
+    """Return what `find_jumps` does, given the test as a function."""
+    is_met = meets(ZERO)
     jumps: list[int] = []
-    is_met = test.meets(ZERO)
     for instant, total in totals:
-        if test.meets(total) is not is_met:
+        if meets(total) is not is_met:
             is_met = not is_met
             jumps.append(instant)
-    return tuple(reversed(jumps))
+    jumps.reverse()
+    return tuple(jumps)

@@ -17,7 +17,8 @@ from diglot.conditions.events.field_values import EventFields
 from diglot.conditions.events.fields import EventValue, is_event_field, parse_event_field
 from diglot.conditions.events.states import EventState
 from diglot.conditions.explain import RuleEvents, Verdict, explain_condition
-from diglot.conditions.histories.fields import ALL_EVENTS, HistoryFields, gather_matching
+from diglot.conditions.histories.fields import HistoryFields, gather_matching
+from diglot.conditions.histories.matching import ALL_EVENTS
 from diglot.conditions.histories.past_events import Histories
 from diglot.errors import NotFound
 from diglot.membership import read

@@ -211,7 +211,7 @@ async def _store(unit: WriteUnit, new: Sequence[_EventWrite], first: int) -> Non
     writer = await open_writer(unit)
     fields = writer.active_segments.history_fields
     asked = [
-        EventsBefore(found.contact.pk, one.name, first, has_counted=found.state is not None)
+        EventsBefore(found.contact.pk, one.name, first, None if found.state is None else found.stream)
         for one in new
         for found in (one.contact_and_state,)
     ]

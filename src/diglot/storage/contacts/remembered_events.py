@@ -7,7 +7,6 @@ a unit reads of another one in the same commit of SQLite is forgotten if that co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from diglot.caches import CacheSlot, SharedCache
@@ -24,19 +23,20 @@ _BYTES_OF_AN_EVENT: Final = 150
 _Key = tuple[int, int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(NamedTuple):
     """What events before a number count for; `kept_since` is the instant since which events are kept."""
 
     fields: FieldsOfName
     kept_since: int
     until: int
-    count: int
+    event_count: int
     gathered: GatheredByStream
 
 
 def _weigh(_key: _Key, one: _Remembered) -> int:
-    return _BYTES_OF_AN_EVENT * (one.count + sum(len(found.instants) for found in one.gathered.values()))
+    return _BYTES_OF_AN_EVENT * (
+        one.event_count + sum(len(found.instants) for found in one.gathered.values())
+    )
 
 
 _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
@@ -47,13 +47,14 @@ _CACHE: Final = CacheSlot[SharedCache[_Key, _Remembered]](
 class EventsBefore(NamedTuple):
     """The events of a contact with a name; all have numbers before the first of the unit.
 
-    `has_counted` tells whether it has had any that no machine caused, as its state tells.
+    `stream` is the number of the name if the contact has had any that no machine caused, as its state tells,
+    else None.
     """
 
     pk: int
     name: str
     number: int
-    has_counted: bool
+    stream: int | None
 
 
 async def gather_each_before(
@@ -69,17 +70,19 @@ async def gather_each_before(
     for place, one in enumerate(asked):
         if (of_name := fields.by_event.get(one.name)) is None:
             continue
-        if not one.has_counted and not of_name.need_machines:
+        if one.stream is None and not of_name.need_machines:
             gathered[place] = of_name.gathered_of_none
         else:
             known[place] = _recall(unit, cache.get((unit.workspace, one.pk, one.name)), of_name)
+    if not known:
+        return gathered
     after = [_after(asked[place], one) for place, one in known.items()]
-    histories = await event_histories.load_each_after(unit, after)
+    histories = await event_histories.load_each_after(unit, after, unit.row.events_since)
     for (place, before), history in zip(known.items(), histories, strict=True):
         one = asked[place]
         now = gathered[place] = _add_history(before, history)
-        if (count := before.count + len(history)) >= MIN_REMEMBERED:
-            remembered = replace(before, until=one.number, count=count, gathered=now)
+        if (count := before.event_count + len(history)) >= MIN_REMEMBERED:
+            remembered = before._replace(until=one.number, event_count=count, gathered=now)
             cache.put((unit.workspace, one.pk, one.name), remembered)
     return gathered
 
@@ -93,7 +96,7 @@ def _recall(unit: WriteUnit, known: _Remembered | None, of_name: FieldsOfName) -
 
 
 def _after(one: EventsBefore, known: _Remembered) -> AfterNumber:
-    return AfterNumber(one.pk, known.until, one.name, known.fields.need_machines)
+    return AfterNumber(one.pk, known.until, one.name, one.stream, known.fields.need_machines)
 
 
 def _add_history(known: _Remembered, history: History) -> GatheredByStream:
@@ -101,6 +104,8 @@ def _add_history(known: _Remembered, history: History) -> GatheredByStream:
     if not history:
         return known.gathered
     new = known.fields.gather(history)
+    if not known.event_count:
+        return new
     return {
         stream: found.merge(new[stream]) if new[stream].instants else found
         for stream, found in known.gathered.items()
