@@ -1,13 +1,15 @@
 """SQLite in one record: its SQL expressions, and how to open and migrate its file."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from pyroaring import BitMap
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
+    ClauseElement,
     Float,
     LargeBinary,
     MetaData,
@@ -42,20 +44,30 @@ _WITH_ARROW: Final = (3, 38)
 _MAX_EXCESS_POWER: Final = 1_074 - _MAX_POWER
 
 
-class _HintingCompiler(SQLiteCompiler):
-    """Renders `INDEXED BY`, which SQLAlchemy's compiler drops silently."""
+class _Compiler(SQLiteCompiler):
+    """Renders `INDEXED BY`, which SQLAlchemy drops silently, and limits without a parameter of their own.
+
+    New versions of SQLite plan a statement with the limit that is bound, so they prepare it anew whenever one
+    is bound: the newest contact took 22 us, and takes 12.
+    """
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
         return text
 
+    def limit_clause(self, select: Any, **options: Any) -> str:
+        limit, offset = select._limit_clause, select._offset_clause  # noqa: SLF001
+        text = f"\n LIMIT {'-1' if limit is None else self._write_out(limit, '(%s + 0)', options)}"
+        return text if offset is None else f"{text} OFFSET {self._write_out(offset, '%s', options)}"
+
+    def _write_out(self, number: ClauseElement, form: str, options: Mapping[str, Any]) -> str:
+        if isinstance(number, BindParameter) and number.unique:
+            return str(number.value)
+        return form % self.process(number, **options)
+
 
 class _SQLiteDialect(SQLiteDialect_pysqlite):
-    statement_compiler = _HintingCompiler
+    statement_compiler = _Compiler
     supports_statement_cache = True
-
-
-def _instr_position(haystack: Expression, needle: Expression) -> Expression:
-    return func.instr(haystack, needle)
 
 
 def _substr_suffix(text: Expression, length: Expression) -> Expression:
@@ -176,10 +188,6 @@ def _instr_twice(text: Expression, part: str, bind: Bind) -> Expression:
     return and_(func.instr(text, bound) > ZERO, func.instr(rest, bound) > ZERO)
 
 
-def _lower(text: Expression) -> Expression:
-    return func.lower(text)
-
-
 def _write_json_path(names: Sequence[str]) -> str:
     return "$" + "".join(f'."{name}"' for name in names)
 
@@ -208,10 +216,6 @@ def _select_keys_as_json(keys: Select[Any], key: Expression) -> Select[Any]:
 
 def _decode_json_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
     return BitMap(_decode_integers(rows[0][0]))
-
-
-def _group_concat(text: Expression) -> Expression:
-    return func.group_concat(text)
 
 
 def _create_engine(url: str, ephemeral_tables: MetaData, limits: Limits) -> Engine:
@@ -249,7 +253,7 @@ def _list_refusals() -> tuple[type[Exception], ...]:
 SQLITE: Final = Database(
     name="sqlite",
     dialect=_SQLiteDialect(paramstyle="qmark"),
-    position=_instr_position,
+    position=func.instr,
     suffix=_substr_suffix,
     after_mark=_instr_after_mark,
     slice_after_mark=_instr_slice_after_mark,
@@ -263,14 +267,14 @@ SQLITE: Final = Database(
     is_ascii=_has_equal_length,
     has_character=_glob_character,
     occurs_twice=_instr_twice,
-    lower_ascii=_lower,
+    lower_ascii=func.lower,
     json_path=_write_json_path,
     json_path_type=Text(),
     json_part=_json_arrow if sqlite_module.sqlite3.sqlite_version_info >= _WITH_ARROW else _json_pair,
     encode_list=_encode_json_list,
     select_keys=_select_keys_as_json,
     decode_keys=_decode_json_keys,
-    join_texts=_group_concat,
+    join_texts=func.group_concat,
     insert=insert,
     rows_from_arrays=None,
     list_refusals=_list_refusals,
