@@ -21,7 +21,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
-from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, compare, one_of
+from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, one_of
 from diglot.storage.predicates.spelled_values import (
     begin_of,
     is_number,
@@ -49,6 +49,10 @@ _DECIMALS: Final[Expression] = literal_column("4")
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
+# The operators that a number meets which is equal to the operand, greater, or less.
+_AT: Final = (Op.EQUALS, Op.GTE, Op.LTE)
+_ABOVE: Final = (Op.GT, Op.GTE)
+_BELOW: Final = (Op.LT, Op.LTE)
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
@@ -161,10 +165,9 @@ def _by_kind(
 ) -> Expression:
     """Return the truth of a rule by the kind of a value; that of an object or of null is false."""
     return case(
-        (spelled.is_(None), FALSE),
-        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (is_text(spelled), text_),
         (is_number(spelled), number),
+        (is_text(spelled), text_),
+        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
         (spelled.in_([literal_column(f"'{one}'") for one in _WORDS]), word),
         (begin_of(spelled) == literal_column("'['"), array),
         else_=FALSE,
@@ -261,14 +264,10 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
     double = cast(spelled, DOUBLE)
     low, high = (binder.bind(bound, DOUBLE) for bound in (limit - hair, limit + hair))
     spellings = list(_spell_number(limit))
-    if_equal = TRUE if op in (Op.EQUALS, Op.GTE, Op.LTE) else FALSE
+    if_equal, if_more, if_less = (TRUE if op in ops else FALSE for ops in (_AT, _ABOVE, _BELOW))
     equal = [(spelled == binder.bind_text(one), if_equal) for one in spellings]
     binder.shape.append(f"{op} {len(spellings)}")
-    compared = case(
-        *equal,
-        (and_(double >= low, double <= high), UNKNOWN),
-        else_=FALSE if op is Op.EQUALS else compare(op, double, binder.bind(limit, DOUBLE)),
-    )
+    compared = case((double > high, if_more), (double < low, if_less), *equal, else_=UNKNOWN)
     return case((is_short(spelled, binder), compared), else_=UNKNOWN)
 
 
