@@ -26,7 +26,10 @@ from diglot.storage.sql.backend import ONE, TRUE, ZERO, Expression
 from diglot.storage.sql.databases import pin_to_index
 
 _e: Final = events.c
-_EVENT: Final = (_e.pk, _e.happened_at.label("instant"), _e.kind, _e.body)
+# Of an event that may count, and of one whose amount is read. PostgreSQL plans memory for all columns of a
+# subquery, also for those that nobody reads: with the body it divided 60,000 groups into files.
+_EVENT: Final = (_e.pk, _e.happened_at.label("instant"))
+_PROPERTIES: Final = (_e.kind, _e.body)
 _MAX_INTEGER: Final = 2**63 - 1
 # The indexes of the pass: in the order of contacts, or in that of arrival, which reads all events.
 _BY_CONTACT: Final = "events_of_stream"
@@ -75,7 +78,8 @@ def _judge_events(field: EventField, operand: tree.Operand, binder: Binder, *, b
     The offsets stop the databases from spelling a property once for each use of it.
     """
     index = _BY_ARRIVAL if by_arrival else _BY_CONTACT
-    chosen = pin_to_index(select(*_EVENT), events, index).where(
+    columns = (*_EVENT, *_PROPERTIES) if field.summed else _EVENT
+    chosen = pin_to_index(select(*columns), events, index).where(
         _e.workspace == bindparam("workspace"),
         _e.stream == number_of_name(binder.bind_text(field.name)),
         IS_KEPT,
@@ -99,10 +103,11 @@ def _match_rules(field: EventField, chosen: Select[Any], binder: Binder) -> Sele
     keys = _keys_of_rules(field)
     columns = {key: f"value_{number}" for number, key in enumerate(keys)}
     spelled = (event_rules.spell_property(key, _e, binder).label(name) for key, name in columns.items())
+    of_event = chosen.selected_columns.keys()
     told = chosen.add_columns(*spelled).offset(ZERO).subquery("told").c
     where = tree.decode(field.where)
     counts = event_rules.compile_rules(where, lambda key: told[columns[key]], binder).label("counts")
-    judged = select(*(told[column.name] for column in _EVENT), counts).offset(ZERO).subquery("ruled").c
+    judged = select(*(told[name] for name in of_event), counts).offset(ZERO).subquery("ruled").c
     return select(*judged).where(judged.counts.is_not(event_rules.FALSE))
 
 
@@ -114,7 +119,12 @@ def _within(field: EventField, operand: tree.Operand, binder: Binder) -> list[Ex
     since = _e.happened_at >= bind_integer(binder.now - operand.value, binder)
     # All amounts since the begin are added up (see `histories/sums`).
     is_sum = field.part == "jumps"
-    return [since] if is_sum else [since, _e.happened_at <= bind_integer(binder.now, binder)]
+    if is_sum:
+        return [since]
+    # If a subquery computes a bound (`IS_KEPT`), PostgreSQL expects a two-hundredth of the events between two
+    # bounds, and looks up each event by the index in place of reading pages in order. It does not see a bound
+    # in IS TRUE: 250,000 of 500,000 events take 410 ms of CPU in place of 560.
+    return [since, (_e.happened_at <= bind_integer(binder.now, binder)).is_(TRUE)]
 
 
 def _compare_total(

@@ -21,7 +21,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
-from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, compare, one_of
+from diglot.storage.predicates.binder import DOUBLE, STRING, Binder, one_of
 from diglot.storage.predicates.spelled_values import (
     begin_of,
     is_number,
@@ -49,8 +49,14 @@ _DECIMALS: Final[Expression] = literal_column("4")
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
+# The operators that a number meets which is equal to the operand, greater, or less.
+_AT: Final = (Op.EQUALS, Op.GTE, Op.LTE)
+_ABOVE: Final = (Op.GT, Op.GTE)
+_BELOW: Final = (Op.LT, Op.LTE)
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
+# What one of the aliases beyond white space may stand for.
+_find_respelled = re.compile(r"[;`K]").search
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
 _encode: Final = msgspec.json.Encoder().encode
 # Where the properties of an event are in its body, by its kind; all others are in `data`.
@@ -74,7 +80,9 @@ def spell_property(key: str, event: _Event, binder: Binder) -> Expression:
     """Return how the value of a property is spelled in an event's body: JSON, NULL if it has none.
 
     `event` has the columns `kind` and `body`.
-    In most bodies the name occurs once. Else it may be there under another spelling, or twice.
+    In most bodies the name occurs once. Else it may be there under another spelling, or twice. A name without
+    the characters of `_find_respelled` is a part of all its other spellings: if it occurs once, it has none.
+    Then PostgreSQL need not ask whether the body is ASCII, 0.13 us beside 0.6 us to read the value.
     """
     backend, body = binder.backend, event.body
     name, quoted = binder.bind_text(key), binder.bind_text(f'"{key}"')
@@ -83,11 +91,13 @@ def spell_property(key: str, event: _Event, binder: Binder) -> Expression:
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
     has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
     twice, quoted_twice = (backend.occurs_twice(body, part, binder.bind) for part in (key, f'"{key}"'))
+    respelled = (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING)
     return case(
         (backend.position(body, binder.bind_text("\\")) > ZERO, _UNKNOWN_SPELLING),
-        (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING),
-        (backend.position(body, name) == ZERO, null()),
+        *([respelled] if _find_respelled(key) else []),
         (and_(has_quoted, not_(twice)), value),
+        (backend.position(body, name) == ZERO, null()),
+        respelled,
         (has_alias, _UNKNOWN_SPELLING),
         (not_(has_quoted), null()),
         (quoted_twice, _UNKNOWN_SPELLING),
@@ -142,7 +152,7 @@ def compile_rules(node: tree.Node, spellings: Callable[[str], Expression], binde
 def _compile_rule(predicate: tree.Predicate, spelled: Expression, binder: Binder) -> Expression:
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
-        return _compile_is_set(spelled)
+        return _compile_is_set(spelled, binder)
     scalars = tree.scalars_of(operand)
     if op in (Op.EQUALS, Op.IN):
         return _compile_one_of(spelled, scalars, binder)
@@ -161,27 +171,27 @@ def _by_kind(
 ) -> Expression:
     """Return the truth of a rule by the kind of a value; that of an object or of null is false."""
     return case(
-        (spelled.is_(None), FALSE),
-        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (is_text(spelled), text_),
         (is_number(spelled), number),
+        (is_text(spelled), text_),
+        (spelled == _UNKNOWN_SPELLING, UNKNOWN),
         (spelled.in_([literal_column(f"'{one}'") for one in _WORDS]), word),
         (begin_of(spelled) == literal_column("'['"), array),
         else_=FALSE,
     )
 
 
-def _compile_is_set(spelled: Expression) -> Expression:
+def _compile_is_set(spelled: Expression, binder: Binder) -> Expression:
     second = func.substr(spelled, literal_column("2"), ONE)
     inner = func.substr(spelled, literal_column("2"), func.length(spelled) - literal_column("2"))
     empty: list[Expression] = [literal_column(f"'{one}'") for one in ("null", "[]", "[", "{}")]
     is_collection = begin_of(spelled).in_([literal_column("'['"), literal_column("'{'")])
     # Else it begins with white space, and there may be nothing else in it.
     has_member = second.in_([literal_column(f"'{one}'") for one in '"[{-0123456789tfn'])
+    no_other_space = case((binder.backend.has_character(spelled, ALIASES), UNKNOWN), else_=TRUE)
     return case(
         (or_(spelled.is_(None), spelled.in_(empty)), FALSE),
         (spelled == _UNKNOWN_SPELLING, UNKNOWN),
-        (is_text(spelled), func.trim(inner) != literal_column("''")),
+        (is_text(spelled), case((func.trim(inner) == literal_column("''"), FALSE), else_=no_other_space)),
         (is_collection, case((has_member, TRUE), else_=UNKNOWN)),
         else_=TRUE,
     )
@@ -194,14 +204,12 @@ def _compile_one_of(spelled: Expression, scalars: Sequence[tree.Scalar], binder:
     numbers = [one.value for one in scalars if isinstance(one, tree.Number)]
     # No text of a plain body has what JSON escapes.
     quoted = [f'"{one}"' for one in texts if _find_quoted(one) is None]
-    is_ascii = all(map(str.isascii, texts))
-    undecided = [] if is_ascii else [not_(binder.backend.is_ascii(spelled))]
-    undecided += [is_numeric_text(spelled)] if numbers else []
+    undecided = [*_find_undecided(spelled, texts, binder), *([is_numeric_text(spelled)] if numbers else [])]
     many = len(numbers) > _MAX_NUMBERS
     equal = [] if many else [_compare_number(Op.EQUALS, spelled, one, binder) for one in numbers]
     unsure = many or any(map(_find_number_text, texts))
     words = [one for one in _WORDS if one in texts]
-    binder.shape.append(f"of {len(scalars) > 0} {is_ascii} {len(numbers) > 0} {len(equal)} {unsure} {words}")
+    binder.shape.append(f"of {len(scalars) > 0} {len(numbers) > 0} {len(equal)} {unsure} {words}")
     return _by_kind(
         spelled,
         case(
@@ -213,6 +221,15 @@ def _compile_one_of(spelled: Expression, scalars: Sequence[tree.Scalar], binder:
         _is_word(spelled, words),
         UNKNOWN if scalars else FALSE,
     )
+
+
+def _find_undecided(spelled: Expression, texts: Sequence[str], binder: Binder) -> Sequence[Expression]:
+    """Return when a text that is spelled as none of some texts may still have the normal form of one."""
+    is_ascii, is_plain = all(map(str.isascii, texts)), not any(map(_find_respelled, texts))
+    binder.shape.append(f"{is_ascii} {is_plain}")
+    if not is_ascii:
+        return [not_(binder.backend.is_ascii(spelled))]
+    return [] if is_plain else [binder.backend.has_character(spelled, ALIASES)]
 
 
 def _is_word(spelled: Expression, words: Sequence[str]) -> Expression:
@@ -261,14 +278,10 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
     double = cast(spelled, DOUBLE)
     low, high = (binder.bind(bound, DOUBLE) for bound in (limit - hair, limit + hair))
     spellings = list(_spell_number(limit))
-    if_equal = TRUE if op in (Op.EQUALS, Op.GTE, Op.LTE) else FALSE
+    if_equal, if_more, if_less = (TRUE if op in ops else FALSE for ops in (_AT, _ABOVE, _BELOW))
     equal = [(spelled == binder.bind_text(one), if_equal) for one in spellings]
     binder.shape.append(f"{op} {len(spellings)}")
-    compared = case(
-        *equal,
-        (and_(double >= low, double <= high), UNKNOWN),
-        else_=FALSE if op is Op.EQUALS else compare(op, double, binder.bind(limit, DOUBLE)),
-    )
+    compared = case((double > high, if_more), (double < low, if_less), *equal, else_=UNKNOWN)
     return case((is_short(spelled, binder), compared), else_=UNKNOWN)
 
 

@@ -137,6 +137,8 @@ class Backend:
     """
     is_ascii: Callable[[Expression], Expression]
     """Whether a text has no character beyond ASCII."""
+    ascii_length: Callable[[Expression], Expression]
+    """The length of a text that has no character beyond ASCII."""
     has_character: Callable[[Expression, str], Expression]
     """Whether a text has one of some characters beyond ASCII."""
     occurs_twice: Callable[[Expression, str, Bind], Expression]
@@ -154,6 +156,7 @@ class Backend:
     """How a member of a JSON text is spelled, by its path; NULL or `null` if there is none.
 
     Numbers and texts without escapes are spelled as they are in the JSON text; an empty array may be `[`.
+    Spellings are ordered by code point.
     """
     encode_list: Callable[[Sequence[Any]], Any]
     """Encodes a list as the value of one parameter."""

@@ -132,6 +132,11 @@ def _has_equal_length(text: Expression) -> Expression:
     return func.octet_length(text) == func.length(text)
 
 
+def _octet_length(text: Expression) -> Expression:
+    # The length in characters has to be counted.
+    return func.octet_length(text)
+
+
 def _match_character(text: Expression, characters: str) -> Expression:
     found = text.op("~", is_comparison=True)(literal_column(f"'[{characters}]'"))
     return and_(not_(_has_equal_length(text)), found)
@@ -150,7 +155,7 @@ def _lower_in_c(text: Expression) -> Expression:
 
 def _json_part(body: Expression, path: Expression) -> Expression:
     # Not JSONB, which refuses some numbers and spells others anew.
-    return cast_to(cast_to(body, JSON()).op("#>")(path), Text())
+    return collate(cast_to(cast_to(body, JSON()).op("#>")(path), Text()), "C")
 
 
 def _string_agg(text: Expression) -> Expression:
@@ -267,6 +272,7 @@ POSTGRESQL: Final = Database(
     in_any_span=_array_in_any_span,
     has_bit=_bytea_has_bit,
     is_ascii=_has_equal_length,
+    ascii_length=_octet_length,
     has_character=_match_character,
     occurs_twice=_like_twice,
     lower_ascii=_lower_in_c,
