@@ -132,11 +132,6 @@ def _has_equal_length(text: Expression) -> Expression:
     return func.octet_length(text) == func.length(text)
 
 
-def _octet_length(text: Expression) -> Expression:
-    # The length in characters has to be counted.
-    return func.octet_length(text)
-
-
 def _match_character(text: Expression, characters: str) -> Expression:
     found = text.op("~", is_comparison=True)(literal_column(f"'[{characters}]'"))
     return and_(not_(_has_equal_length(text)), found)
@@ -272,7 +267,8 @@ POSTGRESQL: Final = Database(
     in_any_span=_array_in_any_span,
     has_bit=_bytea_has_bit,
     is_ascii=_has_equal_length,
-    ascii_length=_octet_length,
+    # The length in characters has to be counted.
+    ascii_length=func.octet_length,
     has_character=_match_character,
     occurs_twice=_like_twice,
     lower_ascii=_lower_in_c,

@@ -176,10 +176,6 @@ def _has_equal_length(text: Expression) -> Expression:
     return func.length(text) == func.length(cast_to(text, LargeBinary()))
 
 
-def _length(text: Expression) -> Expression:
-    return func.length(text)
-
-
 def _glob_character(text: Expression, characters: str) -> Expression:
     # GLOB compares each character with all of these.
     found = text.op("GLOB", is_comparison=True)(literal_column(f"'*[{characters}]*'"))
@@ -269,7 +265,7 @@ SQLITE: Final = Database(
     in_any_span=_json_in_any_span,
     has_bit=_blob_has_bit,
     is_ascii=_has_equal_length,
-    ascii_length=_length,
+    ascii_length=func.length,
     has_character=_glob_character,
     occurs_twice=_instr_twice,
     lower_ascii=func.lower,
