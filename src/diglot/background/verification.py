@@ -23,7 +23,7 @@ from diglot.storage.audience import segments
 from diglot.storage.background import verifications
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.contacts import history_index
-from diglot.storage.membership import chunks, instant_checksums, instant_index
+from diglot.storage.membership import chunks, crossings, instant_checksums, instant_index
 from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant, bind_workspace
@@ -156,11 +156,9 @@ def _count_in_chunk(members: BitMap, chunk: int) -> int:
 async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
     """Tell whether time changes no member before the stored instant, nor the workspace after it."""
     stored, zone = snapshot.segment.next_change_at, snapshot.state.zone
-    first = NEVER
-    for relative_date in relative_dates_of(snapshot.segment.evaluated_tree):
-        flip = await instant_index.find_next_flip(snapshot.tenant, relative_date, at, zone)
-        first = min(first, flip)
-    return snapshot.state.next_change_at <= stored <= first
+    relative_dates = relative_dates_of(snapshot.segment.evaluated_tree)
+    flips = await crossings.find_next_flips(snapshot.tenant, relative_dates, at, zone)
+    return snapshot.state.next_change_at <= stored <= min(flips.values(), default=NEVER)
 
 
 async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceState) -> frozenset[str]:

@@ -26,7 +26,7 @@ from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.background import verifications
 from diglot.storage.contacts import history_index
-from diglot.storage.membership import instant_index, pending_members, segment_state
+from diglot.storage.membership import crossings, instant_index, pending_members, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.write_unit import WriteUnit
 
@@ -129,11 +129,8 @@ def _with_members(
 async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
     """Return the next instant at which time alone can change the members of a condition, or `NEVER`."""
     at, zone = writer.effective_now, writer.active_segments.zone
-    flips = [
-        await instant_index.find_next_flip(writer.unit, relative_date, at, zone)
-        for relative_date in relative_dates_of(node)
-    ]
-    return min(flips, default=NEVER)
+    flips = await crossings.find_next_flips(writer.unit, relative_dates_of(node), at, zone)
+    return min(flips.values(), default=NEVER)
 
 
 async def refresh_segment(writer: MembershipWriter, segment: Segment) -> EvaluatedSegment:

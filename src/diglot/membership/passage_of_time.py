@@ -23,7 +23,7 @@ from diglot.membership.moves import MembershipMoves, load_surroundings
 from diglot.model.contact_views import NO_SURROUNDINGS, SurroundingsByKey, view_of
 from diglot.model.contacts import Contact
 from diglot.storage.contacts import queries
-from diglot.storage.membership import instant_index
+from diglot.storage.membership import crossings
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.slices import compute_in_slices
 from diglot.storage.tenant import Tenant
@@ -50,14 +50,13 @@ async def changes_by_time(
     The stored memberships must be right at the first instant.
     """
     crossing, full = BitMap(), set[int]()
-    for relative_date, segments in active_segments.by_relative_date.items():
-        if not (affected := numbers.intersection(segments)):
-            continue
-        pks = await instant_index.contacts_crossing(
-            tenant, relative_date, since, until, active_segments.zone, MAX_CROSSING + 1
-        )
+    by_date = active_segments.by_relative_date
+    affected = {one: some for one, segments in by_date.items() if (some := numbers.intersection(segments))}
+    async for relative_date, pks in crossings.iterate_crossing(
+        tenant, list(affected), since, until, active_segments.zone, MAX_CROSSING + 1
+    ):
         if len(pks) > MAX_CROSSING:
-            full |= affected
+            full |= affected[relative_date]
         else:
             crossing |= BitMap(pks)
     some = numbers - full

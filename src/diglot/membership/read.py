@@ -23,7 +23,7 @@ from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.contacts import history_index, queries, scans
 from diglot.storage.contacts.rows import contact_of
-from diglot.storage.membership import chunks, instant_index
+from diglot.storage.membership import chunks, crossings
 from diglot.storage.membership.log import DeltaRow
 from diglot.storage.predicates.binder import KeySets
 from diglot.storage.predicates.sql_compiler import compile_condition
@@ -281,8 +281,6 @@ async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceSta
     next_change = at + 1
     indexed = await history_index.load_indexed_fields(tenant)
     if {history_index.key_of(relative_date.field) for relative_date in relative_dates} <= indexed:
-        next_change = NEVER
-        for relative_date in relative_dates:
-            flip = await instant_index.find_next_flip(tenant, relative_date, at, state.zone)
-            next_change = min(next_change, flip)
+        flips = await crossings.find_next_flips(tenant, relative_dates, at, state.zone)
+        next_change = min(flips.values(), default=NEVER)
     return replace(segment, next_change_at=next_change)

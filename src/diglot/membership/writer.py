@@ -30,7 +30,7 @@ from diglot.membership.sweep import sweep_segments
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.storage.contacts import history_index
-from diglot.storage.membership import instant_index, log, pending_members
+from diglot.storage.membership import crossings, instant_index, log, pending_members
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit, open_unit
@@ -173,19 +173,11 @@ async def build_indexes(writer: MembershipWriter, node: tree.Node, *, may_postpo
 
 async def compute_next_changes(writer: MembershipWriter, numbers: Iterable[int]) -> dict[int, int]:
     """Return for each segment with relative dates the next instant at which time can change it."""
-    next_flips: dict[RelativeDate, int] = {}
-    next_changes: dict[int, int] = {}
-    for number in numbers:
-        for relative_date in relative_dates_of(writer.active_segments.conditions[number]):
-            if relative_date not in next_flips:
-                next_flips[relative_date] = await instant_index.find_next_flip(
-                    writer.unit,
-                    relative_date,
-                    writer.effective_now,
-                    writer.active_segments.zone,
-                )
-            next_changes[number] = min(next_changes.get(number, NEVER), next_flips[relative_date])
-    return next_changes
+    active = writer.active_segments
+    dates_of = {number: relative_dates_of(active.conditions[number]) for number in numbers}
+    relative_dates = frozenset[RelativeDate]().union(*dates_of.values())
+    flips = await crossings.find_next_flips(writer.unit, relative_dates, writer.effective_now, active.zone)
+    return {number: min(flips[one] for one in dates) for number, dates in dates_of.items() if dates}
 
 
 async def replace_membership(  # noqa: PLR0913 - one segment, its members, and why

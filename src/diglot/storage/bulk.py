@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
-from diglot.storage.row_order import NO_COLUMNS, ByColumn, Forms, RowOrder, Shared
+from diglot.storage.row_order import NO_COLUMNS, Forms, RowOrder, Shared, find_shared
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.backend import Backend, Sql
 from diglot.storage.sql.engine import BoundValues, Row
@@ -40,6 +40,8 @@ from diglot.storage.tenant import Tenant
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 # The values of a row, in the order of the columns of its statement.
 OrderedRow = Sequence[Any]
+# The rows of each of several keys.
+FoundRows = Sequence[Sequence[Row]]
 _WORKSPACE: Final = bindparam("in_workspace", type_=workspaces.c.workspace.type)
 # Tells for which key a row was found.
 _PLACE: Final = Column("place", BigInteger)
@@ -91,7 +93,7 @@ class BulkStatement:
             await tenant.execute(self._for_one, **dict(zip(self._bound_names, rows[0], strict=False)))
             return
         columns = dict(zip(self._columns, zip(*rows, strict=True), strict=False))
-        shared = _find_shared(columns) if len(rows) >= _MANY else NO_COLUMNS
+        shared = find_shared(columns) if len(rows) >= _MANY else NO_COLUMNS
         many_rows = tenant.backend.many_rows
         if many_rows is None:
             # The driver of SQLite takes five times as long to bind null as to bind a value.
@@ -119,16 +121,6 @@ class BulkStatement:
     def _send_all(self, shared: Shared) -> BackendStatement:
         send = _send_keys if self._finds else _send_rows
         return BackendStatement(lambda backend: self._build(send(backend, self._columns, shared)))
-
-
-def _find_shared(columns: ByColumn) -> Shared:
-    """Return the columns that have one value in all rows; at least one column is left."""
-    shared = [
-        one
-        for one, values in columns.items()
-        if values[0] == values[-1] and values.count(values[0]) == len(values)
-    ]
-    return frozenset(shared[1:] if len(shared) == len(columns) else shared)
 
 
 class BulkRows:
@@ -206,16 +198,16 @@ class BulkSelect:
         self.for_one = BackendStatement(lambda backend: build(_bind_rows(backend, columns)))
         self._for_many = BackendStatement(build_many)
 
-    async def fetch_each(self, tenant: Tenant, keys: Sequence[OrderedRow]) -> Sequence[Sequence[Row]]:
-        """Return the rows of each key, which has its values in the order of the columns."""
+    async def fetch_each(self, tenant: Tenant, keys: Sequence[OrderedRow], **others: Any) -> FoundRows:
+        """Return the rows of each key, given in the order of the columns; `others` are further values."""
         many_rows = tenant.backend.many_rows
         if many_rows is None or len(keys) < 2:
-            bound = (dict(zip(self._bound_names, key, strict=True)) for key in keys)
-            return [await tenant.fetch_all(self.for_one, **values) for values in bound]
+            bound = (dict(zip(self._bound_names, key, strict=True), **others) for key in keys)
+            return [await tenant.fetch_all(self.for_one, **one) for one in bound]
         columns = [*zip(*keys, strict=True), range(len(keys))]
         sent = many_rows.encode(dict(zip([*self._columns, _PLACE], columns, strict=True)))
         found: list[list[Row]] = [[] for _ in keys]
-        for *row, place in await tenant.fetch_all(self._for_many, **sent, **{_COUNT: len(keys)}):
+        for *row, place in await tenant.fetch_all(self._for_many, **sent, **others, **{_COUNT: len(keys)}):
             found[place].append(row)
         return found
 

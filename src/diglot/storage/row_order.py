@@ -23,6 +23,16 @@ _MOST_FORMS: Final = 32
 T = TypeVar("T")
 
 
+def find_shared(columns: ByColumn) -> Shared:
+    """Return the columns that have one value in all rows; at least one column is left."""
+    shared = [
+        one
+        for one, values in columns.items()
+        if values[0] == values[-1] and values.count(values[0]) == len(values)
+    ]
+    return frozenset(shared[1:] if len(shared) == len(columns) else shared)
+
+
 def _to_positional(sql: Sql) -> ShapedStatement:
     assert not sql.constants, "all values come with the rows"
     return ShapedStatement(PositionalSql(sql.text, sql.parameter_names, {}), {})

@@ -27,7 +27,7 @@ from diglot.conditions.events.fields import (
 )
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import Histories
-from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
+from diglot.conditions.relative_dates import NEVER
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
 from diglot.storage.contacts.history_index import (
@@ -54,11 +54,6 @@ _IN_WORKSPACE = _m.workspace == bindparam("workspace")
 _OF_FIELD = _m.field == bindparam("field")
 _FIRST_INSTANT = Statement(
     select(func.min(_m.instant)).where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"))
-)
-_KEYS_IN_SPAN = Statement(
-    select(_m.pk)
-    .where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"), _m.instant < bindparam("until"))
-    .limit(bindparam("limit"))
 )
 _ORDER: Final = ("field", "instant", "pk")
 _INSERT = bulk.build_insert(field_instants, order=_ORDER)
@@ -256,33 +251,6 @@ async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
     await _DELETE.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
-
-
-async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
-    tenant: Tenant, relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo, max_keys: int
-) -> set[int]:
-    """Return the keys of contacts for which a relative date may change between two instants.
-
-    At most about `max_keys` keys of each crossed window are returned.
-    """
-    keys: set[int] = set()
-    for begin, end in windows_crossed(relative_date, since, until, zone):
-        rows = await tenant.fetch_all(
-            _KEYS_IN_SPAN, field=key_of(relative_date.field), since=begin, until=end, limit=max_keys
-        )
-        keys.update(row[0] for row in rows)
-    return keys
-
-
-async def find_next_flip(tenant: Tenant, relative_date: RelativeDate, at: int, zone: ZoneInfo) -> int:
-    """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
-    if relative_date.offsets is None:
-        return next_midnight(at, zone)
-    flip = NEVER
-    for offset in relative_date.offsets:
-        first = await _find_first_instant(tenant, relative_date.field, at + offset)
-        flip = min(flip, flip_at(first, offset))
-    return flip
 
 
 async def _find_first_instant(tenant: Tenant, field: str, since: int) -> int:
