@@ -1,0 +1,111 @@
+"""Many relative dates at once: who crosses them between two instants, and when time flips the next one."""
+
+from collections.abc import Mapping
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diglot.conditions import dates, tree
+from diglot.conditions.relative_dates import (
+    NEVER,
+    RelativeDate,
+    RelativeInstant,
+    next_flip,
+    next_midnight,
+    windows_crossed,
+)
+from diglot.conditions.tree import Op
+from diglot.service.access.workspaces import get_or_create_workspace
+from diglot.storage.membership import crossings, instant_index
+from diglot.storage.membership.instant_index import IndexedInstant
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
+from support.engines import SQLITE, Database
+from support.statements import recording
+
+ZONE = ZoneInfo("Europe/Berlin")
+NOW = 1_800_000_000 * dates.SECOND
+FIELDS = ("created_at", "last_opened_at", "events.seen.newest.1")
+OPERATORS = (Op.IN_LAST_DAYS, Op.IN_NEXT_DAYS, Op.MORE_THAN_DAYS_AGO, Op.EXACTLY_DAYS_AGO)
+# More than are asked by one statement.
+DATES: list[RelativeDate] = [
+    RelativeInstant(field, op, tree.Days(days))
+    for field in FIELDS
+    for op in OPERATORS
+    for days in range(1, 8)
+]
+
+
+def draw_instants(rng: Random, fields: tuple[str, ...]) -> list[IndexedInstant]:
+    """Return instants around now, some of them exactly on a bound."""
+    near = [NOW + days * dates.DAY + off for days in range(-8, 9) for off in (-1, 0, 1)]
+    return sorted(
+        {
+            (
+                field,
+                pk,
+                rng.choice(near) if rng.random() < 0.5 else NOW + rng.randrange(-9, 9) * dates.DAY // 7,
+            )
+            for field in fields
+            for pk in range(40)
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_all_at_once(engine: Engine, seed: int) -> None:
+    """The answers are those that the instants of all contacts give; a field without any has none."""
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", 0))
+    rng = Random(seed)
+    instants = draw_instants(rng, FIELDS[:2])
+    until = NOW + rng.choice((1, dates.SECOND, dates.DAY, 3 * dates.DAY))
+
+    async def ask(tenant: Tenant) -> tuple[Mapping[RelativeDate, set[int]], Mapping[RelativeDate, int]]:
+        found = crossings.iterate_crossing(tenant, DATES, NOW, until, ZONE, 1_000)
+        crossing = {relative_date: pks async for relative_date, pks in found}
+        return crossing, await crossings.find_next_flips(tenant, DATES, NOW, ZONE)
+
+    await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, instants)))
+    crossing, flips = await engine.read(bind_workspace(workspace.number, ask))
+    assert list(crossing) == list(flips) == DATES
+    for one in DATES:
+        values = sorted(instant for field, _, instant in instants if field == one.field)
+        assert flips[one] == next_flip(one, values, NOW, ZONE)
+        spans = list(windows_crossed(one, NOW, until, ZONE))
+        assert crossing[one] == {
+            pk
+            for field, pk, instant in instants
+            if field == one.field and any(begin <= instant < end for begin, end in spans)
+        }
+    assert {flips[one] for one in DATES if one.field == FIELDS[2]} == {NEVER, next_midnight(NOW, ZONE)}
+
+
+async def test_the_keys_of_a_window_are_limited(engine: Engine) -> None:
+    """Whoever asks for many contacts learns that there are more than it wants."""
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", 0))
+    instants = [(FIELDS[0], pk, NOW) for pk in range(9)]
+
+    async def ask(tenant: Tenant) -> list[int]:
+        span = NOW + dates.DAY, NOW + 3 * dates.DAY
+        found = crossings.iterate_crossing(tenant, DATES[:3], *span, ZONE, 5)
+        return [len(pks) async for _, pks in found]
+
+    await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, instants)))
+    assert await engine.read(bind_workspace(workspace.number, ask)) == [5, 5, 0]
+
+
+async def test_the_statements(database: Database, engine: Engine) -> None:
+    """A server is asked about all at once, because each statement is a round trip."""
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", 0))
+    few = [one for one in DATES if one.offsets is not None][:20]
+
+    async def ask(tenant: Tenant) -> None:
+        assert (
+            len([one async for one in crossings.iterate_crossing(tenant, few, NOW, NOW + 1, ZONE, 9)]) == 20
+        )
+        await crossings.find_next_flips(tenant, few, NOW, ZONE)
+
+    with recording() as statements:
+        await engine.read(bind_workspace(workspace.number, ask))
+    assert (len(statements) == 2) is (database is not SQLITE)
