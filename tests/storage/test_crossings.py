@@ -61,7 +61,9 @@ async def test_all_at_once(engine: Engine, seed: int) -> None:
     instants = draw_instants(rng, FIELDS[:2])
     until = NOW + rng.choice((1, dates.SECOND, dates.DAY, 3 * dates.DAY))
 
-    async def ask(tenant: Tenant) -> tuple[Mapping[RelativeDate, set[int]], Mapping[RelativeDate, int]]:
+    async def ask(
+        tenant: Tenant,
+    ) -> tuple[Mapping[RelativeDate, set[int] | None], Mapping[RelativeDate, int]]:
         found = crossings.iterate_crossing(tenant, DATES, NOW, until, ZONE, 1_000)
         crossing = {relative_date: pks async for relative_date, pks in found}
         return crossing, await crossings.find_next_flips(tenant, DATES, NOW, ZONE)
@@ -81,18 +83,31 @@ async def test_all_at_once(engine: Engine, seed: int) -> None:
     assert {flips[one] for one in DATES if one.field == FIELDS[2]} == {NEVER, next_midnight(NOW, ZONE)}
 
 
-async def test_the_keys_of_a_window_are_limited(engine: Engine) -> None:
-    """Whoever asks for many contacts learns that there are more than it wants."""
+@pytest.mark.parametrize(
+    ("instants", "found"),
+    [
+        ([(pk, 0) for pk in range(5)], {0, 1, 2, 3, 4}),
+        ([(pk, 0) for pk in range(6)], None),
+        ([(7, offset) for offset in range(5)], {7}),
+        # One contact may have all the rows that are read.
+        ([(7, offset) for offset in range(6)] + [(8, 9)], None),
+        ([(7, -dates.DAY + offset) for offset in range(3)] + [(7, offset) for offset in range(3)], None),
+    ],
+)
+async def test_more_than_are_wanted(
+    engine: Engine, instants: list[tuple[int, int]], found: set[int] | None
+) -> None:
+    """Nothing is told of a relative date that more instants cross, because some would be left out."""
     workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", 0))
-    instants = [(FIELDS[0], pk, NOW) for pk in range(9)]
+    rows = [(FIELDS[0], pk, NOW + offset) for pk, offset in instants]
+    exactly = RelativeInstant(FIELDS[0], Op.EXACTLY_DAYS_AGO, tree.Days(1))
 
-    async def ask(tenant: Tenant) -> list[int]:
-        span = NOW + dates.DAY, NOW + 3 * dates.DAY
-        found = crossings.iterate_crossing(tenant, DATES[:3], *span, ZONE, 5)
-        return [len(pks) async for _, pks in found]
+    async def ask(tenant: Tenant) -> list[set[int] | None]:
+        span = NOW, NOW + dates.DAY
+        return [pks async for _, pks in crossings.iterate_crossing(tenant, [exactly], *span, ZONE, 5)]
 
-    await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, instants)))
-    assert await engine.read(bind_workspace(workspace.number, ask)) == [5, 5, 0]
+    await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, rows)))
+    assert await engine.read(bind_workspace(workspace.number, ask)) == [found]
 
 
 async def test_the_statements(database: Database, engine: Engine) -> None:

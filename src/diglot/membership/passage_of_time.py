@@ -30,7 +30,7 @@ from diglot.storage.tenant import Tenant
 
 # Records in the moves which segments contacts, given by key and view, enter and leave between two instants.
 _Match = Callable[[Sequence[int], Sequence[ContactView], MembershipMoves], None]
-# If more contacts cross one relative date, evaluating its segments in full costs less.
+# If more instants of contacts cross one relative date, evaluating its segments in full costs less.
 MAX_CROSSING: Final = 20_000
 _CONTACTS_PER_READ: Final = 1_000
 
@@ -53,9 +53,9 @@ async def changes_by_time(
     by_date = active_segments.by_relative_date
     affected = {one: some for one, segments in by_date.items() if (some := numbers.intersection(segments))}
     async for relative_date, pks in crossings.iterate_crossing(
-        tenant, list(affected), since, until, active_segments.zone, MAX_CROSSING + 1
+        tenant, list(affected), since, until, active_segments.zone, MAX_CROSSING
     ):
-        if len(pks) > MAX_CROSSING:
+        if pks is None:
             full |= affected[relative_date]
         else:
             crossing |= BitMap(pks)

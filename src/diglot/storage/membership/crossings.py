@@ -49,23 +49,24 @@ async def iterate_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date
     since: int,
     until: int,
     zone: ZoneInfo,
-    max_keys: int,
-) -> AsyncIterator[tuple[RelativeDate, set[int]]]:
+    most: int,
+) -> AsyncIterator[tuple[RelativeDate, set[int] | None]]:
     """Yield for each relative date the keys of contacts for which it may change between two instants.
 
-    At most about `max_keys` keys of each crossed window are returned.
+    Yield None if its crossed windows hold more than `most` instants. They are counted, not the contacts,
+    because one contact may have several in a window, and its rows would stand for those that were left out.
     """
     for first in range(0, len(relative_dates), _DATES_PER_READ):
-        crossing: dict[RelativeDate, set[int]] = {
-            one: set() for one in relative_dates[first : first + _DATES_PER_READ]
+        crossing: dict[RelativeDate, list[int]] = {
+            one: [] for one in relative_dates[first : first + _DATES_PER_READ]
         }
         spans = [(one, span) for one in crossing for span in windows_crossed(one, since, until, zone)]
         asked = [(key_of(one.field), *span) for one, span in spans]
-        found = await _IN_SPAN.fetch_each(tenant, asked, limit=max_keys)
+        found = await _IN_SPAN.fetch_each(tenant, asked, limit=most + 1)
         for (one, _), rows in zip(spans, found, strict=True):
-            crossing[one].update(row[0] for row in rows)
-        for item in crossing.items():
-            yield item
+            crossing[one] += (row[0] for row in rows)
+        for one, pks in crossing.items():
+            yield one, None if len(pks) > most else set(pks)
 
 
 async def find_next_flips(
