@@ -1,6 +1,6 @@
 """Many relative dates at once: who crosses them between two instants, and when time flips the next one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -61,16 +61,19 @@ async def test_all_at_once(engine: Engine, seed: int) -> None:
     instants = draw_instants(rng, FIELDS[:2])
     until = NOW + rng.choice((1, dates.SECOND, dates.DAY, 3 * dates.DAY))
 
-    async def ask(
-        tenant: Tenant,
-    ) -> tuple[Mapping[RelativeDate, set[int] | None], Mapping[RelativeDate, int]]:
-        found = crossings.iterate_crossing(tenant, DATES, NOW, until, ZONE, 1_000)
-        crossing = {relative_date: pks async for relative_date, pks in found}
+    async def find(tenant: Tenant, relative_dates: Sequence[RelativeDate]) -> set[int]:
+        found, crowded = await crossings.find_crossing(tenant, relative_dates, NOW, until, ZONE, 1_000)
+        assert not crowded
+        return set(found)
+
+    async def ask(tenant: Tenant) -> tuple[Mapping[RelativeDate, set[int]], Mapping[RelativeDate, int]]:
+        crossing = {one: await find(tenant, [one]) for one in DATES}
+        assert await find(tenant, DATES) == set[int]().union(*crossing.values())
         return crossing, await crossings.find_next_flips(tenant, DATES, NOW, ZONE)
 
     await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, instants)))
     crossing, flips = await engine.read(bind_workspace(workspace.number, ask))
-    assert list(crossing) == list(flips) == DATES
+    assert list(flips) == DATES
     for one in DATES:
         values = sorted(instant for field, _, instant in instants if field == one.field)
         assert flips[one] == next_flip(one, values, NOW, ZONE)
@@ -94,20 +97,31 @@ async def test_all_at_once(engine: Engine, seed: int) -> None:
         ([(7, -dates.DAY + offset) for offset in range(3)] + [(7, offset) for offset in range(3)], None),
     ],
 )
+@pytest.mark.parametrize("few", [1, 3, 500])
 async def test_more_than_are_wanted(
-    engine: Engine, instants: list[tuple[int, int]], found: set[int] | None
+    engine: Engine,
+    instants: list[tuple[int, int]],
+    found: set[int] | None,
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing is told of a relative date that more instants cross, because some would be left out."""
+    """Nothing is told of a relative date that more instants cross, because some would be left out.
+
+    It does not matter how many of its instants the first statement reads.
+    """
     workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", 0))
-    rows = [(FIELDS[0], pk, NOW + offset) for pk, offset in instants]
-    exactly = RelativeInstant(FIELDS[0], Op.EXACTLY_DAYS_AGO, tree.Days(1))
+    rows = [(FIELDS[0], pk, NOW + offset) for pk, offset in instants] + [(FIELDS[1], 99, NOW)]
+    exactly, other = (RelativeInstant(field, Op.EXACTLY_DAYS_AGO, tree.Days(1)) for field in FIELDS[:2])
 
-    async def ask(tenant: Tenant) -> list[set[int] | None]:
+    async def ask(tenant: Tenant) -> None:
         span = NOW, NOW + dates.DAY
-        return [pks async for _, pks in crossings.iterate_crossing(tenant, [exactly], *span, ZONE, 5)]
+        pks, crowded = await crossings.find_crossing(tenant, [exactly, other], *span, ZONE, 5)
+        assert set(pks) == {99, *(found or ())}
+        assert set(crowded) == (set() if found else {exactly})
 
+    monkeypatch.setattr(crossings, "_FEW", few)
     await engine.write(bind_workspace(workspace.number, lambda tenant: instant_index.add(tenant, rows)))
-    assert await engine.read(bind_workspace(workspace.number, ask)) == [found]
+    await engine.read(bind_workspace(workspace.number, ask))
 
 
 async def test_the_statements(database: Database, engine: Engine) -> None:
@@ -116,9 +130,7 @@ async def test_the_statements(database: Database, engine: Engine) -> None:
     few = [one for one in DATES if one.offsets is not None][:20]
 
     async def ask(tenant: Tenant) -> None:
-        assert (
-            len([one async for one in crossings.iterate_crossing(tenant, few, NOW, NOW + 1, ZONE, 9)]) == 20
-        )
+        await crossings.find_crossing(tenant, few, NOW, NOW + 1, ZONE, 9)
         await crossings.find_next_flips(tenant, few, NOW, ZONE)
 
     with recording() as statements:

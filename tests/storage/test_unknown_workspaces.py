@@ -3,6 +3,7 @@
 A plan that is made anew then expects one row of the workspace, and would read all of them for each key.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Table, Text
 from diglot.storage import bulk
 from diglot.storage.audience import event_states
 from diglot.storage.contacts import event_histories, queries
-from diglot.storage.membership import instant_index, moved_instants
+from diglot.storage.membership import crossings, instant_index, moved_instants
 from diglot.storage.schema import contacts, events, field_instants
 from diglot.storage.sql.postgresql_dialect import POSTGRESQL
 from diglot.storage.sql.statement import BackendStatement
@@ -77,7 +78,7 @@ async def test_imported_contacts_are_looked_up_by_their_addresses(connection: An
 
 @ON_SERVERS
 async def test_instants_are_found_by_their_fields(connection: Any) -> None:
-    """The update and the deletion of several rows."""
+    """The update and the deletion of several rows, and what a tick of the clock asks."""
     c = field_instants.c
     moved = [("created_at", number + 1, number + 1, number) for number in KEYS]
     columns = c.field, c.instant, c.pk, Column("moved_to", BigInteger)
@@ -86,6 +87,11 @@ async def test_instants_are_found_by_their_fields(connection: Any) -> None:
     deleted = [(f, instant, pk) for f, instant, pk, _ in moved]
     plan = await _explain(connection, instant_index._DELETE._for_many, _encode(columns[:3], deleted))
     assert "(field = " in plan
+    for select, more in ((crossings._FIRST_SINCE, {}), (crossings._IN_SPAN, {"limit": 500})):
+        asked = [(*("created_at", number, number + 1)[: len(select._columns)], number) for number in KEYS]
+        sent = _encode((*select._columns, bulk._PLACE), asked) | more
+        plan = await _explain(connection, select._for_many, sent)
+        assert re.search(r"Index Cond: .*field = .*instant >= ", plan)
 
 
 EVENTS: Final = f"""

@@ -81,7 +81,7 @@ class RuleEvents:
     def values_of(self, field: EventField) -> Sequence[int]:
         """Return the instants that a derived field is, the oldest first."""
         if field.part == "jumps":
-            return find_jumps(add_up_back(self.recent, self.amounts), read_test(field.test))
+            return find_jumps(add_up_back(self.recent, self.amounts), read_test(field.test).compare)
         value = field.read(self.state)
         return () if value is None else (value,)
 

@@ -49,19 +49,15 @@ async def changes_by_time(
 
     The stored memberships must be right at the first instant.
     """
-    crossing, full = BitMap(), set[int]()
     by_date = active_segments.by_relative_date
-    affected = {one: some for one, segments in by_date.items() if (some := numbers.intersection(segments))}
-    async for relative_date, pks in crossings.iterate_crossing(
-        tenant, list(affected), since, until, active_segments.zone, MAX_CROSSING
-    ):
-        if pks is None:
-            full |= affected[relative_date]
-        else:
-            crossing |= BitMap(pks)
+    affected = {one: found for one, segments in by_date.items() if (found := numbers.intersection(segments))}
+    crossing, crowded = await crossings.find_crossing(
+        tenant, affected, since, until, active_segments.zone, MAX_CROSSING
+    )
+    full = frozenset[int]().union(*(affected[one] for one in crowded))
     some = numbers - full
     moves = await _match_contacts(tenant, active_segments, some, crossing, (since, until))
-    return ChangesByTime(moves.to_changes(), frozenset(full))
+    return ChangesByTime(moves.to_changes(), full)
 
 
 async def _match_contacts(

@@ -70,7 +70,7 @@ def _read(text: str) -> SumTest:
     return SumTest(word, tuple(map(Decimal, numbers)))
 
 
-# Most tests are of one number, and a write of an event reads each of them twice.
+# Most tests are of one number, and many conditions have equal ones.
 _read_short: Final = lru_cache(maxsize=4_096)(_read)
 
 

@@ -10,7 +10,8 @@ from diglot.conditions.histories.matching import EventMatcher
 from diglot.conditions.histories.past_events import Gathered, Histories, History, PastEvent
 from diglot.conditions.histories.streams import StreamFields
 
-_NONE: Final = Gathered([], [])
+# Shared by all questions for which no event counts, so nobody adds to it.
+_NO_EVENTS: Final = Gathered([], [])
 # The events that count, by the stored form of what they match and the property that is summed.
 GatheredByStream = Mapping[tuple[str, str], Gathered]
 
@@ -159,10 +160,10 @@ class FieldsOfName:
 
         The places of what is asked are those in the order of the result.
         """
-        found, count = [_NONE] * len(self._asked), self._matcher.count
+        found, count = [_NO_EVENTS] * len(self._asked), self._matcher.count
         for event in history:
             for place, amount in count(event):
-                if (one := found[place]) is _NONE:
+                if (one := found[place]) is _NO_EVENTS:
                     one = found[place] = Gathered([], [])
                 one.instants.append(event.at)
                 if amount is not None:

@@ -22,10 +22,10 @@ from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Stands in the place of rules that events have to match: all count but those that machines caused.
 ALL_EVENTS: Final = ""
-# The bodies of which is remembered what they count for, for each name, and how long they are at most.
+# For each name it is remembered what so many short bodies count for; a longer body is not remembered.
 _REMEMBERED_BODIES: Final = 512
 _MAX_REMEMBERED_LENGTH: Final = 300
-# The texts of such bodies, as far as rules name them.
+# So many combinations of the texts that rules name in such bodies.
 _REMEMBERED_TEXTS: Final = 128
 _TEXT_OR_NOTHING: Final = frozenset((str, type(None)))
 # The places of questions, each with the amount if a property is summed.

@@ -50,7 +50,7 @@ class Gathered(NamedTuple):
     amounts: list[Decimal]
 
     def merge(self, others: "Gathered") -> "Gathered":
-        """Return these events and others, of which there is at least one, newest first."""
+        """Return these events and others together, newest first; there is at least one other event."""
         if not self.instants:
             return others
         if others.instants[-1] > self.instants[0]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from diglot.conditions.events.fields import EventField, EventValue, read_places, sort_places
 from diglot.conditions.events.sum_tests import is_short, read_test
 from diglot.conditions.histories.past_events import Gathered
-from diglot.conditions.histories.sums import add_up_back, find_changes
+from diglot.conditions.histories.sums import add_up_back, find_jumps
 
 
 class StreamFields:
@@ -41,7 +41,7 @@ class StreamFields:
         if self._jumps:
             totals = add_up_back(*found)
             for field, test, meets in self._jumps:
-                if jumps := find_changes(totals, meets or read_test(test).compare):
+                if jumps := find_jumps(totals, meets or read_test(test).compare):
                     values[field] = jumps
                 else:
                     values.pop(field, None)

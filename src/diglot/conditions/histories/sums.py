@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from diglot.conditions.events.states import EXACT
-from diglot.conditions.events.sum_tests import SumTest
 
 ZERO = Decimal(0)
 
@@ -39,13 +38,8 @@ def add_up_back(instants: Sequence[int], amounts: Sequence[Decimal]) -> Sequence
     return totals
 
 
-def find_jumps(totals: Sequence[tuple[int, Decimal]], test: SumTest) -> tuple[int, ...]:
+def find_jumps(totals: Sequence[tuple[int, Decimal]], meets: Callable[[Decimal], bool]) -> tuple[int, ...]:
     """Return the instants at which a test of the sums that `add_up_back` returns changes, oldest first."""
-    return find_changes(totals, test.compare)
-
-
-def find_changes(totals: Sequence[tuple[int, Decimal]], meets: Callable[[Decimal], bool]) -> tuple[int, ...]:
-    """Return what `find_jumps` does, given the test as a function."""
     is_met = meets(ZERO)
     jumps: list[int] = []
     for instant, total in totals:

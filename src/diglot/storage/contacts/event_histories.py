@@ -92,7 +92,7 @@ def _select_of_machines_after(source: BulkRows) -> Select[Any]:
 
 
 def _select_numbers(source: BulkRows, index: str, condition: Expression) -> Select[Any]:
-    """Return the select of the numbers of kept events of a contact from a number on, which an index tells."""
+    """Return the select of the numbers of kept events of a contact from a number on, found by an index."""
     numbers = pin_to_index(select(_e.event), events, index).where(
         _e.workspace == bindparam("workspace"),
         _e.pk == source.values["pk"],

@@ -4,10 +4,12 @@ A minute of the clock concerns most relative dates of a workspace. Many are aske
 PostgreSQL the round trips of a thousand took three quarters of the time of a tick.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from pyroaring import BitMap
 from sqlalchemy import BigInteger, Column, Select, bindparam, select
 
 from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
@@ -16,8 +18,10 @@ from diglot.storage.contacts.history_index import key_of
 from diglot.storage.schema import field_instants
 from diglot.storage.tenant import Tenant
 
-# Each may be crossed by many contacts, whose keys are in memory at the same time.
-_DATES_PER_READ: Final = 32
+# How many windows are asked about by one statement, and the most rows of each. One that has more is asked
+# about alone, so that no answer is large, however many contacts one instant has.
+_SPANS_PER_READ: Final = 64
+_FEW: Final = 500
 _m: Final = field_instants.c
 _SINCE, _UNTIL = (Column(name, BigInteger) for name in ("since", "until"))
 
@@ -43,30 +47,35 @@ _FIRST_SINCE: Final = BulkSelect([_m.field, _SINCE], _select_first)
 _IN_SPAN: Final = BulkSelect([_m.field, _SINCE, _UNTIL], _select_span)
 
 
-async def iterate_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dates, and time span
+async def find_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dates, and time span
     tenant: Tenant,
-    relative_dates: Sequence[RelativeDate],
+    relative_dates: Iterable[RelativeDate],
     since: int,
     until: int,
     zone: ZoneInfo,
     most: int,
-) -> AsyncIterator[tuple[RelativeDate, set[int] | None]]:
-    """Yield for each relative date the keys of contacts for which it may change between two instants.
+) -> tuple[BitMap, Collection[RelativeDate]]:
+    """Return whom relative dates may change for between two instants, and those that too many instants cross.
 
-    Yield None if its crossed windows hold more than `most` instants. They are counted, not the contacts,
-    because one contact may have several in a window, and its rows would stand for those that were left out.
+    The keys of contacts are those of the relative dates that at most `most` instants cross. Instants are
+    counted, not contacts: if one contact fills the limit, other contacts are left out.
     """
-    for first in range(0, len(relative_dates), _DATES_PER_READ):
-        crossing: dict[RelativeDate, list[int]] = {
-            one: [] for one in relative_dates[first : first + _DATES_PER_READ]
-        }
-        spans = [(one, span) for one in crossing for span in windows_crossed(one, since, until, zone)]
-        asked = [(key_of(one.field), *span) for one, span in spans]
-        found = await _IN_SPAN.fetch_each(tenant, asked, limit=most + 1)
-        for (one, _), rows in zip(spans, found, strict=True):
-            crossing[one] += (row[0] for row in rows)
-        for one, pks in crossing.items():
-            yield one, None if len(pks) > most else set(pks)
+    spans = [(one, span) for one in relative_dates for span in windows_crossed(one, since, until, zone)]
+    crossing: defaultdict[RelativeDate, list[int]] = defaultdict(list)
+    limit = min(_FEW, most + 1)
+    for first in range(0, len(spans), _SPANS_PER_READ):
+        some = spans[first : first + _SPANS_PER_READ]
+        some = [(one, span) for one, span in some if len(crossing[one]) <= most]
+        asked = [(key_of(one.field), *span) for one, span in some]
+        found = await _IN_SPAN.fetch_each(tenant, asked, limit=limit)
+        for (one, _), key, rows in zip(some, asked, found, strict=True):
+            if len(rows) < limit:
+                crossing[one] += (row[0] for row in rows)
+            elif len(crossing[one]) <= most:
+                [every] = await _IN_SPAN.fetch_each(tenant, [key], limit=most + 1)
+                crossing[one] += (row[0] for row in every)
+    crowded = {one for one, pks in crossing.items() if len(pks) > most}
+    return BitMap(pk for one, pks in crossing.items() if one not in crowded for pk in pks), crowded
 
 
 async def find_next_flips(

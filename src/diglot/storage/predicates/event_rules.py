@@ -49,13 +49,13 @@ _DECIMALS: Final[Expression] = literal_column("4")
 _HAIR: Final = 1e-13
 # More numbers of one rule are left to the application.
 _MAX_NUMBERS: Final = 16
-# The operators that a number meets which is equal to the operand, greater, or less.
-_AT: Final = (Op.EQUALS, Op.GTE, Op.LTE)
-_ABOVE: Final = (Op.GT, Op.GTE)
-_BELOW: Final = (Op.LT, Op.LTE)
+# The operators that are true of a number equal to the operand, of a greater one, and of a lesser one.
+_TRUE_IF_EQUAL: Final = (Op.EQUALS, Op.GTE, Op.LTE)
+_TRUE_IF_GREATER: Final = (Op.GT, Op.GTE)
+_TRUE_IF_LESS: Final = (Op.LT, Op.LTE)
 _WORDS: Final = ("true", "false")
 _find_number_text = re.compile(r"[-+.0-9eE]*").fullmatch
-# What one of the aliases beyond white space may stand for.
+# The ASCII characters that an alias other than white space becomes in normal form C.
 _find_respelled = re.compile(r"[;`K]").search
 _find_quoted = re.compile(r'["\\\x00-\x1f]').search
 _encode: Final = msgspec.json.Encoder().encode
@@ -91,13 +91,14 @@ def spell_property(key: str, event: _Event, binder: Binder) -> Expression:
     aliases = (f' {key}"', f'"{key} ', f" {key} ")
     has_alias = or_(*(backend.position(body, binder.bind_text(alias)) > ZERO for alias in aliases))
     twice, quoted_twice = (backend.occurs_twice(body, part, binder.bind) for part in (key, f'"{key}"'))
-    respelled = (backend.has_character(body, ALIASES), _UNKNOWN_SPELLING)
+    respelled = [(backend.has_character(body, ALIASES), _UNKNOWN_SPELLING)]
+    first, later = (respelled, []) if _find_respelled(key) else ([], respelled)
     return case(
         (backend.position(body, binder.bind_text("\\")) > ZERO, _UNKNOWN_SPELLING),
-        *([respelled] if _find_respelled(key) else []),
+        *first,
         (and_(has_quoted, not_(twice)), value),
         (backend.position(body, name) == ZERO, null()),
-        respelled,
+        *later,
         (has_alias, _UNKNOWN_SPELLING),
         (not_(has_quoted), null()),
         (quoted_twice, _UNKNOWN_SPELLING),
@@ -278,7 +279,9 @@ def _compare_number(op: Op, spelled: Expression, number: float, binder: Binder) 
     double = cast(spelled, DOUBLE)
     low, high = (binder.bind(bound, DOUBLE) for bound in (limit - hair, limit + hair))
     spellings = list(_spell_number(limit))
-    if_equal, if_more, if_less = (TRUE if op in ops else FALSE for ops in (_AT, _ABOVE, _BELOW))
+    if_equal, if_more, if_less = (
+        TRUE if op in ops else FALSE for ops in (_TRUE_IF_EQUAL, _TRUE_IF_GREATER, _TRUE_IF_LESS)
+    )
     equal = [(spelled == binder.bind_text(one), if_equal) for one in spellings]
     binder.shape.append(f"{op} {len(spellings)}")
     compared = case((double > high, if_more), (double < low, if_less), *equal, else_=UNKNOWN)

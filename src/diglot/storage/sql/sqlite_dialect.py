@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from pyroaring import BitMap
@@ -56,18 +56,19 @@ class _Compiler(SQLiteCompiler):
 
     def limit_clause(self, select: Any, **options: Any) -> str:
         limit, offset = select._limit_clause, select._offset_clause  # noqa: SLF001
-        text = f"\n LIMIT {'-1' if limit is None else self._write_out(limit, '(%s + 0)', options)}"
-        return text if offset is None else f"{text} OFFSET {self._write_out(offset, '%s', options)}"
+        text = "\n LIMIT " + ("-1" if limit is None else self._write(limit, options))
+        return text if offset is None else f"{text} OFFSET {self._write(offset, options)}"
 
-    def _write_out(self, number: ClauseElement, form: str, options: Mapping[str, Any]) -> str:
-        if isinstance(number, BindParameter) and number.unique:
-            return str(number.value)
-        return form % self.process(number, **options)
+    def _write(self, number: ClauseElement, options: Mapping[str, Any]) -> str:
+        # SQLAlchemy makes a unique parameter of a number in the code; one that a caller binds has a name.
+        is_known = isinstance(number, BindParameter) and number.unique
+        return str(cast(Any, number).value) if is_known else f"({self.process(number, **options)} + 0)"
 
 
 class _SQLiteDialect(SQLiteDialect_pysqlite):
     statement_compiler = _Compiler
-    supports_statement_cache = True
+    # The key of SQLAlchemy's cache leaves out the limits that the compiler writes out.
+    supports_statement_cache = False
 
 
 def _substr_suffix(text: Expression, length: Expression) -> Expression:
