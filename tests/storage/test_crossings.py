@@ -62,7 +62,7 @@ async def test_all_at_once(engine: Engine, seed: int) -> None:
     until = NOW + rng.choice((1, dates.SECOND, dates.DAY, 3 * dates.DAY))
 
     async def find(tenant: Tenant, relative_dates: Sequence[RelativeDate]) -> set[int]:
-        found, crowded = await crossings.find_crossing(tenant, relative_dates, NOW, until, ZONE, 1_000)
+        found, crowded = await crossings.find_crossing(tenant, relative_dates, (NOW, until), ZONE, 1_000)
         assert not crowded
         return set(found)
 
@@ -115,7 +115,7 @@ async def test_more_than_are_wanted(
 
     async def ask(tenant: Tenant) -> None:
         span = NOW, NOW + dates.DAY
-        pks, crowded = await crossings.find_crossing(tenant, [exactly, other], *span, ZONE, 5)
+        pks, crowded = await crossings.find_crossing(tenant, [exactly, other], span, ZONE, 5)
         assert set(pks) == {99, *(found or ())}
         assert set(crowded) == (set() if found else {exactly})
 
@@ -130,7 +130,7 @@ async def test_the_statements(database: Database, engine: Engine) -> None:
     few = [one for one in DATES if one.offsets is not None][:20]
 
     async def ask(tenant: Tenant) -> None:
-        await crossings.find_crossing(tenant, few, NOW, NOW + 1, ZONE, 9)
+        await crossings.find_crossing(tenant, few, (NOW, NOW + 1), ZONE, 9)
         await crossings.find_next_flips(tenant, few, NOW, ZONE)
 
     with recording() as statements:

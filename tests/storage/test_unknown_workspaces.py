@@ -87,7 +87,7 @@ async def test_instants_are_found_by_their_fields(connection: Any) -> None:
     deleted = [(f, instant, pk) for f, instant, pk, _ in moved]
     plan = await _explain(connection, instant_index._DELETE._for_many, _encode(columns[:3], deleted))
     assert "(field = " in plan
-    for select, more in ((crossings._FIRST_SINCE, {}), (crossings._IN_SPAN, {"limit": 500})):
+    for select, more in ((crossings._FIRST_SINCE, {}), (crossings._IN_WINDOW, {"limit": 500})):
         asked = [(*("created_at", number, number + 1)[: len(select._columns)], number) for number in KEYS]
         sent = _encode((*select._columns, bulk._PLACE), asked) | more
         plan = await _explain(connection, select._for_many, sent)

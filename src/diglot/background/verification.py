@@ -157,8 +157,8 @@ async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
     """Tell whether time changes no member before the stored instant, nor the workspace after it."""
     stored, zone = snapshot.segment.next_change_at, snapshot.state.zone
     relative_dates = relative_dates_of(snapshot.segment.evaluated_tree)
-    flips = await crossings.find_next_flips(snapshot.tenant, relative_dates, at, zone)
-    return snapshot.state.next_change_at <= stored <= min(flips.values(), default=NEVER)
+    first = await crossings.find_first_flip(snapshot.tenant, relative_dates, at, zone)
+    return snapshot.state.next_change_at <= stored <= first
 
 
 async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceState) -> frozenset[str]:

@@ -129,8 +129,7 @@ def _with_members(
 async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
     """Return the next instant at which time alone can change the members of a condition, or `NEVER`."""
     at, zone = writer.effective_now, writer.active_segments.zone
-    flips = await crossings.find_next_flips(writer.unit, relative_dates_of(node), at, zone)
-    return min(flips.values(), default=NEVER)
+    return await crossings.find_first_flip(writer.unit, relative_dates_of(node), at, zone)
 
 
 async def refresh_segment(writer: MembershipWriter, segment: Segment) -> EvaluatedSegment:

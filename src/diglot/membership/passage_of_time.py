@@ -51,12 +51,11 @@ async def changes_by_time(
     """
     by_date = active_segments.by_relative_date
     affected = {one: found for one, segments in by_date.items() if (found := numbers.intersection(segments))}
-    crossing, crowded = await crossings.find_crossing(
-        tenant, affected, since, until, active_segments.zone, MAX_CROSSING
-    )
+    span, zone = (since, until), active_segments.zone
+    crossing, crowded = await crossings.find_crossing(tenant, affected, span, zone, MAX_CROSSING)
     full = frozenset[int]().union(*(affected[one] for one in crowded))
     some = numbers - full
-    moves = await _match_contacts(tenant, active_segments, some, crossing, (since, until))
+    moves = await _match_contacts(tenant, active_segments, some, crossing, span)
     return ChangesByTime(moves.to_changes(), full)
 
 

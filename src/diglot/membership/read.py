@@ -281,6 +281,5 @@ async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceSta
     next_change = at + 1
     indexed = await history_index.load_indexed_fields(tenant)
     if {history_index.key_of(relative_date.field) for relative_date in relative_dates} <= indexed:
-        flips = await crossings.find_next_flips(tenant, relative_dates, at, state.zone)
-        next_change = min(flips.values(), default=NEVER)
+        next_change = await crossings.find_first_flip(tenant, relative_dates, at, state.zone)
     return replace(segment, next_change_at=next_change)

@@ -149,7 +149,7 @@ class FieldsOfName:
 
     @cached_property
     def _streams(self) -> Sequence[StreamFields]:
-        """The fields by what is asked of events, in the same order."""
+        """The fields that read each of the questions, in the order of these."""
         by_stream: dict[tuple[str, str], list[tuple[str, EventField]]] = {what: [] for what in self._asked}
         for field, parsed in self.fields.items():
             by_stream[parsed.where, parsed.summed].append((field, parsed))

@@ -4,7 +4,7 @@ A minute of the clock concerns most relative dates of a workspace. Many are aske
 PostgreSQL the round trips of a thousand took three quarters of the time of a tick.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from diglot.storage.tenant import Tenant
 
 # How many windows are asked about by one statement, and the most rows of each. One that has more is asked
 # about alone, so that no answer is large, however many contacts one instant has.
-_SPANS_PER_READ: Final = 64
+_WINDOWS_PER_READ: Final = 64
 _FEW: Final = 500
 _m: Final = field_instants.c
 _SINCE, _UNTIL = (Column(name, BigInteger) for name in ("since", "until"))
@@ -38,20 +38,19 @@ def _select_first(source: BulkRows) -> Select[Any]:
     return _select_since(source, _m.instant).order_by(_m.instant).limit(1)
 
 
-def _select_span(source: BulkRows) -> Select[Any]:
-    in_span = _select_since(source, _m.pk).where(_m.instant < source.values["until"])
-    return in_span.limit(bindparam("limit"))
+def _select_window(source: BulkRows) -> Select[Any]:
+    in_window = _select_since(source, _m.pk).where(_m.instant < source.values["until"])
+    return in_window.limit(bindparam("limit"))
 
 
 _FIRST_SINCE: Final = BulkSelect([_m.field, _SINCE], _select_first)
-_IN_SPAN: Final = BulkSelect([_m.field, _SINCE, _UNTIL], _select_span)
+_IN_WINDOW: Final = BulkSelect([_m.field, _SINCE, _UNTIL], _select_window)
 
 
-async def find_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dates, and time span
+async def find_crossing(
     tenant: Tenant,
     relative_dates: Iterable[RelativeDate],
-    since: int,
-    until: int,
+    span: tuple[int, int],
     zone: ZoneInfo,
     most: int,
 ) -> tuple[BitMap, Collection[RelativeDate]]:
@@ -60,22 +59,29 @@ async def find_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dates, 
     The keys of contacts are those of the relative dates that at most `most` instants cross. Instants are
     counted, not contacts: if one contact fills the limit, other contacts are left out.
     """
-    spans = [(one, span) for one in relative_dates for span in windows_crossed(one, since, until, zone)]
-    crossing: defaultdict[RelativeDate, list[int]] = defaultdict(list)
-    limit = min(_FEW, most + 1)
-    for first in range(0, len(spans), _SPANS_PER_READ):
-        some = spans[first : first + _SPANS_PER_READ]
-        some = [(one, span) for one, span in some if len(crossing[one]) <= most]
-        asked = [(key_of(one.field), *span) for one, span in some]
-        found = await _IN_SPAN.fetch_each(tenant, asked, limit=limit)
-        for (one, _), key, rows in zip(some, asked, found, strict=True):
-            if len(rows) < limit:
-                crossing[one] += (row[0] for row in rows)
-            elif len(crossing[one]) <= most:
-                [every] = await _IN_SPAN.fetch_each(tenant, [key], limit=most + 1)
-                crossing[one] += (row[0] for row in every)
-    crowded = {one for one, pks in crossing.items() if len(pks) > most}
-    return BitMap(pk for one, pks in crossing.items() if one not in crowded for pk in pks), crowded
+    windows = [(one, window) for one in relative_dates for window in windows_crossed(one, *span, zone)]
+    # The keys of all relative dates are in memory together, so they are bitmaps.
+    crossing, counts = defaultdict[RelativeDate, BitMap](BitMap), Counter[RelativeDate]()
+    for first in range(0, len(windows), _WINDOWS_PER_READ):
+        part = windows[first : first + _WINDOWS_PER_READ]
+        part = [(one, window) for one, window in part if counts[one] <= most]
+        asked = [(key_of(one.field), *window) for one, window in part]
+        found = await _IN_WINDOW.fetch_each(tenant, asked, limit=_FEW)
+        for (one, _), key, few in zip(part, asked, found, strict=True):
+            rows = few
+            if len(few) == _FEW and counts[one] <= most:
+                [rows] = await _IN_WINDOW.fetch_each(tenant, [key], limit=most + 1)
+            counts[one] += len(rows)
+            crossing[one].update([row[0] for row in rows])
+    crowded = {one for one, count in counts.items() if count > most}
+    return BitMap.union(BitMap(), *(pks for one, pks in crossing.items() if one not in crowded)), crowded
+
+
+async def find_first_flip(
+    tenant: Tenant, relative_dates: Collection[RelativeDate], at: int, zone: ZoneInfo
+) -> int:
+    """Return an instant after `at` before which no contact flips any of some relative dates, or NEVER."""
+    return min((await find_next_flips(tenant, relative_dates, at, zone)).values(), default=NEVER)
 
 
 async def find_next_flips(

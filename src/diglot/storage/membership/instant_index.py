@@ -27,7 +27,6 @@ from diglot.conditions.events.fields import (
 )
 from diglot.conditions.histories.fields import HistoryFields
 from diglot.conditions.histories.past_events import Histories
-from diglot.conditions.relative_dates import NEVER
 from diglot.storage import bulk
 from diglot.storage.contacts import event_histories
 from diglot.storage.contacts.history_index import (
@@ -52,9 +51,6 @@ IndexedInstant = tuple[str, int, int]
 _c, _m, _w = contacts.c, field_instants.c, indexed_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
 _OF_FIELD = _m.field == bindparam("field")
-_FIRST_INSTANT = Statement(
-    select(func.min(_m.instant)).where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"))
-)
 _ORDER: Final = ("field", "instant", "pk")
 _INSERT = bulk.build_insert(field_instants, order=_ORDER)
 _DELETE = bulk.build_delete(field_instants, _ORDER)
@@ -219,7 +215,8 @@ async def purge_dropped(tenant: Tenant) -> bool:
 async def find_expired_field(tenant: Tenant, before: int) -> str | None:
     """Return an indexed field that holds instants of events before an instant, or None."""
     for field in sorted(filter(holds_single_events, await load_indexed_fields(tenant))):
-        if await _find_first_instant(tenant, field, -NEVER) < before:
+        first = await tenant.fetch_one(_ROW_AT_OFFSET, field=field, offset=0)
+        if first is not None and first[0] < before:
             return field
     return None
 
@@ -251,8 +248,3 @@ async def add(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
 async def remove(tenant: Tenant, instants: Iterable[IndexedInstant]) -> None:
     """Remove instants of contacts."""
     await _DELETE.execute_ordered(tenant, [(key_of(field), instant, pk) for field, pk, instant in instants])
-
-
-async def _find_first_instant(tenant: Tenant, field: str, since: int) -> int:
-    row = await tenant.fetch_one(_FIRST_INSTANT, field=key_of(field), since=since)
-    return NEVER if row is None or row[0] is None else int(row[0])
